@@ -1,0 +1,148 @@
+// Package job holds the job record and the pure function that changes it.
+//
+// A record is the only truth about a job. It changes by [Apply] and by nothing
+// else: Apply takes a record and an event and returns the record that follows, or
+// an error that says why the event is illegal there. It has no clock, no lock and
+// no I/O; the ledger stores what it returns by compare-and-swap on the revision.
+package job
+
+import (
+	"encoding/json"
+	"time"
+
+	"thresher/core/routine"
+)
+
+// Record is the durable state of one job.
+type Record struct {
+	ID     string `json:"id"` // ULID: ids sort by submit time
+	Tenant string `json:"tenant"`
+	Spec   Spec   `json:"spec"`
+
+	Desired Desired `json:"desired"`          // what the user wants
+	Phase   Phase   `json:"phase"`            // what is
+	Lease   *Lease  `json:"lease,omitempty"`  // present exactly while a worker holds the guest
+	Epoch   uint64  `json:"epoch,omitempty"`  // of the newest lease; an older worker's words are refused
+	Attempt int     `json:"attempt"`          // times the guest was started
+	Losses  int     `json:"losses,omitempty"` // attempts that ended because the worker was lost
+
+	Created time.Time  `json:"created"`
+	Started *time.Time `json:"started,omitempty"` // of the newest attempt
+	Ended   *time.Time `json:"ended,omitempty"`
+
+	Outcome *Outcome `json:"outcome,omitempty"` // set with a final phase
+}
+
+// Spec is what was submitted. It never changes.
+type Spec struct {
+	Routine  string            `json:"routine"` // plugin/routine
+	Version  string            `json:"version"` // of the plugin
+	Digest   string            `json:"digest"`  // of the plugin's module: what will run
+	Kind     routine.Kind      `json:"kind"`
+	Params   json.RawMessage   `json:"params"` // with defaults filled in
+	Inputs   map[string]Input  `json:"inputs,omitempty"`
+	Seed     uint64            `json:"seed"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Priority Priority          `json:"priority,omitempty"`
+	Limits   Limits            `json:"limits"`
+}
+
+// Input is a table that a job reads: a dataset's, pinned to a digest at submit,
+// or another job's, pinned when that job has completed.
+type Input struct {
+	Source string `json:"source"`           // as submitted: NAME[/TABLE] or job:ID/TABLE
+	Job    string `json:"job,omitempty"`    // the job that makes it
+	Table  string `json:"table"`            // within the dataset or job
+	Digest string `json:"digest,omitempty"` // of the sealed table; empty for a job's table, whose record names it
+}
+
+// Priority orders waiting jobs. The zero value is Normal.
+type Priority int8
+
+// The priorities.
+const (
+	Low    Priority = -1
+	Normal Priority = 0
+	High   Priority = 1
+)
+
+// Limits bound one job. In a stored spec every field is set.
+type Limits struct {
+	MemoryBytes int64   `json:"memory_bytes"` // guest memory
+	WallSeconds float64 `json:"wall_seconds"` // running time; stands still while paused
+	OutputBytes int64   `json:"output_bytes"` // result, tables and artifacts together
+	LogBytes    int64   `json:"log_bytes"`    // log kept; the rest is dropped and counted
+}
+
+// Lease says who runs the job.
+type Lease struct {
+	Node  string    `json:"node"`
+	Since time.Time `json:"since"`
+}
+
+// Outcome is what a final job leaves.
+type Outcome struct {
+	Result    json.RawMessage `json:"result,omitempty"`      // inline up to 64 KiB
+	ResultRef *Blob           `json:"result_blob,omitempty"` // a larger one
+	Tables    []Table         `json:"tables,omitempty"`
+	Artifacts []Artifact      `json:"artifacts,omitempty"`
+	Log       *Log            `json:"log,omitempty"`
+	Progress  *Progress       `json:"progress,omitempty"` // the last one reported
+	Usage     Usage           `json:"usage"`
+	Error     *Error          `json:"error,omitempty"` // set when failed
+}
+
+// Blob is content kept outside the record.
+type Blob struct {
+	Digest string `json:"digest"` // SHA-256, hex
+	Bytes  int64  `json:"bytes"`
+}
+
+// Table is a sealed table.
+type Table struct {
+	Name string `json:"name"`
+	Rows int64  `json:"rows"`
+	Blob
+}
+
+// Artifact is a named file, such as a chart.
+type Artifact struct {
+	Name  string `json:"name"`
+	Media string `json:"media_type"`
+	Blob
+}
+
+// Log is a job's captured output.
+type Log struct {
+	Blob
+	Dropped int64 `json:"dropped_bytes,omitempty"` // written past the limit
+}
+
+// Progress is how far a job says it is.
+type Progress struct {
+	Fraction float64 `json:"fraction"` // 0 to 1
+	Message  string  `json:"message,omitempty"`
+}
+
+// Usage is what an attempt took.
+type Usage struct {
+	WallSeconds     float64 `json:"wall_seconds"` // running, without pauses
+	PeakMemoryBytes int64   `json:"peak_memory_bytes"`
+	OutputBytes     int64   `json:"output_bytes"`
+}
+
+// Error says why a job failed.
+type Error struct {
+	Code   string   `json:"code"` // stable; listed in docs/errors.md
+	Title  string   `json:"title"`
+	Detail string   `json:"detail,omitempty"`
+	Stack  []string `json:"stack,omitempty"` // the guest's frames, innermost first
+}
+
+// Error makes a job's failure an error value, so that a sandbox can return it.
+func (e *Error) Error() string {
+	if e.Detail == "" {
+		return e.Code + ": " + e.Title
+	}
+	return e.Code + ": " + e.Title + ": " + e.Detail
+}

@@ -1,0 +1,94 @@
+// Package routine describes what can be run: a plugin's manifest and the
+// routines it declares. The SDKs produce a [Manifest], the sandbox reads it from
+// the module, the engine validates submissions against it and the server shows
+// it. It is plain data: no I/O, no validation of params (that needs a JSON
+// Schema library, which guests must not carry), and it compiles for guests.
+package routine
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Kind says how the host drives a routine.
+type Kind string
+
+// The kinds of routine.
+const (
+	Analysis   Kind = "analysis"   // one call of run
+	Simulation Kind = "simulation" // init, then step in batches until done
+)
+
+// Manifest is what a plugin says of itself.
+type Manifest struct {
+	Name     string    `json:"name"`    // lower case letters, digits, dashes
+	Version  string    `json:"version"` // semantic version, no leading v
+	Summary  string    `json:"summary"`
+	License  string    `json:"license,omitempty"` // SPDX identifier
+	Routines []Routine `json:"routines"`
+}
+
+// Routine is one thing a plugin can do.
+type Routine struct {
+	Name    string          `json:"name"`
+	Kind    Kind            `json:"kind"`
+	Title   string          `json:"title"`
+	Summary string          `json:"summary,omitempty"`
+	Params  json.RawMessage `json:"params"` // JSON Schema 2020-12 of the params object
+	Inputs  []Input         `json:"inputs,omitempty"`
+	Outputs []Output        `json:"outputs,omitempty"` // tables it may write
+}
+
+// Input is a table that a routine reads.
+type Input struct {
+	Name     string   `json:"name"`
+	Title    string   `json:"title,omitempty"`
+	Optional bool     `json:"optional,omitempty"`
+	Columns  []Column `json:"columns,omitempty"`  // columns that must be there
+	MinRows  int64    `json:"min_rows,omitempty"` // default 0
+}
+
+// Column is a column that an input must have.
+type Column struct {
+	Name string `json:"name"`
+	Type string `json:"type,omitempty"` // a type name of core/table, "number", or empty for any
+}
+
+// Output is a table that a routine writes.
+type Output struct {
+	Name  string `json:"name"`
+	Title string `json:"title,omitempty"`
+}
+
+// Ref names a routine: plugin/routine, or plugin/routine@version.
+type Ref struct {
+	Plugin  string
+	Routine string
+	Version string // empty means the active one
+}
+
+// Ref fields are short: they become subject tokens, index keys and path segments.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+// ValidName reports whether s may name a plugin or a routine: up to 64 lower
+// case letters, digits, dashes and underscores, starting with a letter or digit.
+func ValidName(s string) bool { return namePattern.MatchString(s) }
+
+// ParseRef reads plugin/routine[@version].
+func ParseRef(s string) (Ref, error) {
+	path, version, _ := strings.Cut(s, "@")
+	plugin, name, ok := strings.Cut(path, "/")
+	if !ok || !ValidName(plugin) || !ValidName(name) {
+		return Ref{}, fmt.Errorf("routine %q: want PLUGIN/ROUTINE, such as tabular/describe", s)
+	}
+	return Ref{Plugin: plugin, Routine: name, Version: version}, nil
+}
+
+func (r Ref) String() string {
+	if r.Version == "" {
+		return r.Plugin + "/" + r.Routine
+	}
+	return r.Plugin + "/" + r.Routine + "@" + r.Version
+}

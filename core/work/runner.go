@@ -1,0 +1,61 @@
+package work
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"thresher/core/job"
+	"thresher/core/routine"
+	"thresher/core/table"
+)
+
+// Runner runs a guest. It is what a sandbox offers the core.
+type Runner interface {
+	// Run runs the routine that call names and returns when the guest is gone.
+	// When ctx ends it returns [context.Cause] of ctx, wrapped or not, however
+	// the guest behaved. A failure of the guest is a *[job.Error]; any other
+	// error is a fault of the host.
+	Run(ctx context.Context, call Call) (Report, error)
+}
+
+// Call is one attempt of a job, as a [Runner] sees it.
+type Call struct {
+	Job     string
+	Digest  string // SHA-256 of the plugin's module, hex
+	Routine string // name within the plugin
+	Kind    routine.Kind
+	Params  json.RawMessage
+	Seed    uint64
+	Limits  job.Limits
+	Inputs  map[string]*table.File // by the names that the routine declares; closed by the caller
+	Host    Host
+}
+
+// Report is what a guest's run came to. It is meaningful beside an error too.
+type Report struct {
+	Result          json.RawMessage // nil if the guest wrote none
+	PeakMemoryBytes int64
+}
+
+// Host is what a running guest can reach. Its methods may be called by one
+// goroutine at a time.
+type Host interface {
+	// Gate is called before every host call of the guest. It returns nil while
+	// the job may run, waits while the job is paused, and returns the cause of
+	// ctx once that ends.
+	Gate(ctx context.Context) error
+	// Progress publishes how far the job is: fraction from 0 to 1.
+	Progress(fraction float64, message string)
+	// Log appends to the job's log. What is past the log's limit is counted
+	// and dropped.
+	Log(p []byte)
+	// Append adds rows to the output table name, which the first call makes
+	// with the batch's schema. It takes no ownership of the batch. A different
+	// schema later, or more than the output limit, is a *[job.Error].
+	Append(name string, rows arrow.RecordBatch) error
+	// Artifact keeps content, which it copies, under a name. A name used before
+	// or more than the output limit is a *[job.Error].
+	Artifact(name, mediaType string, content []byte) error
+}
