@@ -1,0 +1,82 @@
+package guard
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// checkRanks is on in tests only: knowing what a goroutine holds takes its id,
+// which costs a stack header's worth of parsing for each lock taken.
+var checkRanks = testing.Testing()
+
+// held lists, by goroutine, the locks it holds or waits for, outermost first.
+var held = struct {
+	mu sync.Mutex // innermost of all; guards by
+	by map[uint64][]heldLock
+}{by: map[uint64][]heldLock{}}
+
+type heldLock struct {
+	rank Rank
+	name string
+}
+
+// enter records that this goroutine is about to take a lock, and panics if it
+// already holds one of the same or a higher rank. The function returned undoes
+// the record and must be called by the same goroutine.
+func enter(rank Rank, name string) (leave func()) {
+	if !checkRanks {
+		return func() {}
+	}
+	id := goroutineID()
+	held.mu.Lock()
+	defer held.mu.Unlock()
+	stack := held.by[id]
+	if n := len(stack); n > 0 && stack[n-1].rank >= rank {
+		panic(fmt.Sprintf("lock order: %s (rank %d) taken while holding %s (rank %d)",
+			name, rank, stack[n-1].name, stack[n-1].rank))
+	}
+	held.by[id] = append(stack, heldLock{rank, name})
+	return func() { pop(id) }
+}
+
+func pop(id uint64) {
+	held.mu.Lock()
+	defer held.mu.Unlock()
+	stack := held.by[id]
+	if len(stack) == 1 {
+		delete(held.by, id)
+		return
+	}
+	held.by[id] = stack[:len(stack)-1]
+}
+
+// goroutineID reads the id from the header of the goroutine's own stack trace,
+// "goroutine 12 [running]:", the only place where Go shows it.
+func goroutineID() uint64 {
+	var buf [64]byte
+	header := buf[:runtime.Stack(buf[:], false)]
+	fields := bytes.Fields(header)
+	id, err := strconv.ParseUint(string(fields[1]), 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("goroutine header %q: %v", header, err))
+	}
+	return id
+}
+
+// holders returns the stacks of the goroutines that are inside a Value, which
+// are the suspects when a lock does not come free.
+func holders() string {
+	buf := make([]byte, 1<<20) // a bound; a larger dump is cut
+	buf = buf[:runtime.Stack(buf, true)]
+	var inside [][]byte
+	for stack := range bytes.SplitSeq(buf, []byte("\n\n")) {
+		if bytes.Contains(stack, []byte("guard.(*Value[...]).hold(")) {
+			inside = append(inside, stack)
+		}
+	}
+	return string(bytes.Join(inside, []byte("\n\n")))
+}
