@@ -1,0 +1,187 @@
+// Package core is the engine that everything else is a face of: submit jobs, run
+// them within limits, keep what they leave. [Engine] is the one door to it for the
+// server and the command line.
+//
+// It guarantees that a submit that returned is durable, that a job moves by
+// [job.Apply] only, and that what Engine answers was committed. It knows neither
+// HTTP nor WebAssembly: what runs jobs is a [Plugins] that the caller brings.
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"thresher/core/dispatch"
+	"thresher/core/feed"
+	"thresher/core/guard"
+	"thresher/core/job"
+	"thresher/core/ledger"
+	"thresher/core/schema"
+	"thresher/core/work"
+)
+
+// Config says how an engine works. Dir is needed; the rest has defaults.
+type Config struct {
+	Dir    string       // where everything is kept; made if absent
+	Sync   ledger.Sync  // default ledger.SyncAlways
+	Limits Limits       // until changed at run time; see DefaultLimits
+	Node   string       // default "local"
+	Log    *slog.Logger // default slog.Default()
+	Now    func() time.Time
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Dir == "" {
+		return c, errors.New("engine: no data folder given")
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return c, fmt.Errorf("engine: %w", err)
+	}
+	c.Dir = dir
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Node == "" {
+		c.Node = "local"
+	}
+	c.Limits = c.Limits.withDefaults()
+	return c, c.Limits.check()
+}
+
+// Engine runs jobs. Its methods may be called concurrently. Every error that they
+// return has a stable code: see [Code].
+type Engine struct {
+	cfg     Config
+	plugins Plugins
+	started time.Time
+
+	ledger   *ledger.Ledger
+	jobs     *ledger.Store[job.Record]
+	datasets *ledger.Store[Dataset]
+	settings *ledger.Store[Limits]
+	dispatch *dispatch.Dispatcher
+	pool     *work.Pool
+	hub      *feed.Hub
+
+	state   *guard.Value[engineState]
+	schemas *guard.Value[map[string]*schema.Schema] // by plugin digest and routine
+	closing atomic.Bool                             // intake is closed
+	loop    errgroup.Group                          // the dispatcher
+	halt    context.CancelFunc                      // ends the dispatcher
+
+	inconsistencies atomic.Uint64
+}
+
+// engineState is what can be changed at run time.
+type engineState struct {
+	limits Limits
+}
+
+// Open recovers what is in cfg.Dir and starts granting. The caller must Close.
+func Open(ctx context.Context, cfg Config, plugins Plugins) (*Engine, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	l, err := ledger.Open(ctx, ledger.Config{Dir: cfg.Dir, Sync: cfg.Sync, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg:     cfg,
+		plugins: plugins,
+		started: cfg.Now(),
+		ledger:  l,
+		state:   guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
+		schemas: guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
+	}
+	if err := e.start(ctx); err != nil {
+		return nil, errors.Join(err, l.Close(context.WithoutCancel(ctx)))
+	}
+	return e, nil
+}
+
+func (e *Engine) start(ctx context.Context) error {
+	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), actions{e}, e.lookUp, e.cfg.Now)
+	e.pool = work.NewPool(work.Config{
+		Store:  pendingStore{e},
+		Blobs:  e.ledger.Blobs(),
+		Runner: e.plugins,
+		News:   news{e},
+		Settle: e.dispatch.Settle,
+		Node:   e.cfg.Node,
+		Now:    e.cfg.Now,
+		Log:    e.cfg.Log,
+	})
+	if err := e.openStores(ctx); err != nil {
+		return err
+	}
+	if err := e.recover(ctx); err != nil {
+		return err
+	}
+	loop, halt := context.WithCancel(context.Background()) // the engine's own life, ended by Close
+	e.halt = halt
+	e.loop.Go(func() error { e.dispatch.Run(loop); return nil })
+	return nil
+}
+
+// Close stops intake, lets running jobs finish until ctx ends, hands the rest
+// back to pending, and closes the ledger. It may be called more than once.
+func (e *Engine) Close(ctx context.Context) error {
+	if e.closing.Swap(true) {
+		return nil
+	}
+	e.halt()
+	_ = e.loop.Wait() // returns no error
+	e.pool.Drain(ctx)
+	e.hub.Close()
+	return e.ledger.Close(context.WithoutCancel(ctx))
+}
+
+// closed returns ErrShuttingDown once Close was called.
+func (e *Engine) closed() error {
+	if e.closing.Load() {
+		return ErrShuttingDown
+	}
+	return nil
+}
+
+// actions carries out what the dispatcher decides.
+type actions struct{ e *Engine }
+
+func (a actions) Grant(id string) { a.e.pool.Grant(id) }
+
+func (a actions) Cancel(ctx context.Context, id string, why job.Error) {
+	_, err := a.e.move(ctx, id, func(job.Record) job.Event {
+		return job.Cancel{Error: why, At: a.e.cfg.Now()}
+	})
+	var illegal *job.IllegalMove
+	if err != nil && !errors.As(err, &illegal) && !errors.Is(err, ErrNotFound) {
+		a.e.cfg.Log.Warn("job not cancelled", "job", id, "error", err)
+	}
+}
+
+var _ dispatch.Actions = actions{}
+
+// pendingStore lets the pool be made before the store that it writes to: the
+// store calls the pool with every change, so one of the two has to come first.
+type pendingStore struct{ e *Engine }
+
+func (s pendingStore) Get(ctx context.Context, id string) (ledger.Entry[job.Record], error) {
+	return s.e.jobs.Get(ctx, id)
+}
+
+func (s pendingStore) Update(ctx context.Context, id string, revision uint64, r job.Record) (uint64, error) {
+	return s.e.jobs.Update(ctx, id, revision, r)
+}

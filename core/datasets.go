@@ -1,0 +1,150 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"time"
+
+	"thresher/core/ledger"
+	"thresher/core/table"
+)
+
+// Dataset is a named set of tables.
+type Dataset struct {
+	Name     string         `json:"name"`
+	Created  time.Time      `json:"created"`
+	Tables   []DatasetTable `json:"tables"`
+	Revision uint64         `json:"revision,omitempty"`
+}
+
+// DatasetTable is one sealed table of a dataset.
+type DatasetTable struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest"` // SHA-256 of its Arrow file, hex
+	Bytes  int64  `json:"bytes"`
+	table.Info
+}
+
+func (d Dataset) table(name string) (DatasetTable, bool) {
+	for _, t := range d.Tables {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return DatasetTable{}, false
+}
+
+var datasetName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
+
+// PutDataset imports a table and gives it a name. A dataset that has the name
+// already is replaced; jobs keep the tables that they were submitted with. A
+// broken import leaves nothing behind and changes nothing.
+func (e *Engine) PutDataset(ctx context.Context, name string, f table.Format, r io.Reader, progress func(read, rows int64)) (Dataset, error) {
+	if err := e.closed(); err != nil {
+		return Dataset{}, err
+	}
+	if !datasetName.MatchString(name) {
+		return Dataset{}, invalid("name", "%q: want up to 128 letters, digits, dashes and underscores", name)
+	}
+	sealed, err := table.Import(ctx, r, f, e.ledger.Blobs().Temp(), progress)
+	if err != nil {
+		return Dataset{}, fmt.Errorf("import %s: %w", name, err)
+	}
+	defer os.Remove(sealed.Path) // gone already once adopted
+	blob, err := e.ledger.Blobs().Adopt(sealed.Path, sealed.Digest)
+	if err != nil {
+		return Dataset{}, fmt.Errorf("import %s: %w", name, err)
+	}
+	return e.nameDataset(ctx, Dataset{
+		Name:    name,
+		Created: e.cfg.Now().UTC(),
+		Tables: []DatasetTable{{
+			Name: DefaultTable, Digest: blob.Digest, Bytes: blob.Bytes, Info: sealed.Info,
+		}},
+	})
+}
+
+func (e *Engine) nameDataset(ctx context.Context, d Dataset) (Dataset, error) {
+	for {
+		entry, err := e.datasets.Get(ctx, d.Name)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+			d.Revision, err = e.datasets.Create(ctx, d.Name, d)
+		case err == nil:
+			d.Revision, err = e.datasets.Update(ctx, d.Name, entry.Revision, d)
+		}
+		if errors.Is(err, ledger.ErrConflict) || errors.Is(err, ledger.ErrExists) {
+			d.Revision = 0
+			continue
+		}
+		if err != nil {
+			return Dataset{}, fmt.Errorf("dataset %s: %w", d.Name, err)
+		}
+		return d, nil
+	}
+}
+
+// Dataset returns one dataset.
+func (e *Engine) Dataset(ctx context.Context, name string) (Dataset, error) {
+	entry, err := e.datasets.Get(ctx, name)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return Dataset{}, fmt.Errorf("dataset %s: %w", name, ErrNotFound)
+	}
+	if err != nil {
+		return Dataset{}, fmt.Errorf("dataset %s: %w", name, err)
+	}
+	d := entry.Value
+	d.Revision = entry.Revision
+	return d, nil
+}
+
+// Datasets lists the datasets by name.
+func (e *Engine) Datasets(ctx context.Context) ([]Dataset, error) {
+	entries, _, err := e.datasets.List(ctx, ledger.Query{Ascending: true, Limit: maxDatasets})
+	if err != nil {
+		return nil, fmt.Errorf("list datasets: %w", err)
+	}
+	list := make([]Dataset, len(entries))
+	for i, entry := range entries {
+		list[i] = entry.Value
+		list[i].Revision = entry.Revision
+	}
+	return list, nil
+}
+
+const maxDatasets = 10_000 // that a list shows
+
+// DatasetTable opens a table of a dataset. An empty name means its only one.
+func (e *Engine) DatasetTable(ctx context.Context, name, tbl string) (Table, error) {
+	d, err := e.Dataset(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if tbl == "" && len(d.Tables) == 1 {
+		tbl = d.Tables[0].Name
+	}
+	t, ok := d.table(tbl)
+	if !ok {
+		return nil, fmt.Errorf("dataset %s: table %q: %w", name, tbl, ErrNotFound)
+	}
+	return e.openTable(t.Digest)
+}
+
+// DeleteDataset removes a dataset's name. Jobs that were submitted with it still
+// read its tables.
+func (e *Engine) DeleteDataset(ctx context.Context, name string) error {
+	for {
+		d, err := e.Dataset(ctx, name)
+		if err != nil {
+			return err
+		}
+		err = e.datasets.Delete(ctx, name, d.Revision)
+		if !errors.Is(err, ledger.ErrConflict) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"thresher/core/job"
+	"thresher/core/routine"
+	"thresher/core/table"
+)
+
+// DefaultTable is the name of the table in a dataset that has only one.
+const DefaultTable = "data"
+
+// inputs pins what a request names to tables, and checks that they fit.
+func (e *Engine) inputs(ctx context.Context, decl routine.Routine, given map[string]string) (map[string]job.Input, error) {
+	pinned := map[string]job.Input{}
+	for _, want := range decl.Inputs {
+		source, ok := given[want.Name]
+		if !ok && want.Optional {
+			continue
+		}
+		if !ok {
+			return nil, invalid("inputs."+want.Name, "is missing: name a dataset, or job:ID/TABLE")
+		}
+		in, err := e.input(ctx, want, source)
+		if err != nil {
+			return nil, err
+		}
+		pinned[want.Name] = in
+	}
+	for name := range given {
+		if _, ok := pinned[name]; !ok {
+			return nil, invalid("inputs."+name, "%s has no such input", decl.Name)
+		}
+	}
+	return pinned, nil
+}
+
+func (e *Engine) input(ctx context.Context, want routine.Input, source string) (job.Input, error) {
+	if ref, ok := strings.CutPrefix(source, "job:"); ok {
+		return e.jobInput(ctx, want, source, ref)
+	}
+	name, tbl, ok := strings.Cut(source, "/")
+	d, err := e.Dataset(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		return job.Input{}, invalid("inputs."+want.Name, "no dataset %q", name)
+	}
+	if err != nil {
+		return job.Input{}, err
+	}
+	if !ok && len(d.Tables) == 1 {
+		tbl = d.Tables[0].Name
+	}
+	t, found := d.table(tbl)
+	if !found {
+		return job.Input{}, invalid("inputs."+want.Name, "dataset %s has no table %q", name, tbl)
+	}
+	if err := want.Check(columnsOf(t.Info), t.Rows); err != nil {
+		return job.Input{}, &Invalid{Field: "inputs." + want.Name, Message: err.Error()}
+	}
+	return job.Input{Source: source, Table: t.Name, Digest: t.Digest}, nil
+}
+
+func columnsOf(info table.Info) []routine.Column {
+	columns := make([]routine.Column, len(info.Columns))
+	for i, c := range info.Columns {
+		columns[i] = routine.Column{Name: c.Name, Type: c.Type}
+	}
+	return columns
+}
+
+// jobInput pins another job's table if that job has ended, and waits for it if it
+// has not.
+func (e *Engine) jobInput(ctx context.Context, want routine.Input, source, ref string) (job.Input, error) {
+	field := "inputs." + want.Name
+	id, tbl, ok := strings.Cut(ref, "/")
+	if !ok || tbl == "" {
+		return job.Input{}, invalid(field, "%q: want job:ID/TABLE", source)
+	}
+	parent, err := e.jobs.Get(ctx, id)
+	if err != nil {
+		return job.Input{}, invalid(field, "no job %q", id)
+	}
+	in := job.Input{Source: source, Job: id, Table: tbl}
+	if !parent.Value.Phase.Final() {
+		return in, nil
+	}
+	if o := parent.Value.Outcome; o != nil && parent.Value.Phase == job.Completed {
+		for _, t := range o.Tables {
+			if t.Name == tbl {
+				in.Digest = t.Digest
+				return in, e.checkSealed(want, t.Digest)
+			}
+		}
+		return in, invalid(field, "job %s wrote no table %q", id, tbl)
+	}
+	return in, invalid(field, "job %s is %s: only a completed job's tables can be read", id, parent.Value.Phase)
+}
+
+func (e *Engine) checkSealed(want routine.Input, digest string) error {
+	f, err := table.Open(e.ledger.Blobs().Path(digest))
+	if err != nil {
+		return fmt.Errorf("input %s: %w", want.Name, err)
+	}
+	defer f.Close()
+	if err := want.Check(columnsOf(f.Info()), f.Rows()); err != nil {
+		return &Invalid{Field: "inputs." + want.Name, Message: err.Error()}
+	}
+	return nil
+}

@@ -1,0 +1,238 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"thresher/core/feed"
+	"thresher/core/job"
+	"thresher/core/ledger"
+	"thresher/core/routine"
+)
+
+// Job is a record as users see it, with what is known beside it.
+type Job struct {
+	job.Record
+	Revision uint64        `json:"revision"`
+	Progress *job.Progress `json:"progress,omitempty"` // while it runs; afterwards outcome.progress
+	Waiting  *Waiting      `json:"waiting,omitempty"`
+}
+
+// Waiting says why a job does not run yet.
+type Waiting struct {
+	On string `json:"on"` // "slots", "plugin slots" or "job ID"
+}
+
+// Filter selects jobs. The zero value selects all.
+type Filter struct {
+	Phase   job.Phase
+	Plugin  string
+	Routine string // plugin/routine
+	Kind    routine.Kind
+	Labels  map[string]string // all must be there
+	Cursor  string            // Next of the page before
+	Limit   int               // default 100, at most MaxPage
+}
+
+// MaxPage is the most jobs a page has.
+const MaxPage = 1000
+
+// Page is a part of a list, newest first.
+type Page struct {
+	Jobs []Job  `json:"jobs"`
+	Next string `json:"next,omitempty"` // cursor of the next page; empty at the end
+}
+
+// Job returns one job.
+func (e *Engine) Job(ctx context.Context, id string) (Job, error) {
+	entry, err := e.jobs.Get(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return Job{}, fmt.Errorf("job %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return Job{}, fmt.Errorf("job %s: %w", id, err)
+	}
+	return e.view(entry), nil
+}
+
+func (e *Engine) view(entry ledger.Entry[job.Record]) Job {
+	j := Job{Record: entry.Value, Revision: entry.Revision}
+	if j.Phase.Final() {
+		return j
+	}
+	if out := e.pool.Live(j.ID); out != nil {
+		j.Progress = out.Progress()
+	}
+	if on := e.dispatch.WaitsOn(j.ID); on != "" {
+		j.Waiting = &Waiting{On: on}
+	}
+	return j
+}
+
+// Jobs returns a page of the jobs that a filter selects.
+func (e *Engine) Jobs(ctx context.Context, f Filter) (Page, error) {
+	if f.Limit == 0 {
+		f.Limit = 100
+	}
+	if f.Limit < 1 || f.Limit > MaxPage {
+		return Page{}, invalid("limit", "%d: want 1 to %d", f.Limit, MaxPage)
+	}
+	entries, next, err := e.jobs.List(ctx, ledger.Query{Terms: f.terms(), Before: f.Cursor, Limit: f.Limit})
+	if err != nil {
+		return Page{}, fmt.Errorf("list jobs: %w", err)
+	}
+	page := Page{Jobs: make([]Job, len(entries)), Next: next}
+	for i, entry := range entries {
+		page.Jobs[i] = e.view(entry)
+	}
+	return page, nil
+}
+
+func (f Filter) terms() []string {
+	var terms []string
+	add := func(key, value string) {
+		if value != "" {
+			terms = append(terms, key+"="+value)
+		}
+	}
+	add("phase", string(f.Phase))
+	add("plugin", f.Plugin)
+	add("routine", f.Routine)
+	add("kind", string(f.Kind))
+	for k, v := range f.Labels {
+		terms = append(terms, labelTerm(k, v))
+	}
+	return terms
+}
+
+// maxParked bounds the paused guests that hold memory, in guests a slot.
+const maxParked = 8
+
+// Pause asks a job to hold. A running one is paused once its guest has stopped at
+// a host call.
+func (e *Engine) Pause(ctx context.Context, id string) (Job, error) {
+	parked := e.jobs.Count(ctx, termLeased)
+	running, _ := e.dispatch.Counts()
+	if slots := e.Limits().Slots; parked-running >= maxParked*slots {
+		return Job{}, &TooManyPaused{Most: maxParked * slots}
+	}
+	return e.request(ctx, id, job.Pause{})
+}
+
+// TooManyPaused refuses a pause because paused guests keep their memory.
+type TooManyPaused struct{ Most int }
+
+func (e *TooManyPaused) Error() string {
+	return fmt.Sprintf("%d paused jobs hold memory already: resume or stop one first", e.Most)
+}
+
+// Resume asks a paused job to go on.
+func (e *Engine) Resume(ctx context.Context, id string) (Job, error) {
+	return e.request(ctx, id, job.Resume{})
+}
+
+// Stop asks a job to end. A running one is stopped once its guest is gone.
+func (e *Engine) Stop(ctx context.Context, id string) (Job, error) {
+	return e.request(ctx, id, job.Stop{At: e.cfg.Now()})
+}
+
+func (e *Engine) request(ctx context.Context, id string, event job.Event) (Job, error) {
+	entry, err := e.move(ctx, id, func(job.Record) job.Event { return event })
+	if err != nil {
+		return Job{}, err
+	}
+	return e.view(entry), nil
+}
+
+// move applies the event that next chooses for the newest record, until the
+// result is written before anyone else's.
+func (e *Engine) move(ctx context.Context, id string, next func(job.Record) job.Event) (ledger.Entry[job.Record], error) {
+	for {
+		entry, err := e.jobs.Get(ctx, id)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return entry, fmt.Errorf("job %s: %w", id, ErrNotFound)
+		}
+		if err != nil {
+			return entry, fmt.Errorf("job %s: %w", id, err)
+		}
+		changed, err := job.Apply(entry.Value, next(entry.Value))
+		if err != nil {
+			return entry, fmt.Errorf("job %s: %w", id, err)
+		}
+		revision, err := e.jobs.Update(ctx, id, entry.Revision, changed)
+		if err == nil {
+			entry.Revision, entry.Value = revision, changed
+			return entry, nil
+		}
+		if !errors.Is(err, ledger.ErrConflict) {
+			return entry, fmt.Errorf("job %s: %w", id, err)
+		}
+	}
+}
+
+// Delete removes a final job that no waiting job needs.
+func (e *Engine) Delete(ctx context.Context, id string) error {
+	for {
+		entry, err := e.jobs.Get(ctx, id)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return fmt.Errorf("job %s: %w", id, ErrNotFound)
+		}
+		if err != nil {
+			return fmt.Errorf("job %s: %w", id, err)
+		}
+		r := entry.Value
+		if !r.Phase.Final() {
+			return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "delete", Phase: r.Phase, Desired: r.Desired})
+		}
+		if e.dispatch.HasDependents(id) {
+			return fmt.Errorf("job %s: a waiting job reads its tables: %w", id, ErrInUse)
+		}
+		err = e.jobs.Delete(ctx, id, entry.Revision)
+		if !errors.Is(err, ledger.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// Wait returns the job once it is final. If ctx ends first it returns the job as
+// it then is, and the cause.
+func (e *Engine) Wait(ctx context.Context, id string) (Job, error) {
+	for {
+		done, err := e.waitOnce(ctx, id)
+		if done || err != nil {
+			j, getErr := e.Job(context.WithoutCancel(ctx), id)
+			return j, errors.Join(err, getErr)
+		}
+	}
+}
+
+// waitOnce watches the job until it is final, or until its subscription is
+// dropped: then it reports false and the caller looks anew.
+func (e *Engine) waitOnce(ctx context.Context, id string) (done bool, err error) {
+	sub := e.hub.Subscribe(0, id)
+	defer sub.Close()
+	j, err := e.Job(ctx, id) // after subscribing, so that no change is missed between
+	if err != nil || j.Phase.Final() {
+		return true, err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case event, open := <-sub.Events():
+			switch {
+			case !open && errors.Is(sub.Err(), feed.ErrClosed):
+				return false, ErrShuttingDown
+			case !open:
+				return false, nil
+			case event.Type != feed.TypeJob && event.Type != feed.TypeDeleted:
+				continue
+			}
+			j, err := e.Job(ctx, id)
+			if err != nil || j.Phase.Final() {
+				return true, err
+			}
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"thresher/core/job"
+	"thresher/core/ledger"
+	"thresher/core/table"
+)
+
+// Result opens the result of a completed job: JSON.
+func (e *Engine) Result(ctx context.Context, id string) (io.ReadSeekCloser, int64, error) {
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	switch {
+	case j.Outcome != nil && j.Outcome.Result != nil:
+		return memory{bytes.NewReader(j.Outcome.Result)}, int64(len(j.Outcome.Result)), nil
+	case j.Outcome != nil && j.Outcome.ResultRef != nil:
+		return e.openBlob(*j.Outcome.ResultRef)
+	case j.Phase == job.Completed:
+		return nil, 0, fmt.Errorf("job %s has no result: %w", id, ErrNotFound)
+	}
+	return nil, 0, fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "read the result of", Phase: j.Phase, Desired: j.Desired})
+}
+
+// Log opens a job's log: all of it once the job has ended, what there is so far
+// while it runs.
+func (e *Engine) Log(ctx context.Context, id string) (io.ReadSeekCloser, int64, error) {
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	if j.Outcome != nil && j.Outcome.Log != nil {
+		return e.openBlob(j.Outcome.Log.Blob)
+	}
+	var text []byte
+	if out := e.pool.Live(id); out != nil && !j.Phase.Final() {
+		text, _ = out.LogText()
+	}
+	return memory{bytes.NewReader(text)}, int64(len(text)), nil
+}
+
+// Artifacts lists a job's artifacts, also while it runs.
+func (e *Engine) Artifacts(ctx context.Context, id string) ([]job.Artifact, error) {
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if j.Outcome != nil {
+		return j.Outcome.Artifacts, nil
+	}
+	if out := e.pool.Live(id); out != nil {
+		return out.Artifacts(), nil
+	}
+	return nil, nil
+}
+
+// Artifact opens one artifact of a job.
+func (e *Engine) Artifact(ctx context.Context, id, name string) (io.ReadSeekCloser, job.Artifact, error) {
+	list, err := e.Artifacts(ctx, id)
+	if err != nil {
+		return nil, job.Artifact{}, err
+	}
+	for _, a := range list {
+		if a.Name == name {
+			f, _, err := e.openBlob(a.Blob)
+			return f, a, err
+		}
+	}
+	return nil, job.Artifact{}, fmt.Errorf("job %s: artifact %q: %w", id, name, ErrNotFound)
+}
+
+// Tables lists a job's output tables, also while it runs.
+func (e *Engine) Tables(ctx context.Context, id string) ([]job.Table, error) {
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if j.Outcome != nil {
+		return j.Outcome.Tables, nil
+	}
+	if out := e.pool.Live(id); out != nil {
+		return out.Tables(), nil
+	}
+	return nil, nil
+}
+
+// Table is a table open for reading. Close it when done.
+type Table interface {
+	table.Ranger
+	io.Closer
+}
+
+// Table opens an output table of a job: sealed, or as far as it has been written.
+func (e *Engine) Table(ctx context.Context, id, name string) (Table, error) {
+	// Live comes first: what is sealed while we look is in the record after.
+	out := e.pool.Live(id)
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if j.Outcome != nil {
+		for _, t := range j.Outcome.Tables {
+			if t.Name == name {
+				return e.openTable(t.Digest)
+			}
+		}
+	} else if out != nil {
+		if w := out.Table(name); w != nil {
+			return growing{w}, nil
+		}
+	}
+	return nil, fmt.Errorf("job %s: table %q: %w", id, name, ErrNotFound)
+}
+
+func (e *Engine) openTable(digest string) (Table, error) {
+	return table.Open(e.ledger.Blobs().Path(digest))
+}
+
+func (e *Engine) openBlob(b job.Blob) (io.ReadSeekCloser, int64, error) {
+	f, err := e.ledger.Blobs().Open(b.Digest)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, 0, fmt.Errorf("blob %s is missing from the data folder: %w", b.Digest, ErrNotFound)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return f, b.Bytes, nil
+}
+
+// memory is a reader without a file behind it.
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error { return nil }
+
+// growing is a table that its job still writes, which is not ours to close.
+type growing struct{ *table.Writer }
+
+func (growing) Close() error { return nil }

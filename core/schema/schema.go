@@ -1,0 +1,135 @@
+// Package schema checks a routine's params against its JSON Schema and fills in
+// the defaults. A compiled [Schema] may be shared between goroutines. Schemas are
+// self-contained: a reference to anything outside is refused, so that compiling
+// one never reads a file or the network.
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+)
+
+// Schema is a compiled JSON Schema of an object.
+type Schema struct {
+	compiled *jsonschema.Schema
+	defaults map[string]json.RawMessage
+}
+
+// Violation is one way in which params do not fit.
+type Violation struct {
+	Field   string `json:"field"` // path from the params object, such as "columns/0"; empty for the object
+	Message string `json:"message"`
+}
+
+// Invalid lists every way in which params do not fit.
+type Invalid []Violation
+
+func (v Invalid) Error() string {
+	parts := make([]string, len(v))
+	for i, one := range v {
+		parts[i] = strings.TrimPrefix(one.Field+": "+one.Message, ": ")
+	}
+	return strings.Join(parts, "; ")
+}
+
+const location = "params.json" // a name for the schema itself; nothing is read from it
+
+// Compile reads a schema. An empty one accepts an empty object only.
+func Compile(raw json.RawMessage) (*Schema, error) {
+	if len(raw) == 0 {
+		raw = json.RawMessage(`{"type":"object","additionalProperties":false}`)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	c := jsonschema.NewCompiler()
+	c.UseLoader(noLoader{})
+	if err := c.AddResource(location, doc); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	compiled, err := c.Compile(location)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	var top struct {
+		Properties map[string]struct {
+			Default json.RawMessage `json:"default"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(raw, &top); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	s := &Schema{compiled: compiled, defaults: map[string]json.RawMessage{}}
+	for name, p := range top.Properties {
+		if p.Default != nil {
+			s.defaults[name] = p.Default
+		}
+	}
+	return s, nil
+}
+
+// Fill returns params with the defaults of absent properties filled in, keys
+// sorted, or an error that is an [Invalid]. Empty params are an empty object.
+func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
+	filled := map[string]json.RawMessage{}
+	if len(bytes.TrimSpace(params)) > 0 {
+		if err := json.Unmarshal(params, &filled); err != nil {
+			return nil, Invalid{{Message: "params must be a JSON object"}}
+		}
+	}
+	if filled == nil { // params were null
+		filled = map[string]json.RawMessage{}
+	}
+	for name, value := range s.defaults {
+		if _, given := filled[name]; !given {
+			filled[name] = value
+		}
+	}
+	out, err := json.Marshal(filled)
+	if err != nil {
+		return nil, fmt.Errorf("encode params: %w", err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(out))
+	if err != nil {
+		return nil, Invalid{{Message: err.Error()}}
+	}
+	var bad *jsonschema.ValidationError
+	if err := s.compiled.Validate(doc); errors.As(err, &bad) {
+		return nil, leaves(bad, nil)
+	} else if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+var english = message.NewPrinter(language.English)
+
+// leaves collects the causes that have no cause of their own: "minimum: got -1,
+// want 1" helps, "does not validate" does not.
+func leaves(e *jsonschema.ValidationError, found Invalid) Invalid {
+	if len(e.Causes) == 0 {
+		return append(found, Violation{
+			Field:   strings.Join(e.InstanceLocation, "/"),
+			Message: e.ErrorKind.LocalizedString(english),
+		})
+	}
+	for _, cause := range e.Causes {
+		found = leaves(cause, found)
+	}
+	return found
+}
+
+// noLoader refuses to read a schema from anywhere.
+type noLoader struct{}
+
+func (noLoader) Load(url string) (any, error) {
+	return nil, fmt.Errorf("reference to %s: a schema must be self-contained", url)
+}

@@ -1,0 +1,60 @@
+package core
+
+import (
+	"context"
+	"time"
+
+	"thresher/core/job"
+)
+
+// Stats is a summary of what the engine holds and does.
+type Stats struct {
+	Jobs               map[job.Phase]int `json:"jobs"`    // by phase
+	Running            int               `json:"running"` // that hold a slot
+	Waiting            int               `json:"waiting"` // for a slot, or for another job
+	Slots              int               `json:"slots"`
+	QueueCap           int               `json:"queue_cap"`
+	Datasets           int               `json:"datasets"`
+	Subscribers        int               `json:"subscribers"`
+	DroppedSubscribers uint64            `json:"dropped_subscribers"`
+	Inconsistencies    uint64            `json:"inconsistencies"` // found by audits since the start
+	Revision           uint64            `json:"revision"`        // of the newest change to a job
+	Uptime             float64           `json:"uptime_seconds"`
+}
+
+// Stats counts.
+func (e *Engine) Stats(ctx context.Context) Stats {
+	l := e.Limits()
+	s := Stats{
+		Jobs:            make(map[job.Phase]int, len(job.Phases)),
+		Slots:           l.Slots,
+		QueueCap:        l.QueueCap,
+		Datasets:        e.datasets.Count(ctx, ""),
+		Inconsistencies: e.inconsistencies.Load(),
+		Revision:        e.jobs.Revision(),
+		Uptime:          e.cfg.Now().Sub(e.started).Round(time.Millisecond).Seconds(),
+	}
+	for _, p := range job.Phases {
+		s.Jobs[p] = e.jobs.Count(ctx, "phase="+string(p))
+	}
+	s.Running, s.Waiting = e.dispatch.Counts()
+	s.Subscribers, s.DroppedSubscribers = e.hub.Counts()
+	return s
+}
+
+// Routines lists what can be run.
+func (e *Engine) Routines() []Plugin { return e.plugins.List() }
+
+// Readiness says whether the engine takes requests.
+type Readiness struct {
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"` // why not
+}
+
+// Ready reports whether the engine takes submits.
+func (e *Engine) Ready() Readiness {
+	if e.closing.Load() {
+		return Readiness{Reason: "shutting down"}
+	}
+	return Readiness{Ready: true}
+}

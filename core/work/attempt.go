@@ -1,0 +1,205 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"thresher/core/guard"
+	"thresher/core/job"
+	"thresher/core/table"
+)
+
+// attempt is one run of one job's guest, from its grant to its outcome. It is
+// the guest's Host.
+type attempt struct {
+	pool    *Pool
+	granted job.Record // as the grant makes it; never changed
+	out     *Outputs
+	cancel  context.CancelCauseFunc // ends the guest
+	wall    *stopwatch
+
+	// attention is set when the record may want something of the guest, so
+	// that Gate need not take a lock each time.
+	attention atomic.Bool
+	changed   chan struct{} // capacity 1: latest has moved on
+	latest    *guard.Value[wish]
+
+	acknowledged chan struct{} // closed when the grant is on disk
+	refused      chan struct{} // closed instead if it never will be
+	gone         chan struct{} // closed when the guest has ended
+}
+
+// wish is what the newest record says.
+type wish struct {
+	desired  job.Desired
+	phase    job.Phase
+	draining bool
+}
+
+func (p *Pool) newAttempt(granted job.Record) *attempt {
+	return &attempt{
+		pool:         p,
+		granted:      granted,
+		out:          newOutputs(granted.ID, granted.Spec.Limits, p.Blobs, p.News, p.Now),
+		changed:      make(chan struct{}, 1),
+		latest:       guard.New("wish", guard.RankAttempt, wish{desired: granted.Desired, phase: granted.Phase}),
+		acknowledged: make(chan struct{}),
+		refused:      make(chan struct{}),
+		gone:         make(chan struct{}),
+		wall:         newStopwatch(p.Now, seconds(granted.Spec.Limits.WallSeconds)),
+	}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// run writes the grant and runs the guest side by side, then reports. revision
+// is the record's before the grant.
+func (a *attempt) run(revision uint64) {
+	p, id := a.pool, a.granted.ID
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	a.cancel = cancel
+	p.attempts.Must(func(m *map[string]*attempt) { (*m)[id] = a })
+	defer a.out.discard()
+	defer p.attempts.Must(func(m *map[string]*attempt) { delete(*m, id) })
+
+	p.running.Go(func() error {
+		a.writeGrant(revision)
+		return nil
+	})
+	report, err := a.runGuest(ctx)
+	close(a.gone)
+	select {
+	case <-a.acknowledged:
+		a.report(context.Cause(ctx), report, err)
+	case <-a.refused:
+	}
+}
+
+// writeGrant makes the lease durable. Where the record has moved on instead, it
+// ends the guest, waits until it is gone, and gives the slot back.
+func (a *attempt) writeGrant(revision uint64) {
+	p, id := a.pool, a.granted.ID
+	defer p.Settle(id)
+	if _, err := p.Store.Update(context.Background(), id, revision, a.granted); err != nil {
+		a.cancel(errGrantRefused)
+		close(a.refused)
+		<-a.gone
+		p.backOff(err, id)
+		return
+	}
+	close(a.acknowledged)
+}
+
+// runGuest opens the inputs and runs the guest under the wall limit.
+func (a *attempt) runGuest(ctx context.Context) (Report, error) {
+	spec := a.granted.Spec
+	inputs, err := a.openInputs(ctx)
+	defer closeAll(inputs)
+	if err != nil {
+		return Report{}, err
+	}
+	a.wall.start(func() { a.cancel(errWallLimit) })
+	defer a.wall.stop()
+	_, name, _ := strings.Cut(spec.Routine, "/")
+	return a.pool.Runner.Run(ctx, Call{
+		Job:     a.granted.ID,
+		Digest:  spec.Digest,
+		Routine: name,
+		Kind:    spec.Kind,
+		Params:  spec.Params,
+		Seed:    spec.Seed,
+		Limits:  spec.Limits,
+		Inputs:  inputs,
+		Host:    a,
+	})
+}
+
+func closeAll(files map[string]*table.File) {
+	for _, f := range files {
+		_ = f.Close() // a read-only mapping
+	}
+}
+
+// Gate implements [Host].
+func (a *attempt) Gate(ctx context.Context) error {
+	if !a.attention.Load() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return nil
+	}
+	return a.park(ctx)
+}
+
+// observe takes in a committed change of the job's record.
+func (a *attempt) observe(r job.Record) {
+	if r.Epoch != a.granted.Epoch || r.Phase.Final() {
+		return // our own outcome, or news of another lease
+	}
+	a.wish(func(w *wish) { w.desired, w.phase = r.Desired, r.Phase })
+	if r.Desired == job.WantStop {
+		a.cancel(errStopped)
+	}
+}
+
+// drain hands the job back if its guest is parked, now or later: a guest that
+// waits for the user cannot be waited for.
+func (a *attempt) drain() { a.wish(func(w *wish) { w.draining = true }) }
+
+func (a *attempt) wish(change func(*wish)) {
+	a.latest.Must(func(w *wish) {
+		change(w)
+		a.attention.Store(w.desired != job.WantRun || w.phase != job.Running)
+	})
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+// park holds the guest while the job is not to run. The pause is confirmed in
+// the record first; that is what gives its slot to another job.
+func (a *attempt) park(ctx context.Context) error {
+	a.wall.stop()
+	defer a.wall.resume()
+	for {
+		var w wish
+		a.latest.Must(func(latest *wish) { w = *latest })
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case w.desired == job.WantRun && w.phase == job.Running:
+			return nil
+		case w.phase == job.Running && w.desired == job.WantPause:
+			if err := a.confirmPause(ctx); err != nil {
+				return err
+			}
+			continue
+		case w.phase == job.Paused && w.draining:
+			a.cancel(errDrained)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-a.changed:
+		}
+	}
+}
+
+func (a *attempt) confirmPause(ctx context.Context) error {
+	select {
+	case <-a.acknowledged:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	err := a.transition(ctx, func(job.Record) job.Event { return job.Parked{Epoch: a.granted.Epoch} })
+	var illegal *job.IllegalMove
+	if err == nil || errors.As(err, &illegal) { // illegal: the user resumed or stopped meanwhile
+		return nil
+	}
+	return err
+}

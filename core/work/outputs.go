@@ -1,0 +1,310 @@
+package work
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"thresher/core/guard"
+	"thresher/core/job"
+	"thresher/core/ledger"
+	"thresher/core/table"
+)
+
+// Bounds on what one job may put out, beside its limits in bytes.
+const (
+	maxInlineResult = 64 << 10 // a larger result is a blob beside the record
+	maxTables       = 64
+	maxArtifacts    = 1024
+	progressEvery   = 200 * time.Millisecond // between two published progress reports
+)
+
+// names of tables and artifacts are path segments of the API.
+var outputName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+
+// Outputs is what one guest has put out so far. The guest's goroutine writes it;
+// anyone may read it.
+type Outputs struct {
+	id     string
+	limits job.Limits
+	blobs  *ledger.Blobs
+	news   News
+	now    func() time.Time
+
+	state *guard.Value[outputs]
+}
+
+type outputs struct {
+	log       []byte
+	dropped   int64 // bytes of log past the limit
+	progress  *job.Progress
+	published time.Time // of the last progress
+	tables    map[string]*table.Writer
+	artifacts []job.Artifact
+	bytes     int64 // of artifacts, and of tables as last told
+}
+
+func newOutputs(id string, limits job.Limits, blobs *ledger.Blobs, news News, now func() time.Time) *Outputs {
+	return &Outputs{
+		id: id, limits: limits, blobs: blobs, news: news, now: now,
+		state: guard.New("outputs", guard.RankAttempt, outputs{tables: map[string]*table.Writer{}}),
+	}
+}
+
+// LogText returns a copy of the log so far, and how many bytes were dropped.
+func (o *Outputs) LogText() (text []byte, dropped int64) {
+	o.state.Must(func(s *outputs) { text, dropped = bytes.Clone(s.log), s.dropped })
+	return text, dropped
+}
+
+// Progress returns the last progress reported, or nil.
+func (o *Outputs) Progress() (p *job.Progress) {
+	o.state.Must(func(s *outputs) { p = s.progress })
+	return p
+}
+
+// Artifacts returns the artifacts so far, in the order they were made.
+func (o *Outputs) Artifacts() (list []job.Artifact) {
+	o.state.Must(func(s *outputs) { list = slices.Clone(s.artifacts) })
+	return list
+}
+
+// Table returns a growing table, or nil if there is none of that name.
+func (o *Outputs) Table(name string) (w *table.Writer) {
+	o.state.Must(func(s *outputs) { w = s.tables[name] })
+	return w
+}
+
+// Tables lists the growing tables by name.
+func (o *Outputs) Tables() []job.Table {
+	var list []job.Table
+	for _, name := range o.tableNames() {
+		list = append(list, job.Table{Name: name, Rows: o.Table(name).Rows()})
+	}
+	return list
+}
+
+func (o *Outputs) tableNames() (names []string) {
+	o.state.Must(func(s *outputs) {
+		for name := range s.tables {
+			names = append(names, name)
+		}
+	})
+	sort.Strings(names)
+	return names
+}
+
+func (o *Outputs) setProgress(fraction float64, message string) {
+	p := job.Progress{Fraction: min(max(fraction, 0), 1), Message: cut(message, 200)}
+	if fraction != fraction { // NaN
+		p.Fraction = 0
+	}
+	now, publish := o.now(), false
+	o.state.Must(func(s *outputs) {
+		s.progress = &p
+		if now.Sub(s.published) >= progressEvery {
+			s.published, publish = now, true
+		}
+	})
+	if publish {
+		o.news.Progress(o.id, p)
+	}
+}
+
+// cut shortens text to n bytes at most, without splitting a character.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return string(bytes.ToValidUTF8([]byte(text[:n]), nil))
+}
+
+func (o *Outputs) appendLog(p []byte) {
+	var kept []byte
+	o.state.Must(func(s *outputs) {
+		room := max(o.limits.LogBytes-int64(len(s.log)), 0)
+		kept = p[:min(int64(len(p)), room)]
+		s.log = append(s.log, kept...)
+		s.dropped += int64(len(p) - len(kept))
+	})
+	if len(kept) > 0 {
+		o.news.Log(o.id, bytes.Clone(kept))
+	}
+}
+
+func (o *Outputs) append(name string, rows arrow.RecordBatch) error {
+	w, err := o.writer(name, rows.Schema())
+	if err != nil {
+		return err
+	}
+	if !w.Schema().Equal(rows.Schema()) {
+		return &job.Error{Code: "abi_violation", Title: "Rows do not fit the output table",
+			Detail: fmt.Sprintf("table %s has %v; the rows have %v", name, w.Schema(), rows.Schema())}
+	}
+	before := w.Bytes()
+	if err := w.Append(rows); err != nil {
+		return fmt.Errorf("table %s: %w", name, err)
+	}
+	return o.spend(w.Bytes() - before)
+}
+
+// writer returns the growing table of that name, which the first call makes. Only
+// the guest's goroutine makes tables, so nothing can come in between.
+func (o *Outputs) writer(name string, schema *arrow.Schema) (*table.Writer, error) {
+	if w := o.Table(name); w != nil {
+		return w, nil
+	}
+	if err := checkName("table", name); err != nil {
+		return nil, err
+	}
+	if len(o.tableNames()) >= maxTables {
+		return nil, limitError("tables", maxTables)
+	}
+	w, err := table.Create(o.blobs.Temp(), schema)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", name, err)
+	}
+	o.state.Must(func(s *outputs) { s.tables[name] = w })
+	return w, nil
+}
+
+func checkName(what, name string) error {
+	if outputName.MatchString(name) {
+		return nil
+	}
+	return &job.Error{Code: "abi_violation", Title: "Not a name for an output",
+		Detail: fmt.Sprintf("%s %q: want up to 128 letters, digits, dots, dashes and underscores", what, cut(name, 200))}
+}
+
+func limitError(what string, most int) *job.Error {
+	return &job.Error{Code: "output_limit", Title: "The job put out too much", Detail: fmt.Sprintf("more than %d %s", most, what)}
+}
+
+func (o *Outputs) addArtifact(name, media string, content []byte) error {
+	if err := checkName("artifact", name); err != nil {
+		return err
+	}
+	taken := slices.ContainsFunc(o.Artifacts(), func(a job.Artifact) bool { return a.Name == name })
+	if taken {
+		return &job.Error{Code: "abi_violation", Title: "Two artifacts of one name", Detail: name}
+	}
+	if len(o.Artifacts()) >= maxArtifacts {
+		return limitError("artifacts", maxArtifacts)
+	}
+	if err := o.spend(int64(len(content))); err != nil {
+		return err
+	}
+	blob, err := o.put(context.Background(), content)
+	if err != nil {
+		return fmt.Errorf("artifact %s: %w", name, err)
+	}
+	o.state.Must(func(s *outputs) {
+		s.artifacts = append(s.artifacts, job.Artifact{Name: name, Media: cut(media, 200), Blob: blob})
+	})
+	return nil
+}
+
+// spend charges n bytes to the output limit.
+func (o *Outputs) spend(n int64) error {
+	var total int64
+	o.state.Must(func(s *outputs) {
+		s.bytes += n
+		total = s.bytes
+	})
+	if total <= o.limits.OutputBytes {
+		return nil
+	}
+	return &job.Error{Code: "output_limit", Title: "The job put out too much",
+		Detail: fmt.Sprintf("limit %d bytes of results, tables and artifacts", o.limits.OutputBytes)}
+}
+
+func (o *Outputs) put(ctx context.Context, content []byte) (job.Blob, error) {
+	blob, err := o.blobs.Put(ctx, bytes.NewReader(content), int64(len(content)))
+	return job.Blob{Digest: blob.Digest, Bytes: blob.Bytes}, err
+}
+
+// seal makes everything durable and names it in the outcome.
+func (o *Outputs) seal(ctx context.Context, result json.RawMessage, into *job.Outcome) error {
+	if err := o.sealResult(ctx, result, into); err != nil {
+		return err
+	}
+	for _, name := range o.tableNames() {
+		sealed, err := o.Table(name).Seal()
+		if err != nil {
+			return fmt.Errorf("seal table %s: %w", name, err)
+		}
+		if _, err := o.blobs.Adopt(sealed.Path, sealed.Digest); err != nil {
+			return fmt.Errorf("keep table %s: %w", name, err)
+		}
+		into.Tables = append(into.Tables, job.Table{
+			Name: name, Rows: sealed.Rows,
+			Blob: job.Blob{Digest: sealed.Digest, Bytes: sealed.Bytes},
+		})
+	}
+	into.Artifacts = o.Artifacts()
+	into.Progress = o.Progress()
+	o.state.Must(func(s *outputs) { into.Usage.OutputBytes = s.bytes })
+	return o.sealLog(ctx, into)
+}
+
+func (o *Outputs) sealResult(ctx context.Context, result json.RawMessage, into *job.Outcome) error {
+	if result == nil {
+		return nil
+	}
+	if err := o.spend(int64(len(result))); err != nil {
+		return err
+	}
+	if len(result) <= maxInlineResult {
+		into.Result = result
+		return nil
+	}
+	blob, err := o.put(ctx, result)
+	if err != nil {
+		return fmt.Errorf("keep result: %w", err)
+	}
+	into.ResultRef = &blob
+	return nil
+}
+
+func (o *Outputs) sealLog(ctx context.Context, into *job.Outcome) error {
+	text, dropped := o.LogText()
+	if len(text) == 0 && dropped == 0 {
+		return nil
+	}
+	blob, err := o.put(ctx, text)
+	if err != nil {
+		return fmt.Errorf("keep log: %w", err)
+	}
+	into.Log = &job.Log{Blob: blob, Dropped: dropped}
+	return nil
+}
+
+// discard removes the files of tables that were not sealed.
+func (o *Outputs) discard() {
+	for _, name := range o.tableNames() {
+		_ = o.Table(name).Abort() // harmless once sealed
+	}
+}
+
+// Progress implements [Host].
+func (a *attempt) Progress(fraction float64, message string) { a.out.setProgress(fraction, message) }
+
+// Log implements [Host].
+func (a *attempt) Log(p []byte) { a.out.appendLog(p) }
+
+// Append implements [Host].
+func (a *attempt) Append(name string, rows arrow.RecordBatch) error { return a.out.append(name, rows) }
+
+// Artifact implements [Host].
+func (a *attempt) Artifact(name, mediaType string, content []byte) error {
+	return a.out.addArtifact(name, mediaType, content)
+}
+
+var _ Host = (*attempt)(nil)

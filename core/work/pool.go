@@ -1,0 +1,184 @@
+// Package work runs granted jobs and reports what came of them.
+//
+// A [Pool] holds the guests of this process. For each grant it starts a
+// goroutine that writes the grant while the guest already runs, watches the
+// job's desire, and writes the outcome once, under the lease that the grant gave
+// it. A guest whose grant is refused is ended and leaves no trace. Outputs stay in
+// temporary files until the guest has ended, and are sealed before the record
+// names them, so that a record never points at something that is not there.
+//
+// The pool decides nothing about order or limits: that is dispatch.
+package work
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"thresher/core/guard"
+	"thresher/core/job"
+	"thresher/core/ledger"
+)
+
+// Why a guest is ended from outside. They are the causes of its context.
+var (
+	errStopped      = errors.New("stop desired")
+	errWallLimit    = errors.New("wall limit reached")
+	errGrantRefused = errors.New("grant refused")
+	errDrained      = errors.New("server shuts down")
+)
+
+// Store is what the pool needs of the ledger's jobs.
+type Store interface {
+	Get(ctx context.Context, id string) (ledger.Entry[job.Record], error)
+	Update(ctx context.Context, id string, revision uint64, r job.Record) (uint64, error)
+}
+
+// News is told what a running job says of itself. Its methods must not block.
+type News interface {
+	Progress(id string, p job.Progress)
+	Log(id string, text []byte)
+}
+
+// Config says how a pool works. All fields but Now, Node and Log are needed.
+type Config struct {
+	Store  Store
+	Blobs  *ledger.Blobs
+	Runner Runner
+	News   News
+	// Settle tells the dispatcher that a grant is decided.
+	Settle func(id string)
+	Node   string           // default "local"
+	Now    func() time.Time // default time.Now
+	Log    *slog.Logger     // default slog.Default()
+}
+
+// Pool runs guests. Its methods may be called concurrently.
+type Pool struct {
+	Config
+	attempts *guard.Value[map[string]*attempt]
+	running  errgroup.Group // every goroutine that the pool started
+}
+
+// NewPool returns an empty pool.
+func NewPool(cfg Config) *Pool {
+	if cfg.Node == "" {
+		cfg.Node = "local"
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	return &Pool{
+		Config:   cfg,
+		attempts: guard.New("attempts", guard.RankWork, map[string]*attempt{}),
+	}
+}
+
+// Grant runs the job, or lets its parked guest go on. It does not block.
+func (p *Pool) Grant(id string) {
+	p.running.Go(func() error {
+		p.grant(id)
+		return nil
+	})
+}
+
+func (p *Pool) grant(id string) {
+	// Not the caller's context: a grant under way is seen through, and ends
+	// with the ledger.
+	ctx := context.Background()
+	entry, err := p.Store.Get(ctx, id)
+	if err != nil {
+		p.Settle(id)
+		return
+	}
+	granted, err := job.Apply(entry.Value, job.Grant{Node: p.Node, At: p.Now()})
+	if err != nil {
+		p.Settle(id)
+		return
+	}
+	if entry.Value.Lease != nil {
+		p.unpark(ctx, entry, granted)
+		return
+	}
+	p.newAttempt(granted).run(entry.Revision)
+}
+
+// unpark writes the grant of a job whose guest is parked here. The guest goes on
+// when the committed change reaches Observe.
+func (p *Pool) unpark(ctx context.Context, entry ledger.Entry[job.Record], granted job.Record) {
+	defer p.Settle(entry.Key)
+	if _, err := p.Store.Update(ctx, entry.Key, entry.Revision, granted); err != nil {
+		p.backOff(err, entry.Key)
+	}
+}
+
+// backOff waits a moment after a write failed for another reason than a
+// conflict, such as a full disk, so that granting it again does not spin.
+func (p *Pool) backOff(err error, id string) {
+	if errors.Is(err, ledger.ErrConflict) || errors.Is(err, ledger.ErrNotFound) {
+		return // the record moved on: it is decided again from there
+	}
+	p.Log.Warn("grant not written", "job", id, "error", err)
+	time.Sleep(time.Second)
+}
+
+// Observe takes in a committed change of a record, in commit order.
+func (p *Pool) Observe(r job.Record, deleted bool) {
+	if a := p.attempt(r.ID); a != nil && !deleted {
+		a.observe(r)
+	}
+}
+
+// Live returns what the running or parked guest of a job has put out so far, or
+// nil if no guest of it is in this process.
+func (p *Pool) Live(id string) *Outputs {
+	if a := p.attempt(id); a != nil {
+		return a.out
+	}
+	return nil
+}
+
+// Holds reports whether a guest of the job is in this process.
+func (p *Pool) Holds(id string) bool { return p.attempt(id) != nil }
+
+func (p *Pool) attempt(id string) (a *attempt) {
+	p.attempts.Must(func(m *map[string]*attempt) { a = (*m)[id] })
+	return a
+}
+
+// Drain waits for the guests to end. Parked ones are handed back at once, and
+// when ctx ends the rest are too. It returns when the last guest is gone and its
+// outcome is written. Nothing may be granted any more when it is called.
+func (p *Pool) Drain(ctx context.Context) {
+	p.each(func(a *attempt) { a.drain() })
+	done := make(chan struct{})
+	go func() {
+		_ = p.running.Wait() // the goroutines return no error
+		close(done)
+	}()
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+	}
+	p.each(func(a *attempt) { a.cancel(errDrained) })
+	<-done
+}
+
+func (p *Pool) each(fn func(*attempt)) {
+	var all []*attempt
+	p.attempts.Must(func(m *map[string]*attempt) {
+		for _, a := range *m {
+			all = append(all, a)
+		}
+	})
+	for _, a := range all {
+		fn(a)
+	}
+}

@@ -1,0 +1,125 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"thresher/core/job"
+	"thresher/core/ledger"
+)
+
+// report writes what came of the guest. Who ended it decides how the job ends,
+// not what the guest said: cause is that of the guest's context.
+func (a *attempt) report(cause error, r Report, err error) {
+	ctx := context.Background()
+	if errors.Is(cause, errDrained) && err != nil {
+		a.persist(ctx, func(job.Record) job.Event {
+			return job.HandBack{Epoch: a.granted.Epoch, At: a.pool.Now()}
+		})
+		return
+	}
+	outcome := a.outcome(ctx, r, a.failure(cause, err))
+	a.persist(ctx, func(now job.Record) job.Event {
+		if now.Desired == job.WantStop {
+			return job.Halted{Epoch: a.granted.Epoch, Outcome: stoppedOutcome(outcome), At: a.pool.Now()}
+		}
+		return job.Finish{Epoch: a.granted.Epoch, Outcome: outcome, At: a.pool.Now()}
+	})
+}
+
+// stoppedOutcome keeps what a stopped job wrote, and drops the failure that being
+// stopped looks like from inside.
+func stoppedOutcome(o job.Outcome) job.Outcome {
+	o.Error, o.Result, o.ResultRef = nil, nil, nil
+	return o
+}
+
+// failure says why the job failed, or nil if it did not.
+func (a *attempt) failure(cause, err error) *job.Error {
+	var guest *job.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(cause, errWallLimit):
+		return &job.Error{
+			Code:   "wall_limit",
+			Title:  "The job ran longer than its wall limit",
+			Detail: fmt.Sprintf("limit %g s", a.granted.Spec.Limits.WallSeconds),
+		}
+	case errors.As(err, &guest):
+		return guest
+	case errors.Is(cause, errStopped):
+		return nil // it ends as stopped
+	}
+	a.pool.Log.Error("job failed in the host", "job", a.granted.ID, "error", err)
+	return internalError()
+}
+
+func internalError() *job.Error {
+	return &job.Error{Code: "internal", Title: "The server failed to run the job", Detail: "the server's log has the reason"}
+}
+
+// outcome seals what the guest put out. Failing to seal fails the job: a record
+// must not name what is not on disk.
+func (a *attempt) outcome(ctx context.Context, r Report, failed *job.Error) job.Outcome {
+	o := job.Outcome{Error: failed}
+	err := a.out.seal(ctx, r.Result, &o)
+	var over *job.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &over):
+		o.Error = over
+	case errors.Is(err, ledger.ErrDiskFull):
+		o.Error = &job.Error{Code: "disk_full", Title: "No room to keep the job's outputs"}
+	default:
+		a.pool.Log.Error("outputs not sealed", "job", a.granted.ID, "error", err)
+		o.Error = internalError()
+	}
+	if o.Error != nil {
+		o.Result, o.ResultRef = nil, nil
+	}
+	o.Usage.WallSeconds = a.wall.read().Seconds()
+	o.Usage.PeakMemoryBytes = r.PeakMemoryBytes
+	return o
+}
+
+// persist writes the event that next chooses, however long the store refuses:
+// until then the job holds its slot, and if the process ends first the job runs
+// again.
+func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		err := a.transition(ctx, next)
+		var illegal *job.IllegalMove
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrNotFound),
+			errors.Is(err, job.ErrStaleLease), errors.As(err, &illegal):
+			a.pool.Log.Error("outcome refused", "job", a.granted.ID, "error", err)
+			return
+		}
+		a.pool.Log.Warn("outcome not written yet", "job", a.granted.ID, "error", err)
+		time.Sleep(wait)
+	}
+}
+
+// transition applies the event that next chooses for the record as it is, until
+// that record is still the newest when the result is written.
+func (a *attempt) transition(ctx context.Context, next func(job.Record) job.Event) error {
+	for {
+		entry, err := a.pool.Store.Get(ctx, a.granted.ID)
+		if err != nil {
+			return err
+		}
+		changed, err := job.Apply(entry.Value, next(entry.Value))
+		if err != nil {
+			return err
+		}
+		_, err = a.pool.Store.Update(ctx, a.granted.ID, entry.Revision, changed)
+		if !errors.Is(err, ledger.ErrConflict) {
+			return err
+		}
+	}
+}
