@@ -101,7 +101,7 @@ func (e *IllegalMove) Error() string {
 // changes, and reads no clock.
 func Apply(r Record, e Event) (Record, error) {
 	illegal := func() (Record, error) {
-		return r, &IllegalMove{Event: e.event(), Phase: r.Phase, Desired: r.Desired}
+		return r, &IllegalMove{Event: nameOf(e), Phase: r.Phase, Desired: r.Desired}
 	}
 	if r.Phase.Final() {
 		return illegal()
@@ -146,6 +146,13 @@ func Apply(r Record, e Event) (Record, error) {
 		return release(r, e.At), nil
 	}
 	return illegal()
+}
+
+func nameOf(e Event) string {
+	if e == nil {
+		return "do nothing to"
+	}
+	return e.event()
 }
 
 // leaseEpoch returns the epoch that a worker's report carries.
