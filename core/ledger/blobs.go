@@ -1,0 +1,194 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Blob names sealed content.
+type Blob struct {
+	Digest string // SHA-256, hex
+	Bytes  int64
+}
+
+// ErrTooLarge is returned by Put for content over its limit.
+var ErrTooLarge = errors.New("content is over its limit")
+
+// Blobs is a folder of sealed files named after their content. A file is complete
+// and on disk before it has its name, and never changes afterwards, so it may be
+// mapped. Its methods may be called concurrently.
+type Blobs struct {
+	dir  string
+	temp string
+}
+
+func openBlobs(dir string) (*Blobs, error) {
+	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp")}
+	if err := os.RemoveAll(b.temp); err != nil { // what a crash left half written
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	if err := os.MkdirAll(b.temp, 0o700); err != nil {
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	return b, nil
+}
+
+// Temp is a folder for files on their way to Adopt. It is emptied at the start.
+func (b *Blobs) Temp() string { return b.temp }
+
+// Path returns where the blob of that digest is, or would be. It returns a path
+// that does not exist for what is not a digest.
+func (b *Blobs) Path(digest string) string {
+	if !validDigest(digest) {
+		return filepath.Join(b.dir, "not-a-digest")
+	}
+	return filepath.Join(b.dir, digest[:2], digest)
+}
+
+func validDigest(s string) bool {
+	if len(s) != hex.EncodedLen(sha256.Size) {
+		return false
+	}
+	for _, c := range s {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// Has reports whether there is a blob of that digest.
+func (b *Blobs) Has(digest string) bool {
+	_, err := os.Stat(b.Path(digest))
+	return err == nil
+}
+
+// Open opens a blob for reading, or returns an error wrapping ErrNotFound.
+func (b *Blobs) Open(digest string) (*os.File, error) {
+	f, err := os.Open(b.Path(digest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("blob %s: %w", digest, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob %s: %w", digest, err)
+	}
+	return f, nil
+}
+
+// Put keeps what r yields, up to limit bytes. More returns ErrTooLarge and keeps
+// nothing.
+func (b *Blobs) Put(ctx context.Context, r io.Reader, limit int64) (Blob, error) {
+	f, err := os.CreateTemp(b.temp, "put-")
+	if err != nil {
+		return Blob{}, diskError("put blob", err)
+	}
+	defer os.Remove(f.Name()) // gone already once adopted
+	defer f.Close()
+	sum := sha256.New()
+	n, err := io.Copy(io.MultiWriter(f, sum), &untilDone{ctx, io.LimitReader(r, limit+1)})
+	if err != nil {
+		return Blob{}, diskError("put blob", err)
+	}
+	if n > limit {
+		return Blob{}, fmt.Errorf("put blob: %w of %d bytes", ErrTooLarge, limit)
+	}
+	if err := f.Sync(); err != nil {
+		return Blob{}, diskError("put blob", err)
+	}
+	return b.Adopt(f.Name(), hex.EncodeToString(sum.Sum(nil)))
+}
+
+// untilDone stops a copy when its context ends.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u *untilDone) Read(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.r.Read(p)
+}
+
+// Adopt moves a complete file, which must be on disk already and in Temp, to its
+// place under its digest. The caller vouches for the digest.
+func (b *Blobs) Adopt(path, digest string) (Blob, error) {
+	if !validDigest(digest) {
+		return Blob{}, fmt.Errorf("adopt %s: %q is not a SHA-256", path, digest)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Blob{}, fmt.Errorf("adopt blob: %w", err)
+	}
+	blob := Blob{Digest: digest, Bytes: info.Size()}
+	place := b.Path(digest)
+	if b.Has(digest) {
+		return blob, os.Remove(path) // the same content is there
+	}
+	if err := os.Chmod(path, 0o400); err != nil {
+		return Blob{}, fmt.Errorf("adopt blob: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+		return Blob{}, diskError("adopt blob", err)
+	}
+	if err := os.Rename(path, place); err != nil {
+		return Blob{}, diskError("adopt blob", err)
+	}
+	return blob, syncFolder(filepath.Dir(place))
+}
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return diskError("sync folder", err)
+	}
+	return nil
+}
+
+// Remove removes a blob. One that is not there is no error.
+func (b *Blobs) Remove(digest string) error {
+	if err := os.Remove(b.Path(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove blob: %w", err)
+	}
+	return nil
+}
+
+// Sweep removes every blob for which keep returns false. Nothing may be put while
+// it runs.
+func (b *Blobs) Sweep(ctx context.Context, keep func(digest string) bool) error {
+	return filepath.WalkDir(b.dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fmt.Errorf("sweep blobs: %w", err)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case entry.IsDir() && path == b.temp:
+			return fs.SkipDir
+		case entry.IsDir() || !validDigest(entry.Name()) || keep(entry.Name()):
+			return nil
+		}
+		return b.Remove(entry.Name())
+	})
+}
+
+// diskError tells a full disk from other failures.
+func diskError(deed string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%s: %w: %w", deed, ErrDiskFull, err)
+	}
+	return fmt.Errorf("%s: %w", deed, err)
+}

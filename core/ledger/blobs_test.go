@@ -1,0 +1,96 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func newBlobs(t *testing.T) *Blobs {
+	t.Helper()
+	b, err := openBlobs(filepath.Join(t.TempDir(), "blobs"))
+	require.NoError(t, err)
+	return b
+}
+
+func TestABlobIsNamedAfterItsContentAndSealed(t *testing.T) {
+	t.Parallel()
+	b := newBlobs(t)
+	blob, err := b.Put(t.Context(), strings.NewReader("grain"), 100)
+	require.NoError(t, err)
+	sum := sha256.Sum256([]byte("grain"))
+	assert.Equal(t, Blob{hex.EncodeToString(sum[:]), 5}, blob)
+
+	again, err := b.Put(t.Context(), strings.NewReader("grain"), 5)
+	require.NoError(t, err)
+	assert.Equal(t, blob, again)
+
+	f, err := b.Open(blob.Digest)
+	require.NoError(t, err)
+	defer f.Close()
+	content, err := io.ReadAll(f)
+	require.NoError(t, err)
+	assert.Equal(t, "grain", string(content))
+	info, err := f.Stat()
+	require.NoError(t, err)
+	assert.EqualValues(t, 0o400, info.Mode().Perm())
+	assert.Empty(t, names(t, b.Temp()))
+}
+
+func TestTooMuchIsRefusedAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBlobs(t)
+	_, err := b.Put(t.Context(), strings.NewReader("chaff"), 4)
+	assert.ErrorIs(t, err, ErrTooLarge)
+	assert.Equal(t, []string{"temp"}, names(t, b.dir))
+	assert.Empty(t, names(t, b.Temp()))
+}
+
+func TestADigestCannotLeaveTheFolder(t *testing.T) {
+	t.Parallel()
+	b := newBlobs(t)
+	for _, digest := range []string{"", "..", "../../etc/passwd", strings.Repeat("A", 64), strings.Repeat("0", 63)} {
+		_, err := b.Open(digest)
+		assert.ErrorIs(t, err, ErrNotFound, "%q", digest)
+		_, err = b.Adopt(filepath.Join(b.Temp(), "x"), digest)
+		assert.Error(t, err, "%q", digest)
+	}
+}
+
+func TestSweepingKeepsWhatIsNamed(t *testing.T) {
+	t.Parallel()
+	b := newBlobs(t)
+	kept, err := b.Put(t.Context(), strings.NewReader("kept"), 100)
+	require.NoError(t, err)
+	gone, err := b.Put(t.Context(), strings.NewReader("gone"), 100)
+	require.NoError(t, err)
+	require.NoError(t, b.Sweep(t.Context(), func(d string) bool { return d == kept.Digest }))
+	assert.True(t, b.Has(kept.Digest))
+	assert.False(t, b.Has(gone.Digest))
+}
+
+func TestHalfWrittenFilesGoAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	b := newBlobs(t)
+	require.NoError(t, os.WriteFile(filepath.Join(b.Temp(), "half"), []byte("x"), 0o600))
+	b, err := openBlobs(b.dir)
+	require.NoError(t, err)
+	assert.Empty(t, names(t, b.Temp()))
+}
+
+func names(t *testing.T, dir string) (list []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}

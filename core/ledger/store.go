@@ -1,0 +1,198 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"thresher/core/guard"
+)
+
+// Store keeps the records of one kind. Its methods may be called concurrently.
+type Store[T any] struct {
+	ledger *Ledger
+	kind   string
+	cfg    StoreConfig[T]
+	stream jetstream.Stream
+	view   *guard.Value[view[T]]
+	writes chan *write[T]
+
+	finished chan struct{} // closed when the committer has ended
+}
+
+// StoreConfig says what is done with each record.
+type StoreConfig[T any] struct {
+	// Index lists the terms that List and Count can select a record by. May be nil.
+	Index func(key string, v T) []string
+	// Observe is called with every change in commit order, by one goroutine,
+	// after the view shows the change and before the writer is told. It must
+	// not block and must not write to the store. May be nil.
+	Observe func(Change[T])
+}
+
+// Entry is a record and its revision.
+type Entry[T any] struct {
+	Key      string
+	Revision uint64
+	Value    T // shared: must not be changed in place
+}
+
+// Change is a committed write.
+type Change[T any] struct {
+	Entry[T]
+	Deleted bool // Value is the zero value
+	Replay  bool // it was committed by an earlier process
+}
+
+// Query selects records by terms, in the order of their keys.
+type Query struct {
+	Terms     []string // all must hold
+	Before    string   // where the page before ended; empty for the first page
+	Limit     int      // default 100
+	Ascending bool     // default: the highest key, for ids that is the newest, first
+}
+
+var keyPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+
+// queued bounds the writes that wait: more writers than that wait to be queued.
+const queued = 1024
+
+// OpenStore opens the store of a kind, and reads it whole before it returns.
+func OpenStore[T any](ctx context.Context, l *Ledger, kind string, cfg StoreConfig[T]) (*Store[T], error) {
+	s := &Store[T]{
+		ledger: l,
+		kind:   kind,
+		cfg:    cfg,
+		view:   guard.New("view "+kind, guard.RankView, newView[T]()),
+		writes: make(chan *write[T], queued),
+
+		finished: make(chan struct{}),
+	}
+	var err error
+	s.stream, err = l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:               kind,
+		Subjects:           []string{kind + ".*"},
+		Storage:            jetstream.FileStorage,
+		MaxMsgsPerSubject:  1,
+		AllowAtomicPublish: true,
+		AllowMsgTTL:        true, // for tombstones
+		AllowDirect:        true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", kind, err)
+	}
+	if err := s.replay(ctx); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", kind, err)
+	}
+	l.committers.Go(func() error { s.commitLoop(); return nil })
+	return s, nil
+}
+
+// Create writes a record that must not exist, and returns its revision or
+// ErrExists.
+func (s *Store[T]) Create(ctx context.Context, key string, v T) (uint64, error) {
+	revision, err := s.write(ctx, key, 0, &v)
+	if errors.Is(err, ErrConflict) {
+		return 0, fmt.Errorf("%s %s: %w", s.kind, key, ErrExists)
+	}
+	return revision, err
+}
+
+// Update writes a record over the revision it was decided on, and returns the new
+// revision, or ErrConflict if the record has moved on.
+func (s *Store[T]) Update(ctx context.Context, key string, revision uint64, v T) (uint64, error) {
+	if revision == 0 {
+		return 0, fmt.Errorf("%s %s: update of revision 0: %w", s.kind, key, ErrConflict)
+	}
+	return s.write(ctx, key, revision, &v)
+}
+
+// Delete removes a record at a revision, or returns ErrConflict.
+func (s *Store[T]) Delete(ctx context.Context, key string, revision uint64) error {
+	if revision == 0 {
+		return fmt.Errorf("%s %s: delete of revision 0: %w", s.kind, key, ErrConflict)
+	}
+	_, err := s.write(ctx, key, revision, nil)
+	return err
+}
+
+// Get returns a record, or ErrNotFound.
+func (s *Store[T]) Get(ctx context.Context, key string) (entry Entry[T], err error) {
+	var item *item[T]
+	if err := s.view.Do(ctx, func(v *view[T]) { item, _ = v.all.Get(key) }); err != nil {
+		return entry, err
+	}
+	if item == nil {
+		return entry, fmt.Errorf("%s %s: %w", s.kind, key, ErrNotFound)
+	}
+	return item.Entry, nil
+}
+
+// List returns a page, and where the next one starts: empty at the end.
+func (s *Store[T]) List(ctx context.Context, q Query) (page []Entry[T], next string, err error) {
+	if q.Limit <= 0 {
+		q.Limit = 100
+	}
+	err = s.view.Do(ctx, func(v *view[T]) { page, next = v.list(q) })
+	return page, next, err
+}
+
+// Count returns how many records have a term. The empty term counts all.
+func (s *Store[T]) Count(ctx context.Context, term string) (n int) {
+	_ = s.view.Do(ctx, func(v *view[T]) { n = v.index(term).Len() })
+	return n
+}
+
+// Revision returns the newest committed revision.
+func (s *Store[T]) Revision() (revision uint64) {
+	s.view.Must(func(v *view[T]) { revision = v.revision })
+	return revision
+}
+
+// write queues a write and waits until it is decided. A nil value deletes. ctx
+// can take it back only while it is queued: once it is on its way, the answer is
+// the truth, not a guess.
+func (s *Store[T]) write(ctx context.Context, key string, revision uint64, v *T) (uint64, error) {
+	if !keyPattern.MatchString(key) {
+		return 0, fmt.Errorf("%s: key %q: want up to 128 letters, digits, dashes and underscores", s.kind, key)
+	}
+	w := &write[T]{key: key, expected: revision, value: v, done: make(chan struct{})}
+	if v != nil {
+		data, err := json.Marshal(v)
+		if err != nil {
+			return 0, fmt.Errorf("%s %s: %w", s.kind, key, err)
+		}
+		w.data = data
+	}
+	select {
+	case s.writes <- w:
+	case <-s.ledger.quit:
+		return 0, ErrClosed
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	select {
+	case <-w.done:
+	case <-s.finished: // it was queued after the committer had ended, or was its last
+		if w.state.CompareAndSwap(writeQueued, writeWithdrawn) {
+			return 0, ErrClosed
+		}
+	case <-ctx.Done():
+		if w.state.CompareAndSwap(writeQueued, writeWithdrawn) {
+			return 0, context.Cause(ctx)
+		}
+	}
+	<-w.done
+	if w.err != nil {
+		return 0, fmt.Errorf("%s %s: %w", s.kind, key, w.err)
+	}
+	return w.revision, nil
+}
+
+// tombstoneTTL is how long a deletion is kept for readers of the stream.
+const tombstoneTTL = time.Hour
