@@ -3,11 +3,14 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -21,6 +24,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func checksum(data []byte) string {
 	return strconv.FormatUint(uint64(crc32.Checksum(data, castagnoli)), 16)
 }
+
+// stallWait is how long JetStream may take for the next record. It skips what
+// fails its own checksum, and then waits for ever for what it had counted.
+const stallWait = 5 * time.Second
 
 // replay feeds the view from the stream.
 func (s *Store[T]) replay(ctx context.Context) error {
@@ -50,8 +57,12 @@ func (s *Store[T]) replayMessages(ctx context.Context, state jetstream.StreamSta
 		return err
 	}
 	defer messages.Stop()
+	last := uint64(0)
 	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
+		m, err := messages.Next(jetstream.NextMaxWait(stallWait))
+		if errors.Is(err, nats.ErrTimeout) {
+			return fmt.Errorf("%w: the store of %s yields nothing after revision %d, of %d", ErrCorrupt, s.kind, last, state.LastSeq)
+		}
 		if err != nil {
 			return fmt.Errorf("read records: %w", err)
 		}
@@ -62,6 +73,7 @@ func (s *Store[T]) replayMessages(ctx context.Context, state jetstream.StreamSta
 		if err := s.replayOne(m, meta.Sequence.Stream); err != nil {
 			return err
 		}
+		last = meta.Sequence.Stream
 		if meta.NumPending == 0 {
 			return nil
 		}
