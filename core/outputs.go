@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+
+	"github.com/apache/arrow-go/v18/arrow"
 
 	"thresher/core/job"
 	"thresher/core/ledger"
@@ -113,7 +116,7 @@ func (e *Engine) Table(ctx context.Context, id, name string) (Table, error) {
 		}
 	} else if out != nil {
 		if w := out.Table(name); w != nil {
-			return growing{w}, nil
+			return growing{Writer: w, sealed: func() (Table, error) { return e.Table(ctx, id, name) }}, nil
 		}
 	}
 	return nil, fmt.Errorf("job %s: table %q: %w", id, name, ErrNotFound)
@@ -140,6 +143,23 @@ type memory struct{ *bytes.Reader }
 func (memory) Close() error { return nil }
 
 // growing is a table that its job still writes, which is not ours to close.
-type growing struct{ *table.Writer }
+type growing struct {
+	*table.Writer
+	sealed func() (Table, error) // opens it once the job has ended
+}
 
 func (growing) Close() error { return nil }
+
+// Range reads the sealed table if the job has ended since this one was opened.
+func (g growing) Range(from, to int64, fn func(arrow.RecordBatch) error) error {
+	err := g.Writer.Range(from, to, fn)
+	if !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	t, err := g.sealed()
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	return t.Range(from, to, fn)
+}

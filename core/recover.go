@@ -110,3 +110,9 @@ func (e *Engine) each(ctx context.Context, term string, fn func(id string, r job
 		q.Before = next
 	}
 }
+
+// lookUp returns a job as the dispatcher needs it.
+func (e *Engine) lookUp(id string) (job.Record, bool) {
+	entry, err := e.jobs.Get(context.Background(), id) // memory only: it does not block
+	return entry.Value, err == nil
+}

@@ -286,10 +286,10 @@ func (o *Outputs) sealLog(ctx context.Context, into *job.Outcome) error {
 	return nil
 }
 
-// discard removes the files of tables that were not sealed.
+// discard lets go of the tables, and removes the files of those not sealed.
 func (o *Outputs) discard() {
 	for _, name := range o.tableNames() {
-		_ = o.Table(name).Abort() // harmless once sealed
+		_ = o.Table(name).Close() // temporary files; the next start clears what stays
 	}
 }
 

@@ -1,0 +1,160 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"golang.org/x/sys/unix"
+)
+
+// File is a sealed table, mapped into memory. Its methods may be called
+// concurrently, except Close.
+type File struct {
+	path   string
+	data   []byte // the mapping
+	reader *ipc.FileReader
+	starts []int64 // first row of each batch, and behind them the number of rows
+	info   Info
+}
+
+// ErrMalformed is returned for a file that is not a sealed table.
+var ErrMalformed = errors.New("not a table file")
+
+// Open maps a sealed table.
+func Open(path string) (f *File, err error) {
+	data, err := mapFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f = &File{path: path, data: data}
+	defer func() {
+		// The Arrow reader panics on some malformed files.
+		if r := recover(); r != nil {
+			err = fmt.Errorf("open table: %w: %v", ErrMalformed, r)
+		}
+		if err != nil {
+			err = errors.Join(err, unix.Munmap(data))
+			f = nil
+		}
+	}()
+	if f.reader, err = ipc.NewMappedFileReader(data); err != nil {
+		return f, fmt.Errorf("open table: %w: %w", ErrMalformed, err)
+	}
+	if err := CheckSchema(f.reader.Schema()); err != nil {
+		return f, fmt.Errorf("open table: %w: %w", ErrMalformed, err)
+	}
+	return f, f.survey()
+}
+
+func mapFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open table: %w", err)
+	}
+	defer file.Close() // the mapping stays
+	stat, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open table: %w", err)
+	}
+	if stat.Size() == 0 {
+		return nil, fmt.Errorf("open table: %w: it is empty", ErrMalformed)
+	}
+	data, err := unix.Mmap(int(file.Fd()), 0, int(stat.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map table: %w", err)
+	}
+	return data, nil
+}
+
+// survey reads every batch's header: how many rows, how many nulls.
+func (f *File) survey() error {
+	schema := f.reader.Schema()
+	f.info.Columns = make([]Column, schema.NumFields())
+	for i, field := range schema.Fields() {
+		f.info.Columns[i] = Column{Name: field.Name, Type: TypeName(field.Type)}
+	}
+	for i := range f.reader.NumRecords() {
+		batch, err := f.Batch(i)
+		if err != nil {
+			return err
+		}
+		f.starts = append(f.starts, f.info.Rows)
+		f.info.Rows += batch.NumRows()
+		for c, col := range batch.Columns() {
+			f.info.Columns[c].Nulls += int64(col.NullN())
+		}
+		batch.Release()
+	}
+	f.starts = append(f.starts, f.info.Rows)
+	return nil
+}
+
+// Path returns where the file was when it was opened.
+func (f *File) Path() string { return f.path }
+
+// Schema returns the columns.
+func (f *File) Schema() *arrow.Schema { return f.reader.Schema() }
+
+// Rows returns the number of rows.
+func (f *File) Rows() int64 { return f.info.Rows }
+
+// Info describes the table.
+func (f *File) Info() Info { return f.info }
+
+// NumBatches returns the number of record batches.
+func (f *File) NumBatches() int { return f.reader.NumRecords() }
+
+// Batch returns a record batch, which the caller releases before it closes the
+// file: its columns are the mapping, not a copy.
+func (f *File) Batch(i int) (batch arrow.RecordBatch, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("read table: %w: batch %d: %v", ErrMalformed, i, r)
+		}
+	}()
+	batch, err = f.reader.RecordBatchAt(i)
+	if err != nil {
+		return nil, fmt.Errorf("read table: %w: %w", ErrMalformed, err)
+	}
+	return batch, nil
+}
+
+// Range implements [Ranger].
+func (f *File) Range(from, to int64, fn func(arrow.RecordBatch) error) error {
+	from, to = clip(from, to, f.info.Rows)
+	for i := range f.NumBatches() {
+		first, end := f.starts[i], f.starts[i+1]
+		if end <= from || first >= to {
+			continue
+		}
+		batch, err := f.Batch(i)
+		if err != nil {
+			return err
+		}
+		err = slice(batch, from-first, to-first, fn)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slice calls fn with the rows of a batch that lie in a range around it.
+func slice(batch arrow.RecordBatch, from, to int64, fn func(arrow.RecordBatch) error) error {
+	from, to = clip(from, to, batch.NumRows())
+	if from == to {
+		return nil
+	}
+	part := batch.NewSlice(from, to)
+	defer part.Release()
+	return fn(part)
+}
+
+// Close unmaps the file. Nothing read from it may be used afterwards.
+func (f *File) Close() error {
+	return errors.Join(f.reader.Close(), unix.Munmap(f.data))
+}
