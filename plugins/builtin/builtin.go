@@ -1,0 +1,40 @@
+// Package builtin embeds the plugins that ship with Thresher: models, tabular and
+// agentfarm. They are ordinary plugins, built from the folders beside this file by
+// `make build`, and run in the same sandbox as everyone's.
+package builtin
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+)
+
+// Names lists the plugins that ship.
+var Names = []string{"agentfarm", "models", "tabular"}
+
+// The folder holds a placeholder beside the modules, so that the package compiles
+// before they are built.
+//
+//go:embed all:dist
+var dist embed.FS
+
+// ErrNotBuilt is returned where the program was compiled before its plugins.
+var ErrNotBuilt = errors.New("this program was compiled without its plugins: build it with `make build`")
+
+// Modules returns the plugins' WebAssembly modules by name.
+func Modules() (map[string][]byte, error) {
+	modules := make(map[string][]byte, len(Names))
+	for _, name := range Names {
+		wasm, err := dist.ReadFile(path.Join("dist", name+".wasm"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("plugin %s: %w", name, ErrNotBuilt)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("plugin %s: %w", name, err)
+		}
+		modules[name] = wasm
+	}
+	return modules, nil
+}

@@ -1,0 +1,65 @@
+// Package guesttest builds guests from source for tests, so that plain `go test`
+// works without anything built before, and always tests what the source says.
+package guesttest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"thresher/plugins/builtin"
+)
+
+// built holds what this test process has built, by package.
+var built sync.Map // package → func() ([]byte, error)
+
+// Build compiles a guest package, given as an import path such as
+// thresher/plugins/hostile/loop, and returns the module.
+func Build(t testing.TB, pkg string) []byte {
+	t.Helper()
+	once, _ := built.LoadOrStore(pkg, sync.OnceValues(func() ([]byte, error) { return build(pkg) }))
+	wasm, err := once.(func() ([]byte, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wasm
+}
+
+// Builtins builds the plugins that ship.
+func Builtins(t testing.TB) map[string][]byte {
+	t.Helper()
+	modules := map[string][]byte{}
+	for _, name := range builtin.Names {
+		modules[name] = Build(t, "thresher/plugins/builtin/"+name)
+	}
+	return modules
+}
+
+// CacheDir is where tests keep compiled code from run to run: its entries are
+// named after the module's content and the compiler's version.
+func CacheDir(t testing.TB) string {
+	t.Helper()
+	base, err := os.UserCacheDir()
+	if err != nil {
+		base = os.TempDir()
+	}
+	return filepath.Join(base, "thresher-test")
+}
+
+func build(pkg string) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "guest-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "guest.wasm")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-w", "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+	}
+	return os.ReadFile(out)
+}

@@ -1,0 +1,204 @@
+// Command guest is a plugin that attacks its host: each routine in its own way.
+// The sandbox's tests run them all.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	sdk "thresher/plugins/sdk/go"
+)
+
+func main() {}
+
+type none struct{}
+
+// attack declares an analysis that takes no params.
+func attack(name string, f func(c *sdk.Call) (any, error), opts ...sdk.Option) sdk.Routine {
+	return sdk.Analysis(name, sdk.Doc{Title: name}, func(c *sdk.Call, _ none) (any, error) { return f(c) }, opts...)
+}
+
+func init() {
+	sdk.Register(sdk.Plugin{
+		Name:    "hostile",
+		Version: "1.0.0",
+		Summary: "Attacks on the host",
+		Routines: []sdk.Routine{
+			attack("nothing", func(*sdk.Call) (any, error) { return map[string]int{}, nil }),
+			attack("loop", loop),
+			attack("allocate", allocate),
+			attack("print", print),
+			attack("recurse", func(*sdk.Call) (any, error) { return recurse(1), nil }),
+			attack("panic", func(*sdk.Call) (any, error) { panic("I panic") }),
+			attack("exit", func(*sdk.Call) (any, error) { os.Exit(0); return nil, nil }),
+			attack("error", func(*sdk.Call) (any, error) { return nil, errors.New("I am an error") }),
+			attack("sleep", sleep),
+			attack("artifacts", artifacts),
+			attack("artifact_name", artifactName),
+			attack("rows", rows),
+			attack("look_around", lookAround),
+			attack("whoami", whoami),
+			attack("poke", poke),
+			attack("peek", func(*sdk.Call) (any, error) { return memory, nil }),
+			attack("echo", echo, sdk.In("data"), sdk.Out("copy", "the input")),
+			sdk.Simulation("endless", sdk.Doc{Title: "never done"}, func(c *sdk.Call, _ none) (sdk.Stepper, error) {
+				return &endless{c, c.Output("steps", sdk.Int64Col("step")), 0}, nil
+			}),
+		},
+	})
+}
+
+func loop(*sdk.Call) (any, error) {
+	for i := uint64(1); ; i++ {
+		if i == 0 {
+			return i, nil
+		}
+	}
+}
+
+func allocate(*sdk.Call) (any, error) {
+	var all [][]byte
+	for {
+		block := make([]byte, 1<<20)
+		for i := 0; i < len(block); i += 4096 {
+			block[i] = 1
+		}
+		all = append(all, block)
+	}
+}
+
+func print(*sdk.Call) (any, error) {
+	line := strings.Repeat("spam ", 2000)
+	for {
+		fmt.Println(line)
+	}
+}
+
+func recurse(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return recurse(n+1) + 1
+}
+
+func sleep(*sdk.Call) (any, error) {
+	before := time.Now()
+	time.Sleep(time.Hour)
+	return time.Since(before).Hours() >= 1, nil
+}
+
+func artifacts(c *sdk.Call) (any, error) {
+	content := make([]byte, 1<<20)
+	for i := 0; ; i++ {
+		c.Artifact(fmt.Sprint("a", i), "application/octet-stream", content)
+	}
+}
+
+func artifactName(c *sdk.Call) (any, error) {
+	c.Artifact("../../etc/passwd", "text/plain", nil)
+	return nil, nil
+}
+
+func rows(c *sdk.Call) (any, error) {
+	w := c.Output("flood", sdk.StringCol("text"))
+	for {
+		if err := w.Append(strings.Repeat("x", 1000)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lookAround reports everything of the world outside that it can find.
+func lookAround(*sdk.Call) (any, error) {
+	found := []string{}
+	found = append(found, os.Args...)
+	found = append(found, os.Environ()...)
+	for _, path := range []string{"/", "/etc/passwd", ".", "../..", "/dev/stdin"} {
+		if content, err := os.ReadFile(path); err == nil {
+			found = append(found, path+": "+string(content))
+		}
+		if entries, err := os.ReadDir(path); err == nil {
+			found = append(found, fmt.Sprint(path, ": ", entries))
+		}
+	}
+	if err := os.WriteFile("/tmp/x", nil, 0o600); err == nil {
+		found = append(found, "wrote a file")
+	}
+	return found, nil
+}
+
+// whoami returns what should follow from the seed alone.
+func whoami(c *sdk.Call) (any, error) {
+	return []any{time.Now().UnixNano(), c.Rand().Uint64(), c.Seed(), fmt.Sprint(map[int]int{1: 1, 2: 2, 3: 3})}, nil
+}
+
+var memory = 0
+
+func poke(*sdk.Call) (any, error) {
+	memory++
+	return memory, nil
+}
+
+// echo copies its input to an output, column by column.
+func echo(c *sdk.Call) (any, error) {
+	t, err := c.Input("data")
+	if err != nil {
+		return nil, err
+	}
+	read := make([]func(row int) any, len(t.Columns()))
+	columns := make([]sdk.Col, len(t.Columns()))
+	for i, col := range t.Columns() {
+		if read[i], err = reader(t, col); err != nil {
+			return nil, err
+		}
+		columns[i] = sdk.Col(col)
+	}
+	w := c.Output("copy", columns...)
+	values := make([]any, len(read))
+	for row := range t.Rows() {
+		for i := range read {
+			values[i] = read[i](row)
+		}
+		if err := w.Append(values...); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]int{"rows": t.Rows()}, nil
+}
+
+func reader(t *sdk.Table, col sdk.Column) (func(row int) any, error) {
+	switch col.Type {
+	case "int64":
+		return nullable(t.Int64(col.Name))
+	case "float64":
+		return nullable(t.Float64(col.Name))
+	case "bool":
+		return nullable(t.Bools(col.Name))
+	}
+	return nullable(t.Strings(col.Name))
+}
+
+func nullable[T any](values []T, valid []bool, err error) (func(row int) any, error) {
+	return func(row int) any {
+		if !valid[row] {
+			return nil
+		}
+		return values[row]
+	}, err
+}
+
+type endless struct {
+	call *sdk.Call
+	out  *sdk.Writer
+	n    int
+}
+
+func (e *endless) Step() (bool, error) {
+	e.n++
+	return false, e.out.Append(e.n)
+}
+
+func (e *endless) Result() (any, error) { return e.n, nil }

@@ -1,0 +1,154 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"unicode/utf8"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"thresher/plugins/abi"
+)
+
+// hostFunction is a function that guests import. It may panic with an error to
+// end the guest.
+type hostFunction struct {
+	params  []api.ValueType
+	results []api.ValueType
+	call    func(ctx context.Context, k *call, guest api.Module, stack []uint64)
+}
+
+const (
+	i32 = api.ValueTypeI32
+	i64 = api.ValueTypeI64
+	f64 = api.ValueTypeF64
+)
+
+func types(t ...api.ValueType) []api.ValueType { return t }
+
+// hostFunctions is the module "thresher". docs/abi.md has a table for each.
+var hostFunctions = map[string]hostFunction{
+	"call_info":      {types(i32, i32), types(i32), callInfo},
+	"column_read":    {types(i32, i32, i64, i64, i32, i32, i32), types(i64), columnRead},
+	"result_write":   {types(i32, i32), nil, resultWrite},
+	"table_append":   {types(i32, i32, i32, i32, i64, i32), nil, tableAppend},
+	"artifact_write": {types(i32, i32, i32, i32, i32, i32), nil, artifactWrite},
+	"progress":       {types(f64, i32, i32), nil, progress},
+	"log":            {types(i32, i32), nil, logText},
+	"fail":           {types(i32, i32), nil, fail},
+}
+
+func exportHost(ctx context.Context, r wazero.Runtime) error {
+	return export(ctx, r, abi.Module, hostFunctions)
+}
+
+// export offers functions to guests. Before each of them the job's gate is asked,
+// so that a guest that calls the host can be paused and stopped there.
+func export(ctx context.Context, r wazero.Runtime, module string, functions map[string]hostFunction) error {
+	b := r.NewHostModuleBuilder(module)
+	for name, f := range functions {
+		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
+			func(ctx context.Context, guest api.Module, stack []uint64) {
+				k := callFrom(ctx)
+				if err := k.Host.Gate(ctx); err != nil {
+					panic(err)
+				}
+				for i, p := range f.params {
+					if p == i32 {
+						stack[i] = uint64(uint32(stack[i])) // the upper half is not defined
+					}
+				}
+				f.call(ctx, k, guest, stack)
+			}), f.params, f.results).Export(name)
+	}
+	if _, err := b.Instantiate(ctx); err != nil {
+		return fmt.Errorf("sandbox: module %s: %w", module, err)
+	}
+	return nil
+}
+
+// importSignature returns the signature of a function that guests may import.
+func importSignature(module, name string) (string, bool) {
+	var f hostFunction
+	var ok bool
+	switch module {
+	case abi.Module:
+		f, ok = hostFunctions[name]
+	case wasiModule:
+		f, ok = wasiFunctions[name]
+	}
+	return signature(f.params, f.results), ok
+}
+
+// readBuffer returns a view of guest memory, valid until the guest goes on. It
+// ends the guest if the buffer is not inside the memory.
+func readBuffer(guest api.Module, ptr, n uint32) []byte {
+	view, ok := guest.Memory().Read(ptr, n)
+	if !ok {
+		panic(violation("a buffer of %d bytes at %d is outside the memory of %d bytes", n, ptr, guest.Memory().Size()))
+	}
+	return view
+}
+
+// readText returns a copy of text, which must be UTF-8 and not too long.
+func readText(guest api.Module, ptr, n uint64, most int, what string) string {
+	view := readBuffer(guest, uint32(ptr), uint32(n))
+	if len(view) > most {
+		panic(violation("%s has %d bytes: the limit is %d", what, len(view), most))
+	}
+	if !utf8.Valid(view) {
+		panic(violation("%s is not UTF-8", what))
+	}
+	return string(view)
+}
+
+const maxText = 64 << 10 // of a name or a message
+
+func callInfo(_ context.Context, k *call, guest api.Module, stack []uint64) {
+	ptr, room := uint32(stack[0]), uint32(stack[1])
+	stack[0] = uint64(uint32(len(k.info)))
+	if int(room) >= len(k.info) {
+		copy(readBuffer(guest, ptr, uint32(len(k.info))), k.info)
+	}
+}
+
+func resultWrite(_ context.Context, k *call, guest api.Module, stack []uint64) {
+	view := readBuffer(guest, uint32(stack[0]), uint32(stack[1]))
+	if int64(len(view)) > k.Limits.OutputBytes {
+		panic(violation("the result has %d bytes: the job's output limit is %d", len(view), k.Limits.OutputBytes))
+	}
+	if !json.Valid(view) || !utf8.Valid(view) {
+		panic(violation("the result is not JSON"))
+	}
+	k.result = bytes.Clone(view)
+}
+
+func artifactWrite(_ context.Context, k *call, guest api.Module, stack []uint64) {
+	name := readText(guest, stack[0], stack[1], maxText, "an artifact's name")
+	media := readText(guest, stack[2], stack[3], maxText, "an artifact's media type")
+	content := readBuffer(guest, uint32(stack[4]), uint32(stack[5]))
+	if err := k.Host.Artifact(name, media, content); err != nil {
+		panic(err)
+	}
+}
+
+func progress(_ context.Context, k *call, guest api.Module, stack []uint64) {
+	message := readText(guest, stack[1], stack[2], maxText, "a progress message")
+	fraction := api.DecodeF64(stack[0])
+	if math.IsNaN(fraction) {
+		fraction = 0
+	}
+	k.Host.Progress(fraction, message)
+}
+
+func logText(_ context.Context, k *call, guest api.Module, stack []uint64) {
+	k.Host.Log(readBuffer(guest, uint32(stack[0]), uint32(stack[1])))
+}
+
+func fail(_ context.Context, k *call, guest api.Module, stack []uint64) {
+	k.failed = readText(guest, stack[0], stack[1], maxText, "an error message")
+}

@@ -1,0 +1,210 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"thresher/core/job"
+	"thresher/core/routine"
+	"thresher/core/table"
+	"thresher/core/work"
+	"thresher/plugins/abi"
+)
+
+// call is one call of a guest: what the host functions reach through its context.
+// Only the goroutine that runs the guest uses it.
+type call struct {
+	work.Call
+	info   []byte // abi.Call, JSON
+	inputs []*table.File
+	memory *limitedMemory
+	random *rand.ChaCha8
+	clock  int64 // nanoseconds since 1970, virtual
+	result json.RawMessage
+	failed string // what the guest said before it returned Failed
+}
+
+type callKey struct{}
+
+func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+
+// epoch is when every guest's clock starts.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+
+func newCall(c work.Call) (*call, error) {
+	k := &call{
+		Call:   c,
+		memory: &limitedMemory{limit: uint64(c.Limits.MemoryBytes)},
+		clock:  epoch,
+	}
+	var seed [32]byte
+	for i := range 8 {
+		seed[i] = byte(c.Seed >> (8 * i))
+	}
+	k.random = rand.NewChaCha8(seed)
+	info := abi.Call{Params: c.Params, Seed: c.Seed}
+	for _, name := range slices.Sorted(maps.Keys(c.Inputs)) {
+		f := c.Inputs[name]
+		in := abi.Input{Name: name, Rows: f.Rows()}
+		for _, col := range f.Info().Columns {
+			in.Columns = append(in.Columns, abi.Column{Name: col.Name, Type: col.Type})
+		}
+		info.Inputs = append(info.Inputs, in)
+		k.inputs = append(k.inputs, f)
+	}
+	var err error
+	if k.info, err = json.Marshal(info); err != nil {
+		return nil, fmt.Errorf("encode call: %w", err)
+	}
+	return k, nil
+}
+
+// Run implements work.Runner.
+func (h *Host) Run(ctx context.Context, c work.Call) (work.Report, error) {
+	m := h.module(c.Digest)
+	if m == nil {
+		return work.Report{}, &job.Error{Code: "plugin_missing", Title: "The plugin is not loaded", Detail: "digest " + c.Digest}
+	}
+	index := slices.IndexFunc(m.plugin.Routines, func(r routine.Routine) bool { return r.Name == c.Routine })
+	if index < 0 {
+		return work.Report{}, &job.Error{Code: "plugin_missing", Title: "The plugin has no such routine", Detail: c.Routine}
+	}
+	k, err := newCall(c)
+	if err != nil {
+		return work.Report{}, err
+	}
+	err = h.with(ctx, m.compiled, k, func(ctx context.Context, guest api.Module) error {
+		if c.Kind == routine.Simulation {
+			return simulate(ctx, k, guest, index)
+		}
+		return k.status(guest.ExportedFunction(abi.ExportRun).Call(ctx, uint64(index)))
+	})
+	report := work.Report{PeakMemoryBytes: int64(k.memory.peak)}
+	if err != nil {
+		return report, err
+	}
+	report.Result = k.result
+	return report, nil
+}
+
+// with calls fn with a new instance, and explains how that ended.
+func (h *Host) with(ctx context.Context, compiled wazero.CompiledModule, k *call, fn func(context.Context, api.Module) error) error {
+	if err := checkInitialMemory(compiled, k.memory.limit); err != nil {
+		return err
+	}
+	ctx = context.WithValue(ctx, callKey{}, k)
+	guest, err := h.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, k.memory), compiled,
+		wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize"))
+	if err != nil {
+		return k.explain(ctx, err)
+	}
+	defer guest.Close(context.WithoutCancel(ctx)) // the guest has returned: nothing can fail
+	return k.explain(ctx, fn(ctx, guest))
+}
+
+func checkInitialMemory(compiled wazero.CompiledModule, limit uint64) error {
+	for _, m := range compiled.ExportedMemories() {
+		if need := uint64(m.Min()) * pageSize; need > limit {
+			return &job.Error{Code: "memory_limit", Title: "The plugin needs more memory than the job's limit",
+				Detail: fmt.Sprintf("it starts with %d bytes; limit %d", need, limit)}
+		}
+	}
+	return nil
+}
+
+// errFailed marks a guest that returned Failed; explain puts its words in.
+var errFailed = errors.New("the routine failed")
+
+// status turns what a guest's function returned into an error.
+func (k *call) status(results []uint64, err error) error {
+	if err != nil {
+		return err
+	}
+	switch status := int32(uint32(results[0])); status {
+	case abi.OK, abi.Done:
+		return nil
+	case abi.Failed:
+		return errFailed
+	default:
+		return violation("the routine returned status %d", status)
+	}
+}
+
+// A batch of steps should take about this long: long enough that the call costs
+// nothing beside it, short enough that a pause or a stop is seen soon.
+const stepTime = 10 * time.Millisecond
+
+const maxSteps = 1 << 20 // in a batch
+
+// simulate initialises a simulation and steps it until it is done. How many steps
+// go into a call depends on the clock; what they compute does not.
+func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
+	if err := k.status(guest.ExportedFunction(abi.ExportInit).Call(ctx, uint64(index))); err != nil {
+		return err
+	}
+	step := guest.ExportedFunction(abi.ExportStep)
+	for steps := uint64(1); ; {
+		if err := k.Host.Gate(ctx); err != nil {
+			return err
+		}
+		start := time.Now()
+		results, err := step.Call(ctx, steps)
+		if err := k.status(results, err); err != nil {
+			return err
+		}
+		if int32(uint32(results[0])) == abi.Done {
+			return nil
+		}
+		if took := time.Since(start); took < stepTime/2 {
+			steps = min(2*steps, maxSteps)
+		} else if took > 2*stepTime {
+			steps = max(steps/2, 1)
+		}
+	}
+}
+
+// describe asks a module for its manifest.
+func (h *Host) describe(ctx context.Context, compiled wazero.CompiledModule) (routine.Manifest, error) {
+	if err := vetModule(compiled); err != nil {
+		return routine.Manifest{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, describeTime)
+	defer cancel()
+	k, err := newCall(work.Call{
+		Params: json.RawMessage(`{}`),
+		Limits: job.Limits{MemoryBytes: describeMemory},
+		Host:   mute{},
+	})
+	if err != nil {
+		return routine.Manifest{}, err
+	}
+	var raw []byte
+	err = h.with(ctx, compiled, k, func(ctx context.Context, guest api.Module) error {
+		results, err := guest.ExportedFunction(abi.ExportDescribe).Call(ctx)
+		if err != nil {
+			return err
+		}
+		raw = slices.Clone(readBuffer(guest, uint32(results[0]>>32), uint32(results[0])))
+		return nil
+	})
+	if err != nil {
+		return routine.Manifest{}, refuse("describe_failed", "%v", err)
+	}
+	return parseManifest(raw, compiled)
+}
+
+// What describing a plugin may take.
+const (
+	describeTime   = 10 * time.Second
+	describeMemory = 64 << 20
+)

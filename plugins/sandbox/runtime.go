@@ -1,0 +1,39 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// newRuntime is the only place that makes a WebAssembly runtime, so that no guest
+// can run without a way to be ended: a test refuses a second one. The memory limit
+// is each call's own: see memory.go.
+func newRuntime(ctx context.Context, cache wazero.CompilationCache) (wazero.Runtime, error) {
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().
+		WithCloseOnContextDone(true).
+		WithCompilationCache(cache).
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithDebugInfoEnabled(true))
+	if err := exportHost(ctx, r); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	if err := exportWASI(ctx, r); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	return r, nil
+}
+
+func newCache(dir string) (wazero.CompilationCache, error) {
+	if dir == "" {
+		return wazero.NewCompilationCache(), nil
+	}
+	cache, err := wazero.NewCompilationCacheWithDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: compilation cache: %w", err)
+	}
+	return cache, nil
+}

@@ -1,0 +1,138 @@
+// Package sandbox runs WebAssembly plugins that need not be trusted.
+//
+// A [Host] loads modules and runs their routines, each call in an instance of its
+// own that is gone when the call returns. A guest reaches its own memory, the
+// functions of the plugin contract (package abi) and a WASI without files,
+// network, environment or real clock; time and random numbers follow from the
+// job's seed. Its memory is bounded by the job's limit, and it ends when the
+// call's context does. How a call ended is decided by who ended it, never by what
+// the guest says.
+//
+// The package does not decide what may run, when, or how often: that is core.
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/tetratelabs/wazero"
+	"golang.org/x/sync/singleflight"
+
+	"thresher/core"
+	"thresher/core/guard"
+)
+
+// Config says how a host works. The zero value works.
+type Config struct {
+	CacheDir string       // compiled code is kept here; empty: in memory only
+	Log      *slog.Logger // default slog.Default()
+}
+
+// Host runs guests. Its methods may be called concurrently.
+type Host struct {
+	log     *slog.Logger
+	cache   wazero.CompilationCache
+	runtime wazero.Runtime
+	loading singleflight.Group
+	modules *guard.Value[map[string]*module] // by digest
+}
+
+// module is a loaded plugin.
+type module struct {
+	plugin   core.Plugin
+	compiled wazero.CompiledModule
+}
+
+// New returns a host without plugins. The caller must Close it.
+func New(ctx context.Context, cfg Config) (*Host, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	h := &Host{log: cfg.Log, modules: guard.New("modules", guard.RankSandbox, map[string]*module{})}
+	var err error
+	if h.cache, err = newCache(cfg.CacheDir); err != nil {
+		return nil, err
+	}
+	if h.runtime, err = newRuntime(ctx, h.cache); err != nil {
+		return nil, errors.Join(err, h.cache.Close(ctx))
+	}
+	return h, nil
+}
+
+// Close unloads everything. No guest may be running.
+func (h *Host) Close(ctx context.Context) error {
+	return errors.Join(h.runtime.Close(ctx), h.cache.Close(ctx))
+}
+
+// Load checks, compiles and describes a module. Loading the same bytes again
+// returns the same plugin. A module that cannot be loaded is a *[Refusal].
+func (h *Host) Load(ctx context.Context, wasm []byte, builtin bool) (core.Plugin, error) {
+	sum := sha256.Sum256(wasm)
+	digest := hex.EncodeToString(sum[:])
+	loaded, err, _ := h.loading.Do(digest, func() (any, error) {
+		if m := h.module(digest); m != nil {
+			return m, nil
+		}
+		return h.load(ctx, wasm, digest, builtin)
+	})
+	if err != nil {
+		return core.Plugin{}, err
+	}
+	return loaded.(*module).plugin, nil
+}
+
+func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin bool) (*module, error) {
+	if err := vetHeader(wasm); err != nil {
+		return nil, err
+	}
+	compiled, err := h.runtime.CompileModule(ctx, wasm)
+	if err != nil {
+		return nil, &Refusal{Code: "invalid_module", Detail: err.Error()}
+	}
+	m := &module{compiled: compiled}
+	if m.plugin.Manifest, err = h.describe(ctx, compiled); err != nil {
+		return nil, errors.Join(err, compiled.Close(ctx))
+	}
+	m.plugin.Digest, m.plugin.Bytes, m.plugin.Builtin = digest, int64(len(wasm)), builtin
+	h.modules.Must(func(all *map[string]*module) { (*all)[digest] = m })
+	return m, nil
+}
+
+func (h *Host) module(digest string) (m *module) {
+	h.modules.Must(func(all *map[string]*module) { m = (*all)[digest] })
+	return m
+}
+
+// List implements core.Plugins. It is sorted by name, the newest version first.
+func (h *Host) List() []core.Plugin {
+	var list []core.Plugin
+	h.modules.Must(func(all *map[string]*module) {
+		for _, m := range *all {
+			list = append(list, m.plugin)
+		}
+	})
+	slices.SortFunc(list, func(a, b core.Plugin) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(b.Version, a.Version))
+	})
+	return list
+}
+
+var _ core.Plugins = (*Host)(nil)
+
+// Refusal says why a module was not loaded.
+type Refusal struct {
+	Code   string // stable
+	Detail string
+}
+
+func (r *Refusal) Error() string { return fmt.Sprintf("module refused (%s): %s", r.Code, r.Detail) }
+
+func refuse(code, format string, args ...any) error {
+	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,260 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// wasiModule is WASI preview 1, as far as a guest without a world needs it: no
+// arguments, no environment, no files. Standard output and error are the job's
+// log. The clock is virtual: it starts at a fixed moment and moves only when the
+// guest asks for the time or sleeps, so that a run repeats exactly.
+const wasiModule = "wasi_snapshot_preview1"
+
+// The errors that our WASI returns.
+const (
+	wasiOK     = 0
+	wasiBadFD  = 8
+	wasiFault  = 21
+	wasiInval  = 28
+	wasiNoSys  = 52
+	wasiNotCap = 76
+)
+
+// wasiFunctions is the module. What reaches out of the sandbox is answered by an
+// error, so that a program can be linked with it and told no.
+var wasiFunctions = map[string]hostFunction{
+	"args_get":              wasi(noEntries, i32, i32),
+	"args_sizes_get":        wasi(noSizes, i32, i32),
+	"environ_get":           wasi(noEntries, i32, i32),
+	"environ_sizes_get":     wasi(noSizes, i32, i32),
+	"clock_res_get":         wasi(clockResolution, i32, i32),
+	"clock_time_get":        wasi(clockTime, i32, i64, i32),
+	"random_get":            wasi(randomGet, i32, i32),
+	"sched_yield":           wasi(answer(wasiOK)),
+	"poll_oneoff":           wasi(pollOneoff, i32, i32, i32, i32),
+	"proc_exit":             {types(i32), nil, procExit},
+	"proc_raise":            wasi(answer(wasiNoSys), i32),
+	"fd_write":              wasi(fdWrite, i32, i32, i32, i32),
+	"fd_read":               wasi(fdRead, i32, i32, i32, i32),
+	"fd_close":              wasi(answer(wasiOK), i32),
+	"fd_fdstat_get":         wasi(fdStat, i32, i32),
+	"fd_fdstat_set_flags":   wasi(answer(wasiOK), i32, i32),
+	"fd_fdstat_set_rights":  wasi(answer(wasiNotCap), i32, i64, i64),
+	"fd_prestat_get":        wasi(answer(wasiBadFD), i32, i32),
+	"fd_prestat_dir_name":   wasi(answer(wasiBadFD), i32, i32, i32),
+	"fd_seek":               wasi(answer(wasiBadFD), i32, i64, i32, i32),
+	"fd_tell":               wasi(answer(wasiBadFD), i32, i32),
+	"fd_advise":             wasi(answer(wasiBadFD), i32, i64, i64, i32),
+	"fd_allocate":           wasi(answer(wasiBadFD), i32, i64, i64),
+	"fd_datasync":           wasi(answer(wasiBadFD), i32),
+	"fd_sync":               wasi(answer(wasiBadFD), i32),
+	"fd_filestat_get":       wasi(answer(wasiBadFD), i32, i32),
+	"fd_filestat_set_size":  wasi(answer(wasiBadFD), i32, i64),
+	"fd_filestat_set_times": wasi(answer(wasiBadFD), i32, i64, i64, i32),
+	"fd_pread":              wasi(answer(wasiBadFD), i32, i32, i32, i64, i32),
+	"fd_pwrite":             wasi(answer(wasiBadFD), i32, i32, i32, i64, i32),
+	"fd_readdir":            wasi(answer(wasiBadFD), i32, i32, i32, i64, i32),
+	"fd_renumber":           wasi(answer(wasiBadFD), i32, i32),
+
+	"path_create_directory":   wasi(answer(wasiNotCap), i32, i32, i32),
+	"path_filestat_get":       wasi(answer(wasiNotCap), i32, i32, i32, i32, i32),
+	"path_filestat_set_times": wasi(answer(wasiNotCap), i32, i32, i32, i32, i64, i64, i32),
+	"path_link":               wasi(answer(wasiNotCap), i32, i32, i32, i32, i32, i32, i32),
+	"path_open":               wasi(answer(wasiNotCap), i32, i32, i32, i32, i32, i64, i64, i32, i32),
+	"path_readlink":           wasi(answer(wasiNotCap), i32, i32, i32, i32, i32, i32),
+	"path_remove_directory":   wasi(answer(wasiNotCap), i32, i32, i32),
+	"path_rename":             wasi(answer(wasiNotCap), i32, i32, i32, i32, i32, i32),
+	"path_symlink":            wasi(answer(wasiNotCap), i32, i32, i32, i32, i32),
+	"path_unlink_file":        wasi(answer(wasiNotCap), i32, i32, i32),
+
+	"sock_accept":   wasi(answer(wasiNotCap), i32, i32, i32),
+	"sock_recv":     wasi(answer(wasiNotCap), i32, i32, i32, i32, i32, i32),
+	"sock_send":     wasi(answer(wasiNotCap), i32, i32, i32, i32, i32),
+	"sock_shutdown": wasi(answer(wasiNotCap), i32, i32),
+}
+
+func exportWASI(ctx context.Context, r wazero.Runtime) error {
+	return export(ctx, r, wasiModule, wasiFunctions)
+}
+
+// wasi makes a host function that returns an error number.
+func wasi(f func(k *call, guest api.Module, args []uint64) uint32, params ...api.ValueType) hostFunction {
+	return hostFunction{params, types(i32), func(_ context.Context, k *call, guest api.Module, stack []uint64) {
+		stack[0] = uint64(f(k, guest, stack[:len(params)]))
+	}}
+}
+
+func answer(errno uint32) func(*call, api.Module, []uint64) uint32 {
+	return func(*call, api.Module, []uint64) uint32 { return errno }
+}
+
+func noEntries(*call, api.Module, []uint64) uint32 { return wasiOK }
+
+func noSizes(_ *call, guest api.Module, args []uint64) uint32 {
+	return writeAll(guest, [2]uint64{args[0], 0}, [2]uint64{args[1], 0})
+}
+
+// writeAll writes pairs of an address and a 32-bit value.
+func writeAll(guest api.Module, pairs ...[2]uint64) uint32 {
+	for _, p := range pairs {
+		if !guest.Memory().WriteUint32Le(uint32(p[0]), uint32(p[1])) {
+			return wasiFault
+		}
+	}
+	return wasiOK
+}
+
+// tick is how far the clock moves each time it is read: enough for code that
+// waits for time to pass.
+const tick = 1000 // nanoseconds
+
+func clockTime(k *call, guest api.Module, args []uint64) uint32 {
+	if args[0] > 3 {
+		return wasiInval
+	}
+	k.clock += tick
+	if !guest.Memory().WriteUint64Le(uint32(args[2]), uint64(k.clock)) {
+		return wasiFault
+	}
+	return wasiOK
+}
+
+func clockResolution(_ *call, guest api.Module, args []uint64) uint32 {
+	if args[0] > 3 {
+		return wasiInval
+	}
+	if !guest.Memory().WriteUint64Le(uint32(args[1]), tick) {
+		return wasiFault
+	}
+	return wasiOK
+}
+
+func randomGet(k *call, guest api.Module, args []uint64) uint32 {
+	view, ok := guest.Memory().Read(uint32(args[0]), uint32(args[1]))
+	if !ok {
+		return wasiFault
+	}
+	_, _ = k.random.Read(view) // it never fails
+	return wasiOK
+}
+
+// procExit ends the guest. Whatever the code, a routine that does not return has
+// not done its work.
+func procExit(_ context.Context, _ *call, _ api.Module, stack []uint64) {
+	panic(exit{uint32(stack[0])})
+}
+
+// fdWrite appends to the job's log.
+func fdWrite(k *call, guest api.Module, args []uint64) uint32 {
+	fd, vectors, count, written := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
+	if fd != 1 && fd != 2 {
+		return wasiBadFD
+	}
+	if count > 1024 {
+		return wasiInval
+	}
+	list, ok := guest.Memory().Read(vectors, 8*count)
+	if !ok {
+		return wasiFault
+	}
+	total := uint32(0)
+	for v := range slices.Chunk(list, 8) {
+		text, ok := guest.Memory().Read(binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:]))
+		if !ok {
+			return wasiFault
+		}
+		k.Host.Log(text)
+		total += uint32(len(text))
+	}
+	return writeAll(guest, [2]uint64{uint64(written), uint64(total)})
+}
+
+// fdRead: standard input is empty.
+func fdRead(_ *call, guest api.Module, args []uint64) uint32 {
+	if args[0] != 0 {
+		return wasiBadFD
+	}
+	return writeAll(guest, [2]uint64{args[3], 0})
+}
+
+// fdStat: the three standard streams are character devices without rights.
+func fdStat(_ *call, guest api.Module, args []uint64) uint32 {
+	if args[0] > 2 {
+		return wasiBadFD
+	}
+	stat := [24]byte{2} // filetype: character device
+	if !guest.Memory().Write(uint32(args[1]), stat[:]) {
+		return wasiFault
+	}
+	return wasiOK
+}
+
+// The layout of a subscription and an event of poll_oneoff.
+const (
+	subscriptionSize = 48
+	eventSize        = 32
+	maxSubscriptions = 1024
+)
+
+// pollOneoff sleeps without waiting: the clock moves to the earliest moment that
+// the guest waits for. Reading and writing are always possible.
+func pollOneoff(k *call, guest api.Module, args []uint64) uint32 {
+	in, out, n, done := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
+	if n == 0 || n > maxSubscriptions {
+		return wasiInval
+	}
+	subscriptions, ok := guest.Memory().Read(in, n*subscriptionSize)
+	if !ok {
+		return wasiFault
+	}
+	events, ok := guest.Memory().Read(out, n*eventSize)
+	if !ok {
+		return wasiFault
+	}
+	wake := k.earliest(subscriptions)
+	ready := uint32(0)
+	for s := range slices.Chunk(slices.Clone(subscriptions), subscriptionSize) {
+		kind := s[8]
+		if kind == 0 && k.due(s) > wake {
+			continue
+		}
+		event := events[ready*eventSize : (ready+1)*eventSize]
+		clear(event)
+		copy(event, s[:8]) // the caller's own mark
+		event[10] = kind
+		ready++
+	}
+	k.clock = max(k.clock, wake)
+	return writeAll(guest, [2]uint64{uint64(done), uint64(ready)})
+}
+
+// earliest is when the first subscription is due: now, if any is not a clock.
+func (k *call) earliest(subscriptions []byte) int64 {
+	wake := int64(-1)
+	for s := range slices.Chunk(subscriptions, subscriptionSize) {
+		due := k.clock
+		if s[8] == 0 {
+			due = k.due(s)
+		}
+		if wake < 0 || due < wake {
+			wake = due
+		}
+	}
+	return wake
+}
+
+// due is the moment a clock subscription waits for. A guest may name any: the
+// clock stays within what fits.
+func (k *call) due(subscription []byte) int64 {
+	const longest = int64(100 * 365 * 24 * 3600 * 1e9)
+	timeout := int64(min(binary.LittleEndian.Uint64(subscription[24:]), uint64(longest)))
+	if absolute := subscription[40]&1 == 1; absolute {
+		return max(timeout, k.clock)
+	}
+	return min(k.clock+timeout, epoch+2*longest)
+}
