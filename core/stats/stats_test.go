@@ -1,0 +1,62 @@
+package stats
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestSmallCasesByHand(t *testing.T) {
+	x := []float64{1, 2, 3, 4}
+	assert.Equal(t, 2.5, Mean(x))
+	assert.InDelta(t, 1.118033988749895, Std(x, 0), 1e-15)
+	assert.InDelta(t, 1.2909944487358056, Std(x, 1), 1e-15)
+	assert.Equal(t, 1.75, Quantile(x, 0.25))
+	assert.Equal(t, 4.0, Quantile(x, 1))
+	slope, intercept := Line([]float64{10, 11, 12}, []float64{1, 3, 5})
+	assert.Equal(t, []float64{2, -19}, []float64{slope, intercept})
+	assert.Equal(t, []float64{0, 1, 1, 1}, Diff(x))
+	assert.Equal(t, []float64{1, 1.5, 2.5, 3.5}, RollingMean(x, 2))
+}
+
+func TestTooLittleDataIsNaN(t *testing.T) {
+	assert.True(t, math.IsNaN(Mean(nil)))
+	assert.True(t, math.IsNaN(Std([]float64{1}, 1)))
+	assert.True(t, math.IsNaN(Quantile(nil, 0.5)))
+	assert.Zero(t, Slope([]float64{1}))
+	assert.Empty(t, Histogram(nil))
+}
+
+func TestAHistogramLosesNoValue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.SliceOfN(rapid.Float64(), 1, 200).Draw(t, "x")
+		sorted := append([]float64{}, x...)
+		slices.Sort(sorted)
+		finite, counted := 0, 0
+		for _, v := range x {
+			if !math.IsInf(v, 0) && !math.IsNaN(v) {
+				finite++
+			}
+		}
+		for _, b := range Histogram(sorted) {
+			counted += b.Count
+			if b.From > b.To {
+				t.Fatalf("bin %v", b)
+			}
+		}
+		if counted != finite {
+			t.Fatalf("%d of %d counted", counted, finite)
+		}
+	})
+}
+
+func TestWhatJSONHasNoNumberForIsNull(t *testing.T) {
+	data, err := json.Marshal([]Number{1.5, Number(math.NaN()), Number(math.Inf(-1))})
+	require.NoError(t, err)
+	assert.Equal(t, "[1.5,null,null]", string(data))
+}
