@@ -1,0 +1,92 @@
+// Package api is the JSON part of the HTTP interface: what answers with one
+// document. huma checks requests against the types here and writes the OpenAPI
+// description from them. Streams and large contents are in packages live and
+// content.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/gofiber/fiber/v2"
+
+	"thresher/core"
+	"thresher/server/problem"
+)
+
+// Prefix is where the interface lives.
+const Prefix = "/api/v1"
+
+// maxBody is the largest JSON body.
+const maxBody = 1 << 20
+
+// handlers answer from an engine.
+type handlers struct{ engine *core.Engine }
+
+// Mount adds the routes, and /openapi.json.
+func Mount(app *fiber.App, engine *core.Engine, version string) huma.API {
+	huma.NewError = problem.FromHuma
+	config := huma.DefaultConfig("Thresher", version)
+	config.Info.Description = "Simulation and analysis jobs as sandboxed WebAssembly plugins."
+	config.DocsPath = "" // served by the ui, without a foreign script
+	config.SchemasPath = ""
+	config.CreateHooks = nil // no $schema in answers
+	config.RejectUnknownQueryParameters = true
+	// Raw JSON is any value, not a string of bytes.
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[any]())
+	api := humafiber.New(app, config)
+	h := handlers{engine}
+	h.mountJobs(api)
+	h.mountCatalog(api)
+	h.mountServer(api)
+	describeContent(api.OpenAPI())
+	return api
+}
+
+// operation describes a route.
+func operation(method, path, id, tag, summary string, status int) huma.Operation {
+	return huma.Operation{
+		OperationID:   id,
+		Method:        method,
+		Path:          Prefix + path,
+		Summary:       summary,
+		Tags:          []string{tag},
+		DefaultStatus: status,
+		MaxBodyBytes:  maxBody,
+	}
+}
+
+// output is an answer with a body.
+type output[T any] struct{ Body T }
+
+// maxWait is the longest that a request waits for a job.
+const maxWait = time.Minute
+
+// parseWait reads a duration such as 30s, or seconds.
+func parseWait(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, &core.Invalid{Field: "query.wait", Message: "want a duration such as 30s"}
+	}
+	return min(d, maxWait), nil
+}
+
+// answer makes an engine's error a problem.
+func answer[T any](body T, err error) (*output[T], error) {
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	return &output[T]{body}, nil
+}
+
+// bounded gives a request that waits its time.
+func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}

@@ -1,0 +1,65 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// described is a route that is not huma's, for the OpenAPI description.
+type described struct {
+	method, path, id, tag, summary string
+	status                         int
+	media                          []string
+	params                         []*huma.Param
+}
+
+func pathParam(name string) *huma.Param {
+	return &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}
+}
+
+func queryParam(name, kind, description string) *huma.Param {
+	return &huma.Param{Name: name, In: "query", Description: description, Schema: &huma.Schema{Type: kind}}
+}
+
+// describeContent adds the routes of packages content and live.
+func describeContent(doc *huma.OpenAPI) {
+	id, name := pathParam("id"), pathParam("name")
+	rows := []*huma.Param{
+		queryParam("from", huma.TypeInteger, "First row, from 0."),
+		queryParam("to", huma.TypeInteger, "Row behind the last. As JSON, 1000 rows at most at once."),
+	}
+	tables := []string{"application/json", "text/csv", "application/vnd.apache.arrow.stream"}
+	for _, d := range []described{
+		{http.MethodGet, "/jobs/{id}/result", "get-result", "jobs", "Get a completed job's result", 200, []string{"application/json"}, []*huma.Param{id}},
+		{http.MethodGet, "/jobs/{id}/logs", "get-log", "jobs", "Get a job's log, also while it runs; ranges of bytes", 200, []string{"text/plain"}, []*huma.Param{id}},
+		{http.MethodGet, "/jobs/{id}/artifacts/{name}", "get-artifact", "jobs", "Get an artifact; ETag and ranges of bytes", 200, []string{"*/*"}, []*huma.Param{id, name}},
+		{http.MethodGet, "/jobs/{id}/tables/{name}", "get-table", "jobs", "Get rows of an output table, also while it grows", 200, tables, append([]*huma.Param{id, name}, rows...)},
+		{http.MethodGet, "/jobs/{id}/events", "job-events", "events", "Follow one job: server-sent events", 200, []string{"text/event-stream"}, []*huma.Param{id}},
+		{http.MethodGet, "/events", "events", "events", "Follow all jobs: server-sent events", 200, []string{"text/event-stream"}, nil},
+		{http.MethodGet, "/datasets/{name}/tables/{table}", "get-dataset-table", "datasets", "Get rows of a dataset's table", 200, tables, append([]*huma.Param{name, pathParam("table")}, rows...)},
+	} {
+		d.add(doc)
+	}
+	upload := described{http.MethodPost, "/datasets", "put-dataset", "datasets", "Import a table under a name; the body is the file", 201, []string{"application/json"}, []*huma.Param{
+		{Name: "name", In: "query", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
+		queryParam("format", huma.TypeString, "csv, json, ndjson or arrow; otherwise the Content-Type tells."),
+	}}
+	upload.add(doc).RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"text/csv": {}, "application/json": {}, "application/x-ndjson": {}, "application/vnd.apache.arrow.file": {},
+	}}
+}
+
+func (d described) add(doc *huma.OpenAPI) *huma.Operation {
+	content := map[string]*huma.MediaType{}
+	for _, media := range d.media {
+		content[media] = &huma.MediaType{}
+	}
+	op := &huma.Operation{
+		OperationID: d.id, Method: d.method, Path: Prefix + d.path, Summary: d.summary, Tags: []string{d.tag}, Parameters: d.params,
+		Responses: map[string]*huma.Response{strconv.Itoa(d.status): {Description: http.StatusText(d.status), Content: content}},
+	}
+	doc.AddOperation(op)
+	return op
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"thresher/core"
+	"thresher/core/job"
+	"thresher/core/routine"
+	"thresher/server/problem"
+)
+
+func (h handlers) mountJobs(api huma.API) {
+	huma.Register(api, operation(http.MethodPost, "/jobs", "submit-job", "jobs", "Submit a job", http.StatusAccepted), h.submit)
+	huma.Register(api, operation(http.MethodGet, "/jobs", "list-jobs", "jobs", "List jobs, newest first", http.StatusOK), h.list)
+	huma.Register(api, operation(http.MethodGet, "/jobs/{id}", "get-job", "jobs", "Get a job, or wait for its end", http.StatusOK), h.get)
+	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/pause", "pause-job", "jobs", "Ask a job to hold", http.StatusOK), h.change((*core.Engine).Pause))
+	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/resume", "resume-job", "jobs", "Ask a paused job to go on", http.StatusOK), h.change((*core.Engine).Resume))
+	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/stop", "stop-job", "jobs", "Ask a job to end", http.StatusOK), h.change((*core.Engine).Stop))
+	huma.Register(api, operation(http.MethodDelete, "/jobs/{id}", "delete-job", "jobs", "Delete a job that has ended", http.StatusNoContent), h.remove)
+	huma.Register(api, operation(http.MethodGet, "/jobs/{id}/artifacts", "list-artifacts", "jobs", "List a job's artifacts", http.StatusOK), h.artifacts)
+	huma.Register(api, operation(http.MethodGet, "/jobs/{id}/tables", "list-tables", "jobs", "List a job's output tables", http.StatusOK), h.tables)
+}
+
+// jobOutput is a job, with the status that says whether it has ended.
+type jobOutput struct {
+	Status   int
+	Location string `header:"Location"`
+	Body     core.Job
+}
+
+type submitInput struct {
+	Wait string `query:"wait" doc:"Wait for the job's end up to this long, such as 30s; at most 60s." example:"30s"`
+	Body core.Request
+}
+
+func (h handlers) submit(ctx context.Context, in *submitInput) (*jobOutput, error) {
+	wait, err := parseWait(in.Wait)
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	j, err := h.engine.Submit(ctx, in.Body)
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	if wait > 0 {
+		ctx, cancel := bounded(ctx, wait)
+		defer cancel()
+		// The job is there, whatever ends the wait: it is the answer.
+		if waited, _ := h.engine.Wait(ctx, j.ID); waited.ID != "" {
+			j = waited
+		}
+	}
+	return &jobOutput{Status: statusOf(j, http.StatusAccepted), Location: Prefix + "/jobs/" + j.ID, Body: j}, nil
+}
+
+func statusOf(j core.Job, unfinished int) int {
+	if j.Phase.Final() {
+		return http.StatusOK
+	}
+	return unfinished
+}
+
+type jobInput struct {
+	ID string `path:"id" doc:"The job's id."`
+}
+
+type getInput struct {
+	jobInput
+	Wait string `query:"wait" doc:"Wait for the job's end up to this long, such as 30s; at most 60s. 202 if it has not ended by then."`
+}
+
+func (h handlers) get(ctx context.Context, in *getInput) (*jobOutput, error) {
+	wait, err := parseWait(in.Wait)
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	if wait == 0 {
+		j, err := h.engine.Job(ctx, in.ID)
+		if err != nil {
+			return nil, problem.Of(err)
+		}
+		return &jobOutput{Status: http.StatusOK, Body: j}, nil
+	}
+	ctx, cancel := bounded(ctx, wait)
+	defer cancel()
+	j, err := h.engine.Wait(ctx, in.ID)
+	if j.ID == "" {
+		return nil, problem.Of(err)
+	}
+	return &jobOutput{Status: statusOf(j, http.StatusAccepted), Body: j}, nil
+}
+
+type listInput struct {
+	Phase   string   `query:"phase" enum:"pending,running,paused,completed,failed,stopped" doc:"Only jobs in this phase."`
+	Plugin  string   `query:"plugin" doc:"Only jobs of this plugin."`
+	Routine string   `query:"routine" doc:"Only jobs of this routine: plugin/routine."`
+	Kind    string   `query:"kind" enum:"analysis,simulation" doc:"Only jobs of this kind."`
+	Label   []string `query:"label,explode" doc:"Only jobs with this label: key=value. May be repeated."`
+	Cursor  string   `query:"cursor" doc:"next of the page before."`
+	Limit   int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+func (h handlers) list(ctx context.Context, in *listInput) (*output[core.Page], error) {
+	f := core.Filter{
+		Phase: job.Phase(in.Phase), Plugin: in.Plugin, Routine: in.Routine, Kind: routine.Kind(in.Kind),
+		Cursor: in.Cursor, Limit: in.Limit, Labels: map[string]string{},
+	}
+	for _, label := range in.Label {
+		key, value, ok := strings.Cut(label, "=")
+		if !ok {
+			return nil, problem.Of(&core.Invalid{Field: "query.label", Message: "want key=value"})
+		}
+		f.Labels[key] = value
+	}
+	return answer(h.engine.Jobs(ctx, f))
+}
+
+// change makes a handler of what asks a job to do something.
+func (h handlers) change(ask func(*core.Engine, context.Context, string) (core.Job, error)) func(context.Context, *jobInput) (*output[core.Job], error) {
+	return func(ctx context.Context, in *jobInput) (*output[core.Job], error) {
+		return answer(ask(h.engine, ctx, in.ID))
+	}
+}
+
+func (h handlers) remove(ctx context.Context, in *jobInput) (*struct{}, error) {
+	if err := h.engine.Delete(ctx, in.ID); err != nil {
+		return nil, problem.Of(err)
+	}
+	return nil, nil
+}
+
+type artifactList struct {
+	Artifacts []job.Artifact `json:"artifacts" nullable:"false"`
+}
+
+func (h handlers) artifacts(ctx context.Context, in *jobInput) (*output[artifactList], error) {
+	list, err := h.engine.Artifacts(ctx, in.ID)
+	return answer(artifactList{orEmpty(list)}, err)
+}
+
+type tableList struct {
+	Tables []job.Table `json:"tables" nullable:"false"`
+}
+
+func (h handlers) tables(ctx context.Context, in *jobInput) (*output[tableList], error) {
+	list, err := h.engine.Tables(ctx, in.ID)
+	return answer(tableList{orEmpty(list)}, err)
+}
+
+// orEmpty makes a missing list an empty one: null is not a list.
+func orEmpty[T any](list []T) []T {
+	return slices.Concat([]T{}, list)
+}

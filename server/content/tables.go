@@ -1,0 +1,118 @@
+package content
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"thresher/core"
+	"thresher/core/table"
+	"thresher/server/problem"
+)
+
+// The media types of a table.
+const (
+	mediaCSV   = "text/csv"
+	mediaArrow = "application/vnd.apache.arrow.stream"
+)
+
+// pageRows is the most rows that one JSON page has. CSV and Arrow stream all.
+const pageRows = 1000
+
+func (h handlers) jobTable(c *fiber.Ctx) error {
+	t, err := h.engine.Table(c.Context(), c.Params("id"), c.Params("name"))
+	if err != nil {
+		return err
+	}
+	return sendTable(c, c.Params("name"), t)
+}
+
+func (h handlers) datasetTable(c *fiber.Ctx) error {
+	t, err := h.engine.DatasetTable(c.Context(), c.Params("name"), c.Params("table"))
+	if err != nil {
+		return err
+	}
+	return sendTable(c, c.Params("table"), t)
+}
+
+// sendTable answers with rows in the form that was asked for. It closes the table.
+func sendTable(c *fiber.Ctx, name string, t core.Table) error {
+	from, to, err := rowRange(c, t.Rows())
+	if err != nil {
+		_ = t.Close() // nothing was written
+		return err
+	}
+	media := c.Accepts(fiber.MIMEApplicationJSON, mediaCSV, mediaArrow)
+	if media == "" {
+		_ = t.Close() // nothing was written
+		return problem.New("not_acceptable", "a table is application/json, %s or %s", mediaCSV, mediaArrow)
+	}
+	write := map[string]func(*bufio.Writer) error{
+		fiber.MIMEApplicationJSON: func(w *bufio.Writer) error { return writePage(w, name, t, from, min(to, from+pageRows)) },
+		mediaCSV:                  func(w *bufio.Writer) error { return table.WriteCSV(w, t, from, to) },
+		mediaArrow:                func(w *bufio.Writer) error { return table.WriteArrow(w, t, from, to) },
+	}[media]
+	c.Set(fiber.HeaderContentType, media)
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		defer t.Close() // only read
+		if err := write(w); err != nil {
+			// The status is sent: a body that ends early is all that can be said.
+			slog.Debug("table not sent", "table", name, "error", err)
+		}
+	})
+	return nil
+}
+
+// rowRange reads from and to.
+func rowRange(c *fiber.Ctx, rows int64) (from, to int64, err error) {
+	if from, err = rowNumber(c, "from", 0); err != nil {
+		return 0, 0, err
+	}
+	if to, err = rowNumber(c, "to", math.MaxInt64); err != nil {
+		return 0, 0, err
+	}
+	if to < from {
+		return 0, 0, &core.Invalid{Field: "query.to", Message: "is less than from"}
+	}
+	return min(from, rows), min(to, rows), nil
+}
+
+func rowNumber(c *fiber.Ctx, name string, otherwise int64) (int64, error) {
+	text := c.Query(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return 0, &core.Invalid{Field: "query." + name, Message: "want the number of a row, from 0"}
+	}
+	return n, nil
+}
+
+// writePage writes rows as JSON, with what there is beside them.
+func writePage(w *bufio.Writer, name string, t core.Table, from, to int64) error {
+	columns := []table.Column{}
+	for _, f := range t.Schema().Fields() {
+		columns = append(columns, table.Column{Name: f.Name, Type: table.TypeName(f.Type)})
+	}
+	head, err := json.Marshal(struct {
+		Table   string         `json:"table"`
+		From    int64          `json:"from"`
+		To      int64          `json:"to"`
+		Rows    int64          `json:"rows"` // in all
+		Columns []table.Column `json:"columns"`
+	}{name, from, to, t.Rows(), columns})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s,\"data\":", head[:len(head)-1])
+	if err := table.WriteJSON(w, t, from, to); err != nil {
+		return err
+	}
+	return w.WriteByte('}')
+}

@@ -1,0 +1,76 @@
+package content
+
+import (
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"thresher/core"
+	"thresher/core/table"
+	"thresher/server/problem"
+)
+
+// uploadPatience is how long an upload may pause.
+const uploadPatience = time.Minute
+
+// upload imports the body as a dataset's table.
+func (h handlers) upload(c *fiber.Ctx) error {
+	name := c.Query("name")
+	if name == "" {
+		return &core.Invalid{Field: "query.name", Message: "is missing: the dataset's name"}
+	}
+	format, err := uploadFormat(c)
+	if err != nil {
+		return err
+	}
+	size := int64(c.Request().Header.ContentLength())
+	if size > h.maxUpload {
+		return problem.New("too_large", "the upload has %d bytes: the limit is %d", size, h.maxUpload)
+	}
+	body := io.Reader(c.Context().RequestBodyStream())
+	if body == nil {
+		return problem.New("bad_request", "the body is empty: it is to be the file")
+	}
+	d, err := h.engine.PutDataset(c.Context(), name, format, &upload{body, c.Context().Conn(), h.maxUpload, h.maxUpload}, nil)
+	if err != nil {
+		return err
+	}
+	c.Location("/api/v1/datasets/" + d.Name)
+	return c.Status(fiber.StatusCreated).JSON(d)
+}
+
+func uploadFormat(c *fiber.Ctx) (table.Format, error) {
+	if named := table.Format(c.Query("format")); named != "" {
+		if !slices.Contains(table.Formats, named) {
+			return "", &core.Invalid{Field: "query.format", Message: "want csv, json, ndjson or arrow"}
+		}
+		return named, nil
+	}
+	format, err := table.FormatOf("", c.Get(fiber.HeaderContentType))
+	if err != nil {
+		return "", problem.New("media_type", "the Content-Type %q is none of text/csv, application/json, application/x-ndjson, application/vnd.apache.arrow.file: name it, or add format=csv|json|ndjson|arrow to the query", c.Get(fiber.HeaderContentType))
+	}
+	return format, nil
+}
+
+// upload reads a body, as long as it comes, up to a limit.
+type upload struct {
+	body  io.Reader
+	conn  net.Conn
+	left  int64
+	limit int64
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	if err := u.conn.SetReadDeadline(time.Now().Add(uploadPatience)); err != nil {
+		return 0, err
+	}
+	n, err := u.body.Read(p)
+	if u.left -= int64(n); u.left < 0 {
+		return 0, problem.New("too_large", "the upload has more than %d bytes, which is the limit", u.limit)
+	}
+	return n, err
+}

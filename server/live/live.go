@@ -1,0 +1,148 @@
+// Package live streams events to browsers and programs: server-sent events over
+// plain Fiber handlers. A stream never holds anything up: what a client does not
+// read in time, or cannot be sent, ends it.
+package live
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"thresher/core"
+	"thresher/core/feed"
+)
+
+const (
+	heartbeat = 5 * time.Second  // between comments on a quiet stream: how soon a gone client is noticed
+	patience  = 10 * time.Second // for one write
+	retry     = time.Second      // after which a client should come back
+)
+
+// Mount adds the routes.
+func Mount(r fiber.Router, engine *core.Engine) {
+	r.Get("/events", func(c *fiber.Ctx) error { return follow(c, engine, "") })
+	r.Get("/jobs/:id/events", func(c *fiber.Ctx) error {
+		id := c.Params("id")
+		if _, err := engine.Job(c.Context(), id); err != nil {
+			return err
+		}
+		return follow(c, engine, id)
+	})
+}
+
+// follow streams the events of one job, or of all.
+func follow(c *fiber.Ctx, engine *core.Engine, id string) error {
+	after, err := lastEventID(c)
+	if err != nil {
+		return err
+	}
+	sub, err := engine.Subscribe(c.Context(), after, id)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "text/event-stream")
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set("X-Accel-Buffering", "no") // proxies must not collect
+	// What the stream needs is captured here: the request is gone when it runs.
+	s := stream{conn: c.Context().Conn(), sub: sub}
+	if after == 0 && id != "" {
+		if j, err := engine.Job(c.Context(), id); err == nil {
+			s.first = &feed.Event{ID: j.Revision, Type: feed.TypeJob, Job: id, Data: withoutResult(j)}
+		}
+	}
+	c.Context().SetBodyStreamWriter(s.run)
+	return nil
+}
+
+func withoutResult(j core.Job) json.RawMessage {
+	if j.Outcome != nil {
+		o := *j.Outcome
+		o.Result = nil
+		j.Outcome = &o
+	}
+	data, err := json.Marshal(j)
+	if err != nil {
+		panic("live: a job does not encode: " + err.Error())
+	}
+	return data
+}
+
+func lastEventID(c *fiber.Ctx) (uint64, error) {
+	text := c.Get("Last-Event-ID")
+	if text == "" {
+		return 0, nil
+	}
+	id, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, &core.Invalid{Field: "header.Last-Event-ID", Message: "want the id of an event, a number"}
+	}
+	return id, nil
+}
+
+// stream is one client's stream.
+type stream struct {
+	conn  net.Conn
+	sub   *feed.Subscription
+	first *feed.Event
+}
+
+func (s stream) run(w *bufio.Writer) {
+	defer s.sub.Close()
+	fmt.Fprintf(w, "retry: %d\n\n", retry.Milliseconds())
+	if s.first != nil {
+		write(w, *s.first)
+	}
+	if s.flush(w) != nil {
+		return
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case e, open := <-s.sub.Events():
+			if !open {
+				s.goodbye(w)
+				return
+			}
+			write(w, e)
+		case <-beat.C:
+			_, _ = w.WriteString(":\n\n") // flush reports what went wrong
+		}
+		if s.flush(w) != nil {
+			return
+		}
+	}
+}
+
+// goodbye says why the stream ends.
+func (s stream) goodbye(w *bufio.Writer) {
+	why := "dropped"
+	if errors.Is(s.sub.Err(), feed.ErrClosed) {
+		why = "shutdown"
+	}
+	data, _ := json.Marshal(map[string]string{"reason": s.sub.Err().Error()}) // a string encodes
+	fmt.Fprintf(w, "event: %s\ndata: %s\n\n", why, data)
+	_ = s.flush(w) // the client may be gone
+}
+
+// flush sends what was written. fasthttp does not tell of a client that left: the
+// failed write does.
+func (s stream) flush(w *bufio.Writer) error {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+func write(w *bufio.Writer, e feed.Event) {
+	if e.ID != 0 {
+		fmt.Fprintf(w, "id: %d\n", e.ID)
+	}
+	fmt.Fprintf(w, "event: %s\ndata: %s\n\n", e.Type, e.Data)
+}

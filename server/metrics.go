@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"thresher/core"
+	"thresher/core/guard"
+	"thresher/core/job"
+	"thresher/server/problem"
+)
+
+// metrics are what /metrics shows.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+}
+
+func newMetrics(engine *core.Engine) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "thresher_http_request_seconds",
+			Help:    "Time to answer a request, without the streaming of its body.",
+			Buckets: prometheus.ExponentialBuckets(1e-4, 4, 9), // 0.1 ms to 6.5 s
+		}, []string{"method", "route", "status"}),
+	}
+	m.registry.MustRegister(m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{engine})
+	m.registry.MustRegister(guard.Collectors()...)
+	return m
+}
+
+// engineMetrics reads the engine when it is asked.
+type engineMetrics struct{ engine *core.Engine }
+
+var (
+	jobsDesc    = prometheus.NewDesc("thresher_jobs", "Jobs by phase.", []string{"phase"}, nil)
+	slotsDesc   = prometheus.NewDesc("thresher_slots", "Jobs that may run at once.", nil, nil)
+	runningDesc = prometheus.NewDesc("thresher_slots_in_use", "Jobs that hold a slot.", nil, nil)
+	waitingDesc = prometheus.NewDesc("thresher_jobs_waiting", "Jobs that wait for a slot or for another job.", nil, nil)
+	subsDesc    = prometheus.NewDesc("thresher_subscribers", "Event streams open.", nil, nil)
+	droppedDesc = prometheus.NewDesc("thresher_subscribers_dropped_total", "Event streams ended because their client was slow.", nil, nil)
+	inconsDesc  = prometheus.NewDesc("thresher_inconsistencies_total", "Breaches that audits found.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (engineMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, subsDesc, droppedDesc, inconsDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
+	s := m.engine.Stats(context.Background())
+	for _, p := range job.Phases {
+		ch <- prometheus.MustNewConstMetric(jobsDesc, prometheus.GaugeValue, float64(s.Jobs[p]), string(p))
+	}
+	ch <- prometheus.MustNewConstMetric(slotsDesc, prometheus.GaugeValue, float64(s.Slots))
+	ch <- prometheus.MustNewConstMetric(runningDesc, prometheus.GaugeValue, float64(s.Running))
+	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting))
+	ch <- prometheus.MustNewConstMetric(subsDesc, prometheus.GaugeValue, float64(s.Subscribers))
+	ch <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(s.DroppedSubscribers))
+	ch <- prometheus.MustNewConstMetric(inconsDesc, prometheus.CounterValue, float64(s.Inconsistencies))
+}
+
+// observe measures and logs each request. Routes are patterns, so that their
+// number is bounded.
+func observe(m *metrics, log *slog.Logger) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		start := time.Now()
+		err := c.Next()
+		status := c.Response().StatusCode()
+		if err != nil {
+			status = problem.Of(err).Status
+		}
+		route := c.Route().Path
+		if status == fiber.StatusNotFound && route == "/" {
+			route = "none"
+		}
+		m.requests.WithLabelValues(c.Method(), route, strconv.Itoa(status)).Observe(time.Since(start).Seconds())
+		log.Debug("request", "method", c.Method(), "path", c.Path(), "status", status, "took", time.Since(start))
+		return err
+	}
+}
+
+// mountHealth adds what operators and their machines ask.
+func mountHealth(app *fiber.App, engine *core.Engine, m *metrics) {
+	app.Get("/healthz", func(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) })
+	app.Get("/readyz", func(c *fiber.Ctx) error {
+		r := engine.Ready()
+		if !r.Ready {
+			c.Status(fiber.StatusServiceUnavailable)
+		}
+		return c.JSON(r)
+	})
+	app.Get("/metrics", adaptor.HTTPHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})))
+}

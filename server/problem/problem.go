@@ -1,0 +1,216 @@
+// Package problem turns errors into RFC 9457 problems: the one place where an
+// error gets an HTTP status. A client gets text that is meant for it; an error
+// that nobody foresaw is a 500 that tells nothing, and the log has its story.
+// docs/errors.md lists every code.
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"thresher/core"
+	"thresher/core/dispatch"
+	"thresher/core/job"
+)
+
+// MediaType is the content type of a problem.
+const MediaType = "application/problem+json"
+
+// Problem is the body of every error.
+type Problem struct {
+	Type     string       `json:"type" doc:"Where the code is explained." example:"/docs/errors#not_found"`
+	Title    string       `json:"title" doc:"The kind of problem, in words."`
+	Status   int          `json:"status"`
+	Code     string       `json:"code" doc:"The kind of problem, stable."`
+	Detail   string       `json:"detail,omitempty" doc:"This problem, in words."`
+	Instance string       `json:"instance,omitempty" doc:"The request's id, as in the server's log."`
+	Errors   []FieldError `json:"errors,omitempty" doc:"What is wrong with which field."`
+	Phase    job.Phase    `json:"phase,omitempty" doc:"Of the job, where the move is illegal in it."`
+	Line     int64        `json:"line,omitempty" doc:"Of a table that could not be imported, from 1."`
+	Column   int64        `json:"column,omitempty"`
+
+	retryAfter int // seconds; 0: no hint
+}
+
+// FieldError is what is wrong with a field of a request.
+type FieldError struct {
+	Field   string `json:"field" example:"params.population"`
+	Message string `json:"message"`
+}
+
+func (p *Problem) Error() string { return fmt.Sprintf("%s: %s", p.Code, p.Detail) }
+
+// GetStatus implements huma.StatusError.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType implements huma.ContentTypeFilter.
+func (*Problem) ContentType(string) string { return MediaType }
+
+// kinds are the codes, with the status and title of each.
+var kinds = map[string]struct {
+	status int
+	title  string
+}{
+	"invalid":         {http.StatusUnprocessableEntity, "The request is not valid"},
+	"invalid_params":  {http.StatusUnprocessableEntity, "The params do not fit the routine"},
+	"bad_table":       {http.StatusUnprocessableEntity, "The table could not be read"},
+	"bad_request":     {http.StatusBadRequest, "The request could not be read"},
+	"not_found":       {http.StatusNotFound, "There is no such thing"},
+	"method":          {http.StatusMethodNotAllowed, "The method is not allowed here"},
+	"illegal_move":    {http.StatusConflict, "The job's phase does not allow this"},
+	"conflict":        {http.StatusConflict, "It was changed meanwhile"},
+	"in_use":          {http.StatusConflict, "Something still needs it"},
+	"too_large":       {http.StatusRequestEntityTooLarge, "The body is too large"},
+	"media_type":      {http.StatusUnsupportedMediaType, "The media type is not known"},
+	"not_acceptable":  {http.StatusNotAcceptable, "It cannot be had in that media type"},
+	"bad_range":       {http.StatusRequestedRangeNotSatisfiable, "There is no such range"},
+	"queue_full":      {http.StatusTooManyRequests, "The queue is full"},
+	"too_many_paused": {http.StatusTooManyRequests, "Too many paused jobs hold memory"},
+	"host_refused":    {http.StatusForbidden, "The server is not addressed by that name"},
+	"cross_origin":    {http.StatusForbidden, "Another site's page may not do this"},
+	"shutting_down":   {http.StatusServiceUnavailable, "The server is shutting down"},
+	"disk_full":       {http.StatusInsufficientStorage, "The disk is full"},
+	"internal":        {http.StatusInternalServerError, "The server failed"},
+}
+
+// Codes lists every code.
+func Codes() []string {
+	codes := make([]string, 0, len(kinds))
+	for code := range kinds {
+		codes = append(codes, code)
+	}
+	return codes
+}
+
+// New returns a problem of a kind.
+func New(code, format string, args ...any) *Problem {
+	k, ok := kinds[code]
+	if !ok {
+		panic("problem: no code " + code)
+	}
+	return &Problem{
+		Type: "/docs/errors#" + code, Title: k.title, Status: k.status, Code: code,
+		Detail: fmt.Sprintf(format, args...),
+	}
+}
+
+// Of turns any error into a problem.
+func Of(err error) *Problem {
+	var known *Problem
+	if errors.As(err, &known) {
+		return known
+	}
+	var fiberError *fiber.Error
+	if errors.As(err, &fiberError) {
+		return ofStatus(fiberError.Code, fiberError.Message)
+	}
+	code := core.Code(err)
+	if code == "internal" {
+		return New(code, "the server's log has the reason under the request's id")
+	}
+	p := New(code, "%v", err)
+	p.addDetails(err)
+	return p
+}
+
+func (p *Problem) addDetails(err error) {
+	var (
+		bad     *core.Invalid
+		params  *core.InvalidParams
+		illegal *job.IllegalMove
+		full    *dispatch.QueueFull
+	)
+	if errors.As(err, &bad) && bad.Field != "" {
+		p.Errors = []FieldError{{bad.Field, bad.Message}}
+	}
+	if errors.As(err, &params) {
+		for _, v := range params.Violations {
+			field := "params"
+			if v.Field != "" {
+				field += "." + v.Field
+			}
+			p.Errors = append(p.Errors, FieldError{field, v.Message})
+		}
+	}
+	if errors.As(err, &illegal) {
+		p.Phase = illegal.Phase
+	}
+	if errors.As(err, &full) {
+		p.retryAfter = int(full.RetryAfter.Seconds())
+	}
+	if errors.Is(err, core.ErrShuttingDown) {
+		p.retryAfter = 5
+	}
+	addPlace(p, err)
+}
+
+// ofStatus is the problem of a status that a library chose.
+func ofStatus(status int, message string) *Problem {
+	code := map[int]string{
+		http.StatusBadRequest:                  "bad_request",
+		http.StatusNotFound:                    "not_found",
+		http.StatusMethodNotAllowed:            "method",
+		http.StatusNotAcceptable:               "not_acceptable",
+		http.StatusRequestEntityTooLarge:       "too_large",
+		http.StatusUnsupportedMediaType:        "media_type",
+		http.StatusUnprocessableEntity:         "invalid",
+		http.StatusRequestHeaderFieldsTooLarge: "bad_request",
+	}[status]
+	if code == "" && status < 500 {
+		code = "bad_request"
+	}
+	if code == "" {
+		return New("internal", "the server's log has the reason under the request's id")
+	}
+	return New(code, "%s", message)
+}
+
+// FromHuma makes huma's own errors, such as those of validation, problems of ours.
+func FromHuma(status int, message string, causes ...error) huma.StatusError {
+	p := ofStatus(status, message)
+	for _, cause := range causes {
+		var known *Problem
+		if errors.As(cause, &known) {
+			return known
+		}
+		var detail huma.ErrorDetailer
+		if errors.As(cause, &detail) {
+			d := detail.ErrorDetail()
+			p.Errors = append(p.Errors, FieldError{d.Location, d.Message})
+		} else if cause != nil {
+			p.Errors = append(p.Errors, FieldError{"", cause.Error()})
+		}
+	}
+	return p
+}
+
+// Handler is Fiber's error handler: it answers with the problem, and logs what the
+// client is not told.
+func Handler(log *slog.Logger) fiber.ErrorHandler {
+	return func(c *fiber.Ctx, err error) error {
+		p := *Of(err)
+		p.Instance = c.GetRespHeader(fiber.HeaderXRequestID)
+		if p.Status >= 500 {
+			log.Error("request failed", "request", p.Instance, "method", c.Method(), "path", c.Path(), "error", err)
+		}
+		return p.Send(c)
+	}
+}
+
+// Send answers with the problem.
+func (p Problem) Send(c *fiber.Ctx) error {
+	if p.retryAfter > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
+	}
+	if err := c.Status(p.Status).JSON(p); err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, MediaType)
+	return nil
+}
