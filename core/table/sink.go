@@ -1,55 +1,90 @@
 package table
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
 )
+
+// maxBatchBytes is what a batch in a file takes at most, unless one row takes
+// more: a larger one is written in parts, so that readers can go part by part.
+const maxBatchBytes = 64 << 20
 
 // sink writes a sealed file: it counts, hashes and syncs what it writes.
 type sink struct {
-	file   *os.File
-	sum    hash.Hash
-	bytes  int64
-	writer *ipc.FileWriter
-	info   Info
+	file  *os.File
+	sum   hash.Hash
+	ipc   *ipcFile
+	out   *bufio.Writer // empty between appends: readers of the file see all of it
+	bytes int64         // in the file
+	info  Info
 }
 
+// newSink creates a file in dir. The schema is one that CheckSchema lets through.
 func newSink(dir string, schema *arrow.Schema) (*sink, error) {
-	if err := CheckSchema(schema); err != nil {
-		return nil, err
-	}
 	file, err := os.CreateTemp(dir, "table-")
 	if err != nil {
 		return nil, fmt.Errorf("create table: %w", err)
 	}
 	s := &sink{file: file, sum: sha256.New()}
-	for _, f := range schema.Fields() {
-		s.info.Columns = append(s.info.Columns, Column{Name: f.Name, Type: TypeName(f.Type)})
+	s.info.Columns = columnsOf(schema)
+	s.out = bufio.NewWriterSize(io.MultiWriter(file, s.sum), 1<<18)
+	s.ipc, err = newIPCFile(s.out, schema)
+	if err == nil {
+		err = s.flush()
 	}
-	s.writer, err = ipc.NewFileWriter(s, ipc.WithSchema(schema))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create table: %w", err), s.abort())
 	}
 	return s, nil
 }
 
-// Write implements io.Writer for the Arrow writer.
-func (s *sink) Write(p []byte) (int, error) {
-	n, err := s.file.Write(p)
-	s.sum.Write(p[:n])
-	s.bytes += int64(n)
-	return n, err
+func columnsOf(schema *arrow.Schema) []Column {
+	list := make([]Column, schema.NumFields())
+	for i, f := range schema.Fields() {
+		list[i] = Column{Name: f.Name, Type: TypeName(f.Type)}
+	}
+	return list
 }
 
+func (s *sink) flush() error {
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	s.bytes = s.ipc.offset
+	return nil
+}
+
+// append writes a batch, in parts if it is large.
 func (s *sink) append(batch arrow.RecordBatch) error {
-	if err := s.writer.Write(batch); err != nil {
+	rows := batch.NumRows()
+	if size := batchBytes(batch); size <= maxBatchBytes || rows <= 1 {
+		return s.appendPart(batch)
+	}
+	for _, half := range [][2]int64{{0, rows / 2}, {rows / 2, rows}} {
+		part := batch.NewSlice(half[0], half[1])
+		err := s.append(part)
+		part.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sink) appendPart(batch arrow.RecordBatch) error {
+	err := s.ipc.append(batch)
+	if err == nil {
+		err = s.flush()
+	}
+	if err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	s.info.Rows += batch.NumRows()
@@ -61,13 +96,17 @@ func (s *sink) append(batch arrow.RecordBatch) error {
 
 // seal ends the file and makes it durable. Where it fails the caller aborts.
 func (s *sink) seal() (Sealed, error) {
-	if err := s.writer.Close(); err != nil {
-		return Sealed{}, fmt.Errorf("seal table: %w", err)
+	err := s.ipc.close()
+	if err == nil {
+		err = s.flush()
 	}
-	if err := s.file.Sync(); err != nil {
-		return Sealed{}, fmt.Errorf("seal table: %w", err)
+	if err == nil {
+		err = s.file.Sync()
 	}
-	if err := s.file.Close(); err != nil {
+	if err == nil {
+		err = s.file.Close()
+	}
+	if err != nil {
 		return Sealed{}, fmt.Errorf("seal table: %w", err)
 	}
 	return Sealed{

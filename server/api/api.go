@@ -7,7 +7,9 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"path"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -36,6 +38,7 @@ func Mount(app *fiber.App, engine *core.Engine, version string) huma.API {
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema in answers
 	config.RejectUnknownQueryParameters = true
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	// Raw JSON is any value, not a string of bytes.
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[any]())
 	api := humafiber.New(app, config)
@@ -47,12 +50,26 @@ func Mount(app *fiber.App, engine *core.Engine, version string) huma.API {
 	return api
 }
 
+// schemaName names a type with its package, as Go does: job.Input is JobInput.
+// What stands for the whole interface, in core and here, goes without.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	switch pkg := path.Base(t.PkgPath()); pkg {
+	case "job", "routine", "table":
+		return strings.ToUpper(pkg[:1]) + pkg[1:] + name
+	}
+	return name
+}
+
 // operation describes a route.
-func operation(method, path, id, tag, summary string, status int) huma.Operation {
+func operation(method, route, id, tag, summary string, status int) huma.Operation {
 	return huma.Operation{
 		OperationID:   id,
 		Method:        method,
-		Path:          Prefix + path,
+		Path:          Prefix + route,
 		Summary:       summary,
 		Tags:          []string{tag},
 		DefaultStatus: status,

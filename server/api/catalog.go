@@ -29,11 +29,12 @@ func (h handlers) plugins(context.Context, *struct{}) (*output[pluginList], erro
 	return answer(pluginList{orEmpty(h.engine.Routines())}, nil)
 }
 
-type pluginInput struct {
+// PluginName names a plugin. It is exported for huma to see it where it is embedded.
+type PluginName struct {
 	Plugin string `path:"plugin"`
 }
 
-func (h handlers) plugin(_ context.Context, in *pluginInput) (*output[core.Plugin], error) {
+func (h handlers) plugin(_ context.Context, in *PluginName) (*output[core.Plugin], error) {
 	for _, p := range h.engine.Routines() {
 		if p.Name == in.Plugin {
 			return answer(p, nil)
@@ -43,22 +44,22 @@ func (h handlers) plugin(_ context.Context, in *pluginInput) (*output[core.Plugi
 }
 
 type routineInput struct {
-	pluginInput
+	PluginName
 	Routine string `path:"routine"`
 }
 
-// routineOutput is a routine, and which plugin it is of.
-type routineOutput struct {
+// oneRoutine is a routine, and which plugin it is of.
+type oneRoutine struct {
 	Plugin  string `json:"plugin"`
 	Version string `json:"version"`
 	Digest  string `json:"digest" doc:"SHA-256 of the plugin's module."`
 	routine.Routine
 }
 
-func (h handlers) routine(_ context.Context, in *routineInput) (*output[routineOutput], error) {
+func (h handlers) routine(_ context.Context, in *routineInput) (*output[oneRoutine], error) {
 	for _, p := range h.engine.Routines() {
 		if r, ok := p.Find(in.Routine); ok && p.Name == in.Plugin {
-			return answer(routineOutput{p.Name, p.Version, p.Digest, r}, nil)
+			return answer(oneRoutine{p.Name, p.Version, p.Digest, r}, nil)
 		}
 	}
 	return nil, problem.New("not_found", "there is no routine %s/%s", in.Plugin, in.Routine)

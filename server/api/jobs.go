@@ -65,12 +65,13 @@ func statusOf(j core.Job, unfinished int) int {
 	return unfinished
 }
 
-type jobInput struct {
+// JobID names a job. It is exported for huma to see it where it is embedded.
+type JobID struct {
 	ID string `path:"id" doc:"The job's id."`
 }
 
 type getInput struct {
-	jobInput
+	JobID
 	Wait string `query:"wait" doc:"Wait for the job's end up to this long, such as 30s; at most 60s. 202 if it has not ended by then."`
 }
 
@@ -121,13 +122,13 @@ func (h handlers) list(ctx context.Context, in *listInput) (*output[core.Page], 
 }
 
 // change makes a handler of what asks a job to do something.
-func (h handlers) change(ask func(*core.Engine, context.Context, string) (core.Job, error)) func(context.Context, *jobInput) (*output[core.Job], error) {
-	return func(ctx context.Context, in *jobInput) (*output[core.Job], error) {
+func (h handlers) change(ask func(*core.Engine, context.Context, string) (core.Job, error)) func(context.Context, *JobID) (*output[core.Job], error) {
+	return func(ctx context.Context, in *JobID) (*output[core.Job], error) {
 		return answer(ask(h.engine, ctx, in.ID))
 	}
 }
 
-func (h handlers) remove(ctx context.Context, in *jobInput) (*struct{}, error) {
+func (h handlers) remove(ctx context.Context, in *JobID) (*struct{}, error) {
 	if err := h.engine.Delete(ctx, in.ID); err != nil {
 		return nil, problem.Of(err)
 	}
@@ -138,7 +139,7 @@ type artifactList struct {
 	Artifacts []job.Artifact `json:"artifacts" nullable:"false"`
 }
 
-func (h handlers) artifacts(ctx context.Context, in *jobInput) (*output[artifactList], error) {
+func (h handlers) artifacts(ctx context.Context, in *JobID) (*output[artifactList], error) {
 	list, err := h.engine.Artifacts(ctx, in.ID)
 	return answer(artifactList{orEmpty(list)}, err)
 }
@@ -147,7 +148,7 @@ type tableList struct {
 	Tables []job.Table `json:"tables" nullable:"false"`
 }
 
-func (h handlers) tables(ctx context.Context, in *jobInput) (*output[tableList], error) {
+func (h handlers) tables(ctx context.Context, in *JobID) (*output[tableList], error) {
 	list, err := h.engine.Tables(ctx, in.ID)
 	return answer(tableList{orEmpty(list)}, err)
 }

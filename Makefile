@@ -1,0 +1,27 @@
+# Needs Go, make and git. `make help` lists the targets.
+GO      ?= go
+PLUGINS := agentfarm models tabular
+RACE    := $(shell $(GO) env CGO_ENABLED 2>/dev/null | grep -q 1 && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+
+.PHONY: help build plugins run test check bench
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+plugins: ## build the plugins that ship, from source to WebAssembly
+	@for p in $(PLUGINS); do \
+		GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -ldflags=-w \
+			-o plugins/builtin/dist/$$p.wasm ./plugins/builtin/$$p || exit 1; \
+	done
+
+build: plugins ## build bin/thresher
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/thresher ./cmd/thresher
+
+run: build ## start the server, load sample data, run jobs on it, keep serving
+	@bin/thresher demo
+
+test: plugins ## run all tests, with the race detector where there is a C compiler
+ifeq ($(RACE),)
+	@echo '*** NO C COMPILER: the race detector is OFF. Install one (Debian: apt-get install gcc libc6-dev). ***'
+endif
+	$(GO) test $(RACE) -shuffle=on -timeout 15m ./...

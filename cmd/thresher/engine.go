@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"thresher/core"
+	"thresher/plugins/builtin"
+	"thresher/plugins/sandbox"
+)
+
+// loadPlugins makes a sandbox with the plugins that ship and those in a folder.
+func loadPlugins(ctx context.Context, cacheDir, folder string, log *slog.Logger) (*sandbox.Host, error) {
+	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	modules, err := builtin.Modules()
+	if err != nil && folder == "" {
+		return nil, errors.Join(err, host.Close(ctx))
+	}
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		if _, err := host.Load(ctx, modules[name], true); err != nil {
+			return nil, errors.Join(fmt.Errorf("plugin %s: %w", name, err), host.Close(ctx))
+		}
+	}
+	if folder != "" {
+		if err := loadFolder(ctx, host, folder); err != nil {
+			return nil, errors.Join(err, host.Close(ctx))
+		}
+	}
+	return host, nil
+}
+
+func loadFolder(ctx context.Context, host *sandbox.Host, folder string) error {
+	paths, err := filepath.Glob(filepath.Join(folder, "*.wasm"))
+	if err != nil {
+		return fmt.Errorf("plugins: %w", err)
+	}
+	for _, path := range paths {
+		wasm, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("plugins: %w", err)
+		}
+		if _, err := host.Load(ctx, wasm, false); err != nil {
+			return fmt.Errorf("plugin %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// openEngine opens an engine and its sandbox. close drains until ctx ends.
+func openEngine(ctx context.Context, cfg core.Config, pluginFolder string) (e *core.Engine, closeAll func(context.Context) error, err error) {
+	host, err := loadPlugins(ctx, filepath.Join(cfg.Dir, "cache"), pluginFolder, cfg.Log)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err = core.Open(ctx, cfg, host)
+	if err != nil {
+		return nil, nil, errors.Join(err, host.Close(ctx))
+	}
+	return e, func(ctx context.Context) error {
+		return errors.Join(e.Close(ctx), host.Close(context.WithoutCancel(ctx)))
+	}, nil
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+
+	"thresher/client"
+	"thresher/core"
+)
+
+// jobsCmd is about jobs. An ID of "last" is the newest job.
+type jobsCmd struct {
+	Ls     jobsLs     `cmd:"" help:"List jobs, newest first."`
+	Get    jobsGet    `cmd:"" help:"Show a job."`
+	Watch  jobsWatch  `cmd:"" help:"Follow a job to its end."`
+	Logs   jobsLogs   `cmd:"" help:"Print a job's log."`
+	Result jobsResult `cmd:"" help:"Print a job's result."`
+	Table  jobsTable  `cmd:"" help:"Print an output table as CSV."`
+	Save   jobsSave   `cmd:"" help:"Save result, artifacts, tables and log in a folder."`
+	Pause  jobsPause  `cmd:"" help:"Ask jobs to hold."`
+	Resume jobsResume `cmd:"" help:"Ask paused jobs to go on."`
+	Stop   jobsStop   `cmd:"" help:"Ask jobs to end."`
+	Rm     jobsRm     `cmd:"" help:"Delete jobs that have ended."`
+}
+
+type jobsLs struct {
+	Phase   string            `help:"Only jobs in this phase."`
+	Plugin  string            `help:"Only jobs of this plugin."`
+	Routine string            `help:"Only jobs of this routine."`
+	Label   map[string]string `help:"Only jobs with this label." placeholder:"KEY=VALUE"`
+	Limit   int               `help:"How many." default:"20"`
+	Cursor  string            `help:"Where the page before ended."`
+}
+
+// Run lists a page.
+func (l *jobsLs) Run(ctx context.Context, io streams, c *commands) error {
+	query := url.Values{"limit": {strconv.Itoa(l.Limit)}}
+	for key, value := range map[string]string{"phase": l.Phase, "plugin": l.Plugin, "routine": l.Routine, "cursor": l.Cursor} {
+		if value != "" {
+			query.Set(key, value)
+		}
+	}
+	for k, v := range l.Label {
+		query.Add("label", k+"="+v)
+	}
+	page, err := client.New(c.Server).Jobs(ctx, query)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(io.out, page)
+	}
+	err = list(io.out, "ID\tROUTINE\tPHASE\tAGE\t", func(line func(string, ...any)) {
+		for _, j := range page.Jobs {
+			line("%s\t%s\t%s\t%s\t%s", j.ID, j.Spec.Routine, j.Phase, age(j.Created), remark(j))
+		}
+	})
+	if page.Next != "" {
+		fmt.Fprintf(io.err, "more: --cursor %s\n", page.Next)
+	}
+	return err
+}
+
+// remark is what is worth saying of a job in a list.
+func remark(j core.Job) string {
+	switch {
+	case j.Waiting != nil:
+		return "waits for " + j.Waiting.On
+	case j.Progress != nil:
+		return fmt.Sprintf("%.0f %% %s", 100*j.Progress.Fraction, j.Progress.Message)
+	case j.Outcome != nil && j.Outcome.Error != nil:
+		return j.Outcome.Error.Code
+	}
+	return ""
+}
+
+// idArg names a job.
+type idArg struct {
+	ID string `arg:"" help:"The job's id, or last."`
+}
+
+func (a idArg) resolve(ctx context.Context, c *client.Client) (string, error) {
+	if a.ID != "last" {
+		return a.ID, nil
+	}
+	page, err := c.Jobs(ctx, url.Values{"limit": {"1"}})
+	if err == nil && len(page.Jobs) == 0 {
+		err = fmt.Errorf("there is no job: %w", core.ErrNotFound)
+	}
+	if err != nil {
+		return "", err
+	}
+	return page.Jobs[0].ID, nil
+}
+
+// open finds the job and a client.
+func (a idArg) open(ctx context.Context, server string) (*client.Client, string, error) {
+	c := client.New(server)
+	id, err := a.resolve(ctx, c)
+	return c, id, err
+}
+
+type jobsGet struct{ idArg }
+
+// Run shows the job.
+func (g *jobsGet) Run(ctx context.Context, io streams, c *commands) error {
+	cl, id, err := g.open(ctx, c.Server)
+	if err != nil {
+		return err
+	}
+	j, err := cl.Job(ctx, id)
+	if err != nil {
+		return err
+	}
+	return printJSON(io.out, j)
+}
+
+type jobsWatch struct{ idArg }
+
+// Run follows the job; its exit code tells how it ended.
+func (w *jobsWatch) Run(ctx context.Context, io streams, c *commands) error {
+	cl, id, err := w.open(ctx, c.Server)
+	if err != nil {
+		return err
+	}
+	p := newProgress(io.err, id)
+	j, err := cl.Watch(ctx, id, p.show)
+	p.end()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := printJSON(io.out, j); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(io.out, j.Phase)
+	}
+	return outcome(j)
+}
+
+type jobsLogs struct {
+	idArg
+	Follow bool `short:"f" help:"Print what comes until the job has ended."`
+}
+
+// Run prints the log.
+func (l *jobsLogs) Run(ctx context.Context, s streams, c *commands) error {
+	cl, id, err := l.open(ctx, c.Server)
+	if err != nil {
+		return err
+	}
+	printed, err := copyFrom(ctx, cl, s.out, "/api/v1/jobs/"+id+"/logs", "text/plain", 0)
+	if err != nil || !l.Follow {
+		return err
+	}
+	if _, err := cl.Watch(ctx, id, func(core.Job) {
+		n, _ := copyFrom(ctx, cl, s.out, "/api/v1/jobs/"+id+"/logs", "text/plain", printed) // Watch says what fails
+		printed += n
+	}); err != nil {
+		return err
+	}
+	_, err = copyFrom(ctx, cl, s.out, "/api/v1/jobs/"+id+"/logs", "text/plain", printed)
+	return err
+}
+
+// copyFrom prints what is at a path, without its first bytes.
+func copyFrom(ctx context.Context, c *client.Client, w io.Writer, path, accept string, skip int64) (int64, error) {
+	body, err := c.Open(ctx, path, accept)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	if _, err := io.CopyN(io.Discard, body, skip); err != nil {
+		return 0, nil // no more than there was
+	}
+	return io.Copy(w, body)
+}
+
+type jobsResult struct{ idArg }
+
+// Run prints the result.
+func (r *jobsResult) Run(ctx context.Context, io streams, c *commands) error {
+	cl, id, err := r.open(ctx, c.Server)
+	if err != nil {
+		return err
+	}
+	return printResult(ctx, cl, id, io.out)
+}
+
+type jobsTable struct {
+	idArg
+	Name string `arg:"" help:"The table's name."`
+}
+
+// Run prints the table.
+func (t *jobsTable) Run(ctx context.Context, io streams, c *commands) error {
+	cl, id, err := t.open(ctx, c.Server)
+	if err != nil {
+		return err
+	}
+	accept := "text/csv"
+	if c.JSON {
+		accept = "application/json"
+	}
+	_, err = copyFrom(ctx, cl, io.out, "/api/v1/jobs/"+id+"/tables/"+url.PathEscape(t.Name), accept, 0)
+	return err
+}
+
+type jobsSave struct {
+	idArg
+	Dir string `arg:"" help:"The folder." type:"path"`
+}
+
+// Run saves what the job left.
+func (s *jobsSave) Run(ctx context.Context, io streams, c *commands) error {
+	cl, id, err := s.open(ctx, c.Server)
+	if err != nil {
+		return err
+	}
+	j, err := cl.Job(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !j.Phase.Final() {
+		return &core.Invalid{Field: "id", Message: "the job is " + string(j.Phase) + ": it has not ended"}
+	}
+	return save(ctx, cl, j, s.Dir)
+}
+
+// idArgs names jobs.
+type idArgs struct {
+	IDs []string `arg:"" name:"id" help:"The jobs' ids, or last."`
+}
+
+// each does something with every job, and prints what became of it.
+func (a idArgs) each(ctx context.Context, s streams, c *commands, do func(*client.Client, string) (string, error)) error {
+	cl := client.New(c.Server)
+	for _, id := range a.IDs {
+		id, err := idArg{id}.resolve(ctx, cl)
+		if err != nil {
+			return err
+		}
+		said, err := do(cl, id)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			data, _ := json.Marshal(map[string]string{"id": id, "state": said}) // strings encode
+			said = string(data)
+		} else {
+			said = id + " " + said
+		}
+		fmt.Fprintln(s.out, said)
+	}
+	return nil
+}
+
+func ask(ctx context.Context, what string) func(*client.Client, string) (string, error) {
+	return func(cl *client.Client, id string) (string, error) {
+		j, err := cl.Ask(ctx, id, what)
+		if err == nil && !j.Phase.Final() {
+			return fmt.Sprintf("%s (wants %s)", j.Phase, j.Desired), nil
+		}
+		return string(j.Phase), err
+	}
+}
+
+type (
+	jobsPause  struct{ idArgs }
+	jobsResume struct{ idArgs }
+	jobsStop   struct{ idArgs }
+	jobsRm     struct{ idArgs }
+)
+
+// Run pauses.
+func (a *jobsPause) Run(ctx context.Context, s streams, c *commands) error {
+	return a.each(ctx, s, c, ask(ctx, "pause"))
+}
+
+// Run resumes.
+func (a *jobsResume) Run(ctx context.Context, s streams, c *commands) error {
+	return a.each(ctx, s, c, ask(ctx, "resume"))
+}
+
+// Run stops.
+func (a *jobsStop) Run(ctx context.Context, s streams, c *commands) error {
+	return a.each(ctx, s, c, ask(ctx, "stop"))
+}
+
+// Run deletes.
+func (a *jobsRm) Run(ctx context.Context, s streams, c *commands) error {
+	return a.each(ctx, s, c, func(cl *client.Client, id string) (string, error) { return "deleted", cl.Delete(ctx, id) })
+}

@@ -1,0 +1,130 @@
+// Command thresher is the server and its command line. main only wires: flags,
+// signals, and what is printed where.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"thresher/client"
+	"thresher/core"
+)
+
+// version is set by the build.
+var version = "0.1.0-dev"
+
+// The exit codes. docs/cli.md lists them.
+const (
+	exitOK          = 0
+	exitJobFailed   = 1
+	exitUsage       = 2
+	exitJobStopped  = 3
+	exitNotFound    = 4
+	exitServer      = 5
+	exitInterrupted = 130
+)
+
+// streams are where a command reads and writes. Results go to out; everything
+// else goes to err.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// commands is the command line.
+type commands struct {
+	Server string `help:"The server to talk to." default:"http://127.0.0.1:5000" env:"THRESHER_SERVER" placeholder:"URL"`
+	JSON   bool   `help:"Print JSON, for programs." name:"json"`
+
+	Serve    serveCmd    `cmd:"" help:"Start the server."`
+	Demo     demoCmd     `cmd:"" help:"Start the server, load sample data, run jobs on it, and keep serving."`
+	Run      runCmd      `cmd:"" help:"Run a routine to its end: here, or on a server with --remote."`
+	Jobs     jobsCmd     `cmd:"" help:"List, watch and control jobs."`
+	Datasets datasetsCmd `cmd:"" help:"Import, list and delete datasets."`
+	Routines routinesCmd `cmd:"" help:"List what can be run, or show a routine's params."`
+	Limits   limitsCmd   `cmd:"" help:"Show or change the server's limits."`
+	Stats    statsCmd    `cmd:"" help:"Show the server's counts."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// run is the program. It returns its exit code.
+func run(ctx context.Context, args []string, io streams) int {
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("thresher"),
+		kong.Description("Runs simulation and analysis jobs as sandboxed WebAssembly plugins.\n\nExit codes: 0 done, 1 the job failed, 2 wrong usage or request, 3 the job was stopped, 4 not found, 5 no server or its fault, 130 interrupted."),
+		kong.Writers(io.out, io.err),
+		kong.Exit(func(code int) { exited = code }),
+		kong.UsageOnError(),
+		kong.DefaultEnvars("THRESHER"),
+		kong.Configuration(kong.JSON, "/etc/thresher.json", "~/.config/thresher.json"),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(io, &c),
+	)
+	if err != nil {
+		panic(err) // the declaration above is wrong
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // --help
+	}
+	if err != nil {
+		parser.Errorf("%s", err)
+		return exitUsage
+	}
+	return report(ctx, io, command.Run())
+}
+
+// report prints an error and chooses the exit code.
+func report(ctx context.Context, io streams, err error) int {
+	var ended *jobEnded
+	var p *client.Problem
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &ended):
+		fmt.Fprintln(io.err, ended)
+		return ended.exit
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(io.err, "thresher: interrupted")
+		return exitInterrupted
+	case errors.Is(err, client.ErrUnreachable):
+		fmt.Fprintf(io.err, "thresher: %v\nStart one with `thresher serve`, or name another with --server URL.\n", err)
+		return exitServer
+	}
+	fmt.Fprintf(io.err, "thresher: %v\n", err)
+	if errors.As(err, &p) {
+		switch {
+		case p.Status == 404:
+			return exitNotFound
+		case p.Status >= 500:
+			return exitServer
+		}
+		return exitUsage
+	}
+	switch core.Code(err) {
+	case "not_found":
+		return exitNotFound
+	case "internal":
+		return exitServer
+	}
+	return exitUsage
+}

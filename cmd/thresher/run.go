@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"thresher/client"
+	"thresher/core"
+	"thresher/core/job"
+	"thresher/core/ledger"
+	"thresher/core/table"
+	"thresher/server"
+)
+
+// runCmd runs one job to its end.
+type runCmd struct {
+	Routine string            `arg:"" help:"PLUGIN/ROUTINE, such as tabular/describe."`
+	Input   map[string]string `help:"A table to read: NAME=FILE, NAME=DATASET or NAME=job:ID/TABLE." short:"i" placeholder:"NAME=SOURCE"`
+	Param   map[string]string `help:"A param: NAME=VALUE." short:"p" placeholder:"NAME=VALUE"`
+	Params  string            `help:"All params as a JSON object, or @FILE." placeholder:"JSON"`
+	Seed    *uint64           `help:"Seed of everything random; drawn if absent."`
+	Label   map[string]string `help:"A label to find the job by." placeholder:"KEY=VALUE"`
+	Memory  int64             `help:"Memory limit, in MiB." placeholder:"MIB"`
+	Wall    time.Duration     `help:"Limit of the running time." placeholder:"TIME"`
+	Remote  bool              `help:"Run on the server, instead of here with nothing left behind."`
+	Out     string            `help:"Folder to save result, artifacts, tables and log in." type:"path"`
+	Plugins string            `help:"Folder with more plugins (*.wasm) to load; not with --remote." type:"path"`
+}
+
+// Run runs the job on the server, or on one of its own that is gone afterwards.
+func (r *runCmd) Run(ctx context.Context, io streams, c *commands) error {
+	if r.Remote {
+		return r.on(ctx, client.New(c.Server), io)
+	}
+	dir, err := os.MkdirTemp("", "thresher-run-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, r.Plugins)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return errors.Join(err, closeEngine(ctx))
+	}
+	s := server.New(server.Config{Version: version, Log: log}, e)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	runErr := r.on(ctx, client.New("http://"+listener.Addr().String()), io)
+	now, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	cancel() // there is nothing to wait for
+	return errors.Join(runErr, closeEngine(now), s.Shutdown(context.WithoutCancel(ctx)), <-served)
+}
+
+// on runs the job on a server.
+func (r *runCmd) on(ctx context.Context, c *client.Client, io streams) error {
+	req, err := r.request(ctx, c)
+	if err != nil {
+		return err
+	}
+	j, err := c.Submit(ctx, req, 0)
+	if err != nil {
+		return err
+	}
+	p := newProgress(io.err, r.Routine)
+	j, err = c.Watch(ctx, j.ID, p.show)
+	p.end()
+	if err != nil {
+		return err
+	}
+	if r.Out != "" {
+		if err := save(ctx, c, j, r.Out); err != nil {
+			return err
+		}
+		fmt.Fprintf(io.err, "saved in %s\n", r.Out)
+	}
+	if err := outcome(j); err != nil {
+		return err
+	}
+	return printResult(ctx, c, j.ID, io.out)
+}
+
+func printResult(ctx context.Context, c *client.Client, id string, out io.Writer) error {
+	body, err := c.Open(ctx, "/api/v1/jobs/"+id+"/result", "application/json")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	return printJSON(out, json.RawMessage(raw))
+}
+
+func (r *runCmd) request(ctx context.Context, c *client.Client) (core.Request, error) {
+	req := core.Request{Routine: r.Routine, Seed: r.Seed, Labels: r.Label, Inputs: map[string]string{}}
+	var err error
+	if req.Params, err = r.params(ctx, c); err != nil {
+		return req, err
+	}
+	for name, source := range r.Input {
+		if req.Inputs[name], err = upload(ctx, c, source); err != nil {
+			return req, err
+		}
+	}
+	if r.Memory != 0 || r.Wall != 0 {
+		req.Limits = &job.Limits{MemoryBytes: r.Memory << 20, WallSeconds: r.Wall.Seconds()}
+	}
+	return req, nil
+}
+
+// upload imports a file and returns the dataset's name. What is no file is taken
+// for a dataset or a job's table.
+func upload(ctx context.Context, c *client.Client, source string) (string, error) {
+	f, err := os.Open(source)
+	if err != nil {
+		if looksLikeFile(source) {
+			return "", &core.Invalid{Field: "input", Message: err.Error()}
+		}
+		return source, nil
+	}
+	defer f.Close() // only read
+	return putFile(ctx, c, f, datasetName(source), "")
+}
+
+func looksLikeFile(source string) bool {
+	_, err := table.FormatOf(source, "")
+	return err == nil
+}
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// datasetName makes a dataset's name of a file's.
+func datasetName(path string) string {
+	base := filepath.Base(path)
+	name := strings.Trim(notInNames.ReplaceAllString(strings.TrimSuffix(base, filepath.Ext(base)), "-"), "-_")
+	if name == "" {
+		return "data"
+	}
+	return name
+}
+
+func putFile(ctx context.Context, c *client.Client, f *os.File, name, format string) (string, error) {
+	if format == "" {
+		told, err := table.FormatOf(f.Name(), "")
+		if err != nil {
+			return "", &core.Invalid{Field: "format", Message: err.Error()}
+		}
+		format = string(told)
+	}
+	d, err := c.PutDataset(ctx, name, format, f)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return d.Name, nil
+}
+
+// params puts --params and --param together. A value of --param is read as the
+// routine's schema says.
+func (r *runCmd) params(ctx context.Context, c *client.Client) (json.RawMessage, error) {
+	text := []byte(r.Params)
+	if path, ok := strings.CutPrefix(r.Params, "@"); ok {
+		var err error
+		if text, err = os.ReadFile(path); err != nil {
+			return nil, &core.Invalid{Field: "params", Message: err.Error()}
+		}
+	}
+	all := map[string]json.RawMessage{}
+	if len(bytes.TrimSpace(text)) > 0 {
+		if err := json.Unmarshal(text, &all); err != nil {
+			return nil, &core.Invalid{Field: "params", Message: "want a JSON object: " + err.Error()}
+		}
+	}
+	if len(r.Param) > 0 {
+		var decl struct {
+			Params struct {
+				Properties map[string]struct{ Type string }
+			}
+		}
+		if err := c.Get(ctx, "/api/v1/routines/"+r.Routine, &decl); err != nil {
+			return nil, err
+		}
+		for name, value := range r.Param {
+			all[name] = paramValue(decl.Params.Properties[name].Type, value)
+		}
+	}
+	return json.Marshal(all)
+}
+
+// paramValue writes a value as JSON of a type. What does not read as that type is
+// passed on as text, for the server to say what is wrong.
+func paramValue(kind, text string) json.RawMessage {
+	switch kind {
+	case "integer", "number", "boolean", "object":
+		if json.Valid([]byte(text)) {
+			return json.RawMessage(text)
+		}
+	case "array":
+		items, _ := json.Marshal(strings.Split(text, ",")) // strings encode
+		return items
+	}
+	quoted, _ := json.Marshal(text) // as above
+	return quoted
+}
+
+// save writes everything a job left into a folder.
+func save(ctx context.Context, c *client.Client, j core.Job, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	type file struct{ path, accept, name string }
+	base := "/api/v1/jobs/" + j.ID
+	files := []file{{base + "/logs", "*/*", "log.txt"}}
+	if j.Phase == job.Completed {
+		files = append(files, file{base + "/result", "application/json", "result.json"})
+	}
+	for _, a := range j.Outcome.Artifacts {
+		files = append(files, file{base + "/artifacts/" + a.Name, "*/*", a.Name})
+	}
+	for _, t := range j.Outcome.Tables {
+		files = append(files, file{base + "/tables/" + t.Name, "text/csv", t.Name + ".csv"})
+	}
+	for _, f := range files {
+		if err := saveOne(ctx, c, f.path, f.accept, filepath.Join(dir, filepath.Base(f.name))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func saveOne(ctx context.Context, c *client.Client, path, accept, target string) error {
+	body, err := c.Open(ctx, path, accept)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	f, err := os.Create(target)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, body); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
+}
