@@ -1,10 +1,12 @@
 package table
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -33,36 +35,33 @@ func (c *csvRows) next() (value, error) {
 	c.in.row(c.reader.InputOffset())
 	cells, err := c.reader.Read()
 	if err != nil {
-		return value{}, c.explain(err)
+		return value{}, c.explain(cells, err)
 	}
 	c.row = c.row[:0]
 	for i, cell := range cells {
-		v, err := c.cell(i, cell)
-		if err != nil {
-			return value{}, err
+		if !utf8.ValidString(cell) {
+			return value{}, c.wrong(i, "the cell is not UTF-8")
+		}
+		v := value{null: true}
+		if cell != "" {
+			v = textCell(untyped, cell)
 		}
 		c.row = append(c.row, field{c.header[i], v})
 	}
 	return value{object: true, fields: c.row}, nil
 }
 
-func (c *csvRows) cell(i int, cell string) (value, error) {
-	if cell == "" {
-		return value{null: true}, nil
-	}
-	if !utf8.ValidString(cell) {
-		return value{}, c.wrong(i, "is not UTF-8")
-	}
-	v, err := textCell(untyped, cell)
-	if err != nil {
-		return value{}, c.wrong(i, err.Error())
-	}
-	return v, nil
-}
-
 func (c *csvRows) wrong(i int, message string) error {
 	line, _ := c.reader.FieldPos(i)
-	return &ImportError{Line: int64(line), Column: int64(i + 1), Field: c.header[i], Message: message}
+	return &ImportError{Line: int64(line), Column: int64(i + 1), Field: c.name(i), Message: message}
+}
+
+// name returns the name of a column, if it has one.
+func (c *csvRows) name(i int) string {
+	if i < len(c.header) {
+		return c.header[i]
+	}
+	return ""
 }
 
 func (c *csvRows) readHeader() error {
@@ -71,32 +70,75 @@ func (c *csvRows) readHeader() error {
 		return &ImportError{Line: 1, Column: 1, Message: "the file is empty: want a header line with the columns' names"}
 	}
 	if err != nil {
-		return c.explain(err)
+		return c.explain(nil, err)
 	}
-	c.header = append([]string{}, header...)
+	if len(header) > MaxColumns {
+		return c.wrong(MaxColumns, fmt.Sprintf("%d columns: the limit is %d", len(header), MaxColumns))
+	}
 	seen := map[string]int{}
-	for i, name := range c.header {
-		if first, twice := seen[name]; twice {
-			return &ImportError{Line: 1, Column: int64(i + 1), Field: name, Message: fmt.Sprintf("column %d has this name already", first+1)}
-		}
-		if name == "" || len(name) > maxNameLength || !utf8.ValidString(name) {
-			return &ImportError{Line: 1, Column: int64(i + 1), Message: fmt.Sprintf("the column's name is %.40q: want 1 to %d bytes of UTF-8", name, maxNameLength)}
+	for i, name := range header {
+		switch first, twice := seen[name]; {
+		case twice:
+			return c.wrong(i, fmt.Sprintf("two columns are named %q: column %d has this name already", name, first+1))
+		case name == "" || len(name) > maxNameLength || !utf8.ValidString(name):
+			return c.wrong(i, fmt.Sprintf("the column's name is %.40q: want 1 to %d bytes of UTF-8", name, maxNameLength))
+		case strings.Contains(name, "\r"):
+			return c.wrong(i, "the lines end with a carriage return alone: want line feeds")
 		}
 		seen[name] = i
 	}
+	c.header = append([]string{}, header...)
 	return nil
 }
 
 // explain gives an error of the reader its place.
-func (c *csvRows) explain(err error) error {
+func (c *csvRows) explain(cells []string, err error) error {
 	var parse *csv.ParseError
 	if !errors.As(err, &parse) {
 		return err
 	}
-	e := &ImportError{Line: int64(parse.Line), Column: int64(parse.Column), Message: parse.Err.Error()}
 	if errors.Is(parse.Err, csv.ErrFieldCount) {
-		e.Column = 1
-		e.Message = fmt.Sprintf("the row does not have %d cells as the header does", len(c.header))
+		at := min(len(cells), len(c.header)) // the first cell that is missing or too much
+		return &ImportError{
+			Line: int64(parse.StartLine), Column: int64(at + 1), Field: c.name(at),
+			Message: fmt.Sprintf("the row has %d cells, the header has %d", len(cells), len(c.header)),
+		}
 	}
-	return e
+	line, cell := c.locate(parse)
+	message := parse.Err.Error()
+	if errors.Is(parse.Err, csv.ErrQuote) {
+		message = `a quoted cell does not end, or text follows its closing " (inside it, write "" for a quote)`
+	}
+	return &ImportError{Line: int64(line), Column: int64(cell + 1), Field: c.name(cell), Message: message}
+}
+
+// locate finds the cell in which a row went wrong, and the line where that cell
+// starts: the reader tells the line and byte where it noticed, which for a quote
+// that is never closed is the end of the file.
+func (c *csvRows) locate(parse *csv.ParseError) (line, cell int) {
+	row := bufio.NewReader(c.in.section(c.in.rowStart, 2*maxRow))
+	at, column := parse.StartLine, 1
+	line = at
+	quoted, blank := false, true // blank: before the row, which the reader's StartLine leaves out
+	for at < parse.Line || at == parse.Line && column < parse.Column {
+		char, err := row.ReadByte()
+		if err != nil {
+			break
+		}
+		if blank && (char == '\n' || char == '\r') {
+			continue
+		}
+		blank = false
+		column++
+		switch {
+		case char == '"':
+			quoted = !quoted
+		case char == '\n':
+			at, column = at+1, 1
+		case char == ',' && !quoted:
+			cell++
+			line = at
+		}
+	}
+	return line, cell
 }

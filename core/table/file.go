@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +20,7 @@ type File struct {
 	data   []byte // the mapping
 	reader *ipc.FileReader
 	starts []int64 // first row of each batch, and behind them the number of rows
+	sound  []atomic.Bool
 	info   Info
 }
 
@@ -40,7 +44,11 @@ func Open(path string) (f *File, err error) {
 			f = nil
 		}
 	}()
-	if f.reader, err = ipc.NewMappedFileReader(data); err != nil {
+	if err := checkFooter(data); err != nil {
+		return f, fmt.Errorf("open table: %w: %w", ErrMalformed, err)
+	}
+	// A mapping is as large as the file: its batches need no other limit.
+	if f.reader, err = ipc.NewMappedFileReader(data, ipc.WithBodySizeLimit(0)); err != nil {
 		return f, fmt.Errorf("open table: %w: %w", ErrMalformed, err)
 	}
 	if err := CheckSchema(f.reader.Schema()); err != nil {
@@ -71,13 +79,10 @@ func mapFile(path string) ([]byte, error) {
 
 // survey reads every batch's header: how many rows, how many nulls.
 func (f *File) survey() error {
-	schema := f.reader.Schema()
-	f.info.Columns = make([]Column, schema.NumFields())
-	for i, field := range schema.Fields() {
-		f.info.Columns[i] = Column{Name: field.Name, Type: TypeName(field.Type)}
-	}
+	f.info.Columns = columnsOf(f.reader.Schema())
+	f.sound = make([]atomic.Bool, f.reader.NumRecords())
 	for i := range f.reader.NumRecords() {
-		batch, err := f.Batch(i)
+		batch, err := f.load(i)
 		if err != nil {
 			return err
 		}
@@ -109,7 +114,21 @@ func (f *File) NumBatches() int { return f.reader.NumRecords() }
 
 // Batch returns a record batch, which the caller releases before it closes the
 // file: its columns are the mapping, not a copy.
-func (f *File) Batch(i int) (batch arrow.RecordBatch, err error) {
+func (f *File) Batch(i int) (arrow.RecordBatch, error) {
+	batch, err := f.load(i)
+	if err != nil || f.sound[i].Load() {
+		return batch, err
+	}
+	// Once is enough, and not when the file is opened: it reads what it checks.
+	if err := checkText(batch); err != nil {
+		batch.Release()
+		return nil, fmt.Errorf("read table: %w: batch %d: %w", ErrMalformed, i, err)
+	}
+	f.sound[i].Store(true)
+	return batch, nil
+}
+
+func (f *File) load(i int) (batch arrow.RecordBatch, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("read table: %w: batch %d: %v", ErrMalformed, i, r)
@@ -119,7 +138,26 @@ func (f *File) Batch(i int) (batch arrow.RecordBatch, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read table: %w: %w", ErrMalformed, err)
 	}
+	if err := array.ValidateRecord(batch); err != nil {
+		return nil, fmt.Errorf("read table: %w: batch %d: %w", ErrMalformed, i, err)
+	}
 	return batch, nil
+}
+
+// checkText makes sure that no cell of text reaches out of its column: Arrow looks
+// at the last offset only.
+func checkText(batch arrow.RecordBatch) error {
+	for i, col := range batch.Columns() {
+		text, ok := col.(*array.String)
+		if !ok || text.Len() == 0 {
+			continue
+		}
+		offsets := text.ValueOffsets()
+		if offsets[0] < 0 || !slices.IsSorted(offsets) {
+			return fmt.Errorf("column %q: text runs backwards", batch.ColumnName(i))
+		}
+	}
+	return nil
 }
 
 // Range implements [Ranger].

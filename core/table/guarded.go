@@ -21,16 +21,15 @@ type guarded struct {
 	skipped  int64 // bytes of a byte order mark
 	offset   int64 // read so far
 	rowStart int64
-	progress func(read int64)
 }
 
 var byteOrderMark = []byte{0xEF, 0xBB, 0xBF}
 
-func newGuarded(ctx context.Context, file *os.File, progress func(read int64)) (*guarded, error) {
+func newGuarded(ctx context.Context, file *os.File) (*guarded, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("import: %w", err)
 	}
-	g := &guarded{ctx: ctx, file: file, buffer: bufio.NewReaderSize(file, 1<<16), progress: progress}
+	g := &guarded{ctx: ctx, file: file, buffer: bufio.NewReaderSize(file, 1<<16)}
 	if start, _ := g.buffer.Peek(len(byteOrderMark)); bytes.Equal(start, byteOrderMark) {
 		n, err := g.buffer.Discard(len(byteOrderMark))
 		g.skipped = int64(n)
@@ -49,7 +48,6 @@ func (g *guarded) Read(p []byte) (int, error) {
 	}
 	n, err := g.buffer.Read(p)
 	g.offset += int64(n)
-	g.progress(g.offset)
 	return n, err
 }
 
@@ -61,8 +59,11 @@ func (g *guarded) peekByte() (byte, error) {
 	for n := 1; ; n++ {
 		start, err := g.buffer.Peek(n)
 		if len(start) < n {
-			if err == io.EOF {
+			switch err {
+			case io.EOF:
 				return 0, &ImportError{Line: 1, Column: 1, Message: "the file is empty"}
+			case bufio.ErrBufferFull:
+				return 0, &ImportError{Line: 1, Column: 1, Message: fmt.Sprintf("the file starts with more than %d KiB of white space", n>>10)}
 			}
 			return 0, err
 		}
@@ -72,9 +73,14 @@ func (g *guarded) peekByte() (byte, error) {
 	}
 }
 
+// section reads the file again, from an offset of the parser's.
+func (g *guarded) section(offset, n int64) *io.SectionReader {
+	return io.NewSectionReader(g.file, g.skipped+offset, n)
+}
+
 // at returns an error at an offset: it counts the lines before it.
 func (g *guarded) at(offset int64, message string) error {
-	before := io.NewSectionReader(g.file, g.skipped, offset)
+	before := g.section(0, offset)
 	line, column := int64(1), int64(1)
 	buf := make([]byte, 1<<16)
 	for {

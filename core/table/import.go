@@ -6,59 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
-	"strings"
-
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
+	"slices"
 )
-
-// Format is how a table is written outside.
-type Format string
-
-// The formats.
-const (
-	CSV    Format = "csv"    // header line, comma, RFC 4180 quotes
-	JSON   Format = "json"   // an array of objects
-	NDJSON Format = "ndjson" // an object a line
-	Arrow  Format = "arrow"  // IPC, file or stream
-)
-
-// Formats lists them.
-var Formats = []Format{CSV, JSON, NDJSON, Arrow}
-
-// FormatOf tells the format from a media type, or from the end of a file's name.
-func FormatOf(name, mediaType string) (Format, error) {
-	mediaType, _, _ = strings.Cut(mediaType, ";")
-	switch strings.TrimSpace(strings.ToLower(mediaType)) {
-	case "text/csv":
-		return CSV, nil
-	case "application/json":
-		return JSON, nil
-	case "application/x-ndjson", "application/ndjson", "application/jsonl":
-		return NDJSON, nil
-	case "application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream":
-		return Arrow, nil
-	}
-	switch strings.ToLower(path.Ext(name)) {
-	case ".csv":
-		return CSV, nil
-	case ".json":
-		return JSON, nil
-	case ".ndjson", ".jsonl":
-		return NDJSON, nil
-	case ".arrow", ".feather", ".ipc":
-		return Arrow, nil
-	}
-	return "", fmt.Errorf("format of %q (%s) is not known: want csv, json, ndjson or arrow", name, mediaType)
-}
 
 // ImportError says where a table is wrong.
 type ImportError struct {
-	Line    int64 // from 1; 0 where lines do not apply
-	Column  int64 // from 1: the cell in CSV, the character in JSON
-	Field   string
+	Line    int64  // from 1; 0 where lines do not apply
+	Column  int64  // from 1: the cell in CSV, the byte of the line in JSON
+	Field   string // the column's name, where it is known
 	Message string
 }
 
@@ -74,195 +29,102 @@ func (e *ImportError) Error() string {
 	return at + e.Message
 }
 
-// Rows are built in batches of this many, or of this many bytes of input.
+// A sealed table may be this many times as large as what it was imported from, or
+// this large in any case. Real files grow less than tenfold; a line of "{}" in a
+// table of thousands of columns would grow ten-thousandfold.
 const (
-	batchRows   = 1 << 16
-	importBytes = 64 << 20
+	maxGrowth  = 64
+	anySize    = 1 << 30
+	spoolBytes = 1 << 18 // read at a time
 )
 
 // Import reads a table and seals it in a temporary file in dir. It takes bounded
 // memory: the input is spooled to disk, read once to find the columns and their
-// types, and once more to write them. A column's type is the narrowest of int64,
-// float64, bool, date, timestamp and string that every value of the whole file
-// has; integers past 64 bits make a column of floats, and numbers with leading
-// zeros one of text. A column of JSON objects becomes a column for each of their
-// fields, named parent.field.
+// types, and once more to write them.
+//
+// A column's type is the narrowest of int64, float64, bool, date, timestamp and
+// string that every value of the whole file has:
+//
+//   - Integers past 64 bits make a column of floats. Numbers past those of a
+//     float, and numbers in CSV with leading zeros, such as post codes, make one
+//     of text.
+//   - Dates are YYYY-MM-DD. Timestamps are RFC 3339, also with a blank for the T,
+//     with slashes in the date, without seconds, or without a zone, which means
+//     UTC. What they have below a microsecond is cut off.
+//   - An empty cell in CSV is null, and so is null in JSON. NA, N/A, NaN, null,
+//     NULL and None in CSV are null in any column that is otherwise not text. A
+//     column without values is text.
+//   - A column whose values are all JSON objects, or text that is one, becomes a
+//     column for each of their fields, named parent.field; a missing field is
+//     null. Arrays are kept as their JSON.
 //
 // progress, which may be nil, is called with the bytes taken in and the rows
-// written so far. What is wrong with the data is an *[ImportError]. After an error
-// nothing is left in dir.
+// written so far; neither ever falls. What is wrong with the data is an
+// *[ImportError]; any other error is about this machine, or the cause of ctx.
+// After an error nothing is left in dir. Import cannot interrupt a Read of r that
+// blocks: whoever cancels ctx closes r too.
 func Import(ctx context.Context, r io.Reader, f Format, dir string, progress func(read, rows int64)) (Sealed, error) {
+	if !slices.Contains(Formats, f) {
+		return Sealed{}, fmt.Errorf("format %q: want csv, json, ndjson or arrow", f)
+	}
+	in := &input{progress: progress}
 	if progress == nil {
-		progress = func(int64, int64) {}
+		in.progress = func(int64, int64) {}
 	}
-	spool, err := spoolTo(ctx, r, dir, progress)
-	if err != nil {
-		return Sealed{}, err
+	if err := in.spoolTo(ctx, r, dir); err != nil {
+		return Sealed{}, fmt.Errorf("import: %w", err)
 	}
-	defer func() {
-		_ = spool.Close() // read only from here
-		_ = os.Remove(spool.Name())
-	}()
-	switch f {
-	case CSV, JSON, NDJSON:
-		return importRows(ctx, spool, f, dir, progress)
-	case Arrow:
-		return importArrow(ctx, spool, dir, progress)
+	defer in.discard()
+	if f == Arrow {
+		return importArrow(ctx, in, dir)
 	}
-	return Sealed{}, fmt.Errorf("format %q: want csv, json, ndjson or arrow", f)
+	return importRows(ctx, in, f, dir)
 }
 
-// spoolTo copies the input to disk, where it can be read twice.
-func spoolTo(ctx context.Context, r io.Reader, dir string, progress func(read, rows int64)) (*os.File, error) {
-	spool, err := os.CreateTemp(dir, "spool-")
-	if err != nil {
-		return nil, fmt.Errorf("import: %w", err)
-	}
-	var total int64
-	_, err = io.Copy(spool, readerFunc(func(p []byte) (int, error) {
-		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
-		}
-		n, err := r.Read(p)
-		total += int64(n)
-		progress(total, 0)
-		return n, err
-	}))
-	if err != nil {
-		err = fmt.Errorf("import: %w", err)
-		return nil, errors.Join(err, spool.Close(), os.Remove(spool.Name()))
-	}
-	return spool, nil
+// input is what is imported: a copy on disk, which can be read twice.
+type input struct {
+	spool    *os.File
+	bytes    int64
+	progress func(read, rows int64)
 }
 
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// rows yields objects until io.EOF.
-type rows interface {
-	next() (value, error)
-}
-
-func rowsOf(ctx context.Context, spool *os.File, f Format, progress func(int64)) (rows, error) {
-	in, err := newGuarded(ctx, spool, progress)
-	if err != nil {
-		return nil, err
-	}
-	if f == CSV {
-		return newCSVRows(in), nil
-	}
-	return newJSONRows(in), nil
-}
-
-func importRows(ctx context.Context, spool *os.File, f Format, dir string, progress func(read, rows int64)) (Sealed, error) {
-	root, err := survey(ctx, spool, f)
-	if err != nil {
-		return Sealed{}, err
-	}
-	leaves := root.plan()
-	fields := make([]arrow.Field, len(leaves))
-	for i, leaf := range leaves {
-		fields[i] = arrow.Field{Name: leaf.name, Type: leaf.dataType(), Nullable: true}
-	}
-	out, err := newSink(dir, arrow.NewSchema(fields, nil))
-	if err != nil {
-		return Sealed{}, &ImportError{Message: err.Error()}
-	}
-	if err := fill(ctx, spool, f, root, leaves, out, progress); err != nil {
-		return Sealed{}, errors.Join(err, out.abort())
-	}
-	sealed, err := out.seal()
-	if err != nil {
-		return Sealed{}, errors.Join(err, out.abort())
-	}
-	return sealed, nil
-}
-
-// survey is the first pass: it finds the columns.
-func survey(ctx context.Context, spool *os.File, f Format) (*node, error) {
-	in, err := rowsOf(ctx, spool, f, func(int64) {})
-	if err != nil {
-		return nil, err
-	}
-	root := &node{}
-	for {
-		row, err := in.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		root.observe(row)
-		if len(root.children) > MaxColumns {
-			return nil, &ImportError{Message: fmt.Sprintf("more than %d columns", MaxColumns)}
-		}
-	}
-	if c, ok := in.(*csvRows); ok { // a header without rows has columns too
-		for _, name := range c.header {
-			root.child(name)
-		}
-	}
-	return root, nil
-}
-
-// fill is the second pass: it writes the rows.
-func fill(ctx context.Context, spool *os.File, f Format, root *node, leaves []*node, out *sink, progress func(read, rows int64)) error {
-	var read, batchStart int64
-	in, err := rowsOf(ctx, spool, f, func(n int64) { read = n })
-	if err != nil {
+func (in *input) spoolTo(ctx context.Context, r io.Reader, dir string) (err error) {
+	if in.spool, err = os.CreateTemp(dir, "spool-"); err != nil {
 		return err
 	}
-	b := newBatch(leaves, out)
+	buf := make([]byte, spoolBytes)
 	for {
-		row, err := in.next()
-		if errors.Is(err, io.EOF) {
-			return b.flush()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+			break
 		}
-		if err != nil {
-			return err
+		n, readErr := r.Read(buf)
+		if _, err = in.spool.Write(buf[:n]); err != nil {
+			break
 		}
-		if err := root.append(row, b.rows); err != nil {
-			return err
+		in.bytes += int64(n)
+		in.progress(in.bytes, 0)
+		if errors.Is(readErr, io.EOF) {
+			return nil
 		}
-		b.rows++
-		if b.rows == batchRows || read-batchStart > importBytes {
-			if err := b.flush(); err != nil {
-				return err
-			}
-			batchStart = read
-			progress(read, out.info.Rows)
+		if err = readErr; err != nil {
+			break
 		}
 	}
+	in.discard()
+	return err
 }
 
-// batch collects rows in the builders of the leaves.
-type batch struct {
-	leaves []*node
-	out    *sink
-	schema *arrow.Schema
-	rows   int64
+func (in *input) discard() {
+	_ = in.spool.Close() // what matters was synced in the sealed file
+	_ = os.Remove(in.spool.Name())
 }
 
-func newBatch(leaves []*node, out *sink) *batch {
-	fields := make([]arrow.Field, len(leaves))
-	for i, leaf := range leaves {
-		t := leaf.dataType()
-		leaf.builder = array.NewBuilder(memory.DefaultAllocator, t)
-		fields[i] = arrow.Field{Name: leaf.name, Type: t, Nullable: true}
+// wrote is called with each batch written.
+func (in *input) wrote(out *sink) error {
+	if out.bytes > anySize && out.bytes/maxGrowth > in.bytes {
+		return &ImportError{Message: fmt.Sprintf("the table takes more than %d times the %d bytes of its file", maxGrowth, in.bytes)}
 	}
-	return &batch{leaves: leaves, out: out, schema: arrow.NewSchema(fields, nil)}
-}
-
-func (b *batch) flush() error {
-	columns := make([]arrow.Array, len(b.leaves))
-	for i, leaf := range b.leaves {
-		leaf.fill(b.rows)
-		columns[i] = leaf.builder.NewArray()
-		leaf.rows = 0
-	}
-	record := array.NewRecordBatch(b.schema, columns, b.rows)
-	b.rows = 0
-	return b.out.append(record)
+	in.progress(in.bytes, out.info.Rows)
+	return nil
 }

@@ -74,6 +74,13 @@ func TestTypesAreTheNarrowestThatEveryValueHas(t *testing.T) {
 		"csv_infinities":          {CSV, "a\ninf\n-Infinity\n1\n", "a:float64:0"},
 		"csv_objects": {CSV, "s,c\n1,\"{\"\"x\"\": 1, \"\"y\"\": {\"\"z\"\": true}}\"\n2,\n3,\"{\"\"x\"\": 2.5}\"\n",
 			"s:int64:0 c.x:float64:1 c.y.z:bool:2"},
+		"csv_objects_and_missing":   {CSV, "s,c\n1,\"{\"\"x\"\": 1}\"\n2,NA\n", "s:int64:0 c.x:int64:1"},
+		"csv_key_twice_is_text":     {CSV, "c\n\"{\"\"x\"\": 1, \"\"x\"\": 2}\"\n", "c:string:0"},
+		"csv_past_floats_is_text":   {CSV, "a\n1e999\n1\n", "a:string:0"},
+		"csv_minutes_and_slashes":   {CSV, "a,b\n2026-01-31 10:20,2026/01/31 10:20\n", "a:timestamp:0 b:timestamp:0"},
+		"csv_no_such_hour":          {CSV, "a\n2026-01-31 24:20\n", "a:string:0"},
+		"csv_only_null_tokens":      {CSV, "a\nNA\nNaN\n", "a:string:0"},
+		"csv_quoted_empty_is_null":  {CSV, "a\n1\n\"\"\n2\n", "a:int64:1"},
 		"csv_some_objects_are_text": {CSV, "c\n\"{\"\"x\"\": 1}\"\nplain\n", "c:string:0"},
 		"json":                      {JSON, `[{"a":1,"b":"x"},{"b":null,"c":[1, 2]}]`, "a:int64:1 b:string:1 c:string:1"},
 		"json_numeric_text_is_text": {JSON, `[{"a":"12"}]`, "a:string:0"},
@@ -81,6 +88,8 @@ func TestTypesAreTheNarrowestThatEveryValueHas(t *testing.T) {
 		"json_nested":               {JSON, `[{"p":{"q":1}},{"p":{"r":"x"}}]`, "p.q:int64:1 p.r:string:1"},
 		"json_empty_object_is_text": {JSON, `[{"a":1,"p":{}}]`, "a:int64:0 p:string:0"},
 		"json_without_brackets":     {JSON, `{"a":1} {"a":2}`, "a:int64:0"},
+		"json_past_floats_is_text":  {JSON, `[{"a":1e999}]`, "a:string:0"},
+		"json_objects_in_text":      {JSON, `[{"a":"{\"x\":[1,{\"y\":\"]\"}]}"}]`, "a.x:string:0"},
 		"ndjson":                    {NDJSON, "{\"a\":1.0}\n\n{\"a\":true}\n", "a:string:0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,9 +128,14 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		says         string
 	}{
 		"csv_empty":            {CSV, "", 1, 1, "empty"},
-		"csv_ragged":           {CSV, "a,b\n1,2\n3\n", 3, 1, "does not have 2 cells"},
-		"csv_bare_quote":       {CSV, "a,b\n1,x\"y\n", 2, 4, "bare"},
-		"csv_unclosed_quote":   {CSV, "a\n\"x\n", 2, 4, "quote"},
+		"csv_row_too_short":    {CSV, "a,b\n1,2\n3\n", 3, 2, "(b): the row has 1 cells, the header has 2"},
+		"csv_row_too_long":     {CSV, "a,b\n1,2\n\n3,4,5\n", 4, 3, "the row has 3 cells"},
+		"csv_bare_quote":       {CSV, "a,b\n1,x\"y\n", 2, 2, "(b): bare"},
+		"csv_unclosed_quote":   {CSV, "a,b\n\n1,\"x,\n2,3\n4,5\n", 3, 2, "(b): a quoted cell does not end"},
+		"csv_text_after_quote": {CSV, "a,b\n\"1\n2\",\"x\"y\n", 3, 2, "(b): a quoted cell does not end"},
+		"csv_lone_returns":     {CSV, "a\r1\r2\r", 1, 1, "carriage return"},
+		"csv_too_many_columns": {CSV, strings.Repeat("a,", MaxColumns) + "a", 1, MaxColumns + 1, "the limit is 4096"},
+		"csv_too_many_keys":    {CSV, manyKeys("n,p\n"), MaxColumns, 1, "more than 4096 columns"},
 		"csv_duplicate_column": {CSV, "a,b,a\n", 1, 3, "column 1 has this name already"},
 		"csv_unnamed_column":   {CSV, "a,,b\n", 1, 2, "name"},
 		"csv_not_utf8":         {CSV, "a,b\n1,2\n3,\xff\n", 3, 2, "UTF-8"},
@@ -131,7 +145,11 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		"json_cut_short":       {JSON, "[{\"a\":1},\n {\"a\":", 2, 7, "middle"},
 		"json_no_end":          {JSON, "[{\"a\":1}", 1, 9, "middle"},
 		"json_more_behind":     {JSON, "[{\"a\":1}] x", 1, 11, "follows"},
-		"json_twice_a_key":     {JSON, `[{"a":1,"a":2}]`, 1, 2, `"a" stands there twice`},
+		"json_not_utf8":        {JSON, "[{\"a\":1},\n {\"a\":\"\xff\"}]", 2, 8, "UTF-8"},
+		"json_space_only":      {JSON, strings.Repeat(" ", 1<<17) + "{}", 1, 1, "white space"},
+		"json_nan":             {JSON, `[{"a":NaN}]`, 1, 7, "invalid character 'N'"},
+		"json_brackets":        {JSON, strings.Repeat("[", 1<<16), 1, 10002, "depth"},
+		"json_twice_a_key":     {JSON, `[{"a":1,"a":2}]`, 1, 2, `"a" is there twice`},
 		"json_too_deep":        {JSON, "[" + strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40) + "]", 1, 2, "nest"},
 		"json_no_columns":      {JSON, "[]", 0, 0, "needs a column"},
 		"json_names_collide":   {JSON, `[{"a.b":1,"a":{"b":2}}]`, 0, 0, "two columns"},
@@ -159,6 +177,20 @@ func assertEmpty(t *testing.T, dir string) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Empty(t, left, "a failed import leaves nothing behind")
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// manyKeys is rows of CSV whose objects all have keys of their own.
+func manyKeys(header string) string {
+	var text strings.Builder
+	text.WriteString(header)
+	for i := range MaxColumns + 1 {
+		fmt.Fprintf(&text, "%d,\"{\"\"k%d\"\": 1}\"\n", i, i)
+	}
+	return text.String()
 }
 
 // generated yields rows of CSV until the last, without holding them.
@@ -250,7 +282,7 @@ func TestProgressIsReported(t *testing.T) {
 		func(r, n int64) { read, rows = max(read, r), max(rows, n) })
 	require.NoError(t, err)
 	assert.EqualValues(t, 140_002, read)
-	assert.EqualValues(t, batchRows, rows)
+	assert.EqualValues(t, 70_000, rows)
 }
 
 func TestRealFilesAreReadAsTheyAre(t *testing.T) {
@@ -271,6 +303,14 @@ func TestRealFilesAreReadAsTheyAre(t *testing.T) {
 			assert.Equal(t, want, fmt.Sprint(f.Rows(), " ", columns(f)))
 		})
 	}
+	employment := sample(t, "us-employment.csv")
+	assert.EqualValues(t, 120, employment.Rows())
+	types := map[string]int{}
+	for _, c := range employment.Info().Columns {
+		types[c.Type]++
+		assert.Zero(t, c.Nulls)
+	}
+	assert.Equal(t, map[string]int{"date": 1, "int64": 19, "float64": 4}, types)
 	steps := columns(sample(t, "agentfarm-simulation-steps.csv"))
 	assert.Contains(t, steps, "agent_type_counts.system:int64:0 agent_type_counts.independent:int64:0 agent_type_counts.control:int64:0")
 }

@@ -1,10 +1,7 @@
 package table
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -21,11 +18,11 @@ const (
 
 // candidate is the set of types that all values of a column so far have.
 type candidate struct {
-	values int64 // that are not null
-	tokens int64 // untyped values that mean null unless the column is text
-	not    [6]bool
+	values int64 // that are not null, nor a null token
+	not    [asText]bool
 }
 
+// The types, narrowest first.
 const (
 	asInt = iota
 	asFloat
@@ -38,16 +35,23 @@ const (
 // observe rules out the types that a value does not have.
 func (c *candidate) observe(k kind, s string) {
 	if k == untyped && nullToken(s) {
-		c.tokens++
 		return
 	}
 	c.values++
-	for as, parses := range map[int]func(kind, string) bool{
-		asInt: isInt, asFloat: isFloat, asBool: isBool, asDate: isDate, asTime: isTime,
-	} {
-		if !c.not[as] && !parses(k, s) {
-			c.not[as] = true
-		}
+	if !c.not[asInt] && !isInt(k, s) {
+		c.not[asInt] = true
+	}
+	if c.not[asInt] && !c.not[asFloat] && !isFloat(k, s) { // an integer is a float too
+		c.not[asFloat] = true
+	}
+	if !c.not[asBool] && !isBool(k, s) {
+		c.not[asBool] = true
+	}
+	if !c.not[asDate] && !isDate(k, s) {
+		c.not[asDate] = true
+	}
+	if c.not[asDate] && !c.not[asTime] && !isTime(k, s) { // a date is a timestamp too
+		c.not[asTime] = true
 	}
 }
 
@@ -74,42 +78,53 @@ func nullToken(s string) bool {
 	return false
 }
 
-// isInt accepts what survives a round trip: "007" and numbers past 64 bits are no
-// integers, so that identifiers keep their zeros.
 func isInt(k kind, s string) bool {
-	if k != untyped && k != number {
-		return false
-	}
-	_, err := parseInt(s)
-	return err == nil
+	_, ok := parseInt(s)
+	return ok && (k == untyped || k == number)
 }
 
-func parseInt(s string) (int64, error) {
-	digits := strings.TrimPrefix(s, "-")
-	if len(digits) > 1 && digits[0] == '0' || strings.HasPrefix(s, "+") {
-		return 0, fmt.Errorf("%q is not an integer", s)
+// parseInt accepts what survives a round trip: "007" and numbers past 64 bits are
+// no integers, so that identifiers keep their zeros.
+func parseInt(s string) (int64, bool) {
+	if s == "" || s[0] == '+' || leadingZero(s) {
+		return 0, false
 	}
-	return strconv.ParseInt(s, 10, 64)
+	if c := s[len(s)-1]; c < '0' || c > '9' {
+		return 0, false // most text, without the cost of an error
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+func leadingZero(s string) bool {
+	for len(s) > 0 && (s[0] == '-' || s[0] == '+') {
+		s = s[1:]
+	}
+	return len(s) > 1 && s[0] == '0' && s[1] >= '0' && s[1] <= '9'
 }
 
 func isFloat(k kind, s string) bool {
-	if k != untyped {
-		return k == number
-	}
-	if digits := strings.TrimLeft(s, "+-"); len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' {
-		return false // as for integers
-	}
-	_, err := parseFloat(s)
-	return err == nil
+	_, ok := parseFloat(s)
+	return ok && (k == untyped || k == number)
 }
 
 // parseFloat reads decimal notation and infinities, not Go's hexadecimal floats
-// and underscores.
-func parseFloat(s string) (float64, error) {
-	if strings.ContainsAny(s, "xX_pP") {
-		return 0, fmt.Errorf("%q is not a number", s)
+// and underscores, nor numbers past the range of a float.
+func parseFloat(s string) (float64, bool) {
+	if s == "" || leadingZero(s) {
+		return 0, false
 	}
-	return strconv.ParseFloat(s, 64)
+	for i := range len(s) {
+		switch s[i] {
+		case 'x', 'X', '_', 'p', 'P':
+			return 0, false
+		}
+	}
+	if c := s[0]; c > '9' && c != 'i' && c != 'I' && c != 'n' && c != 'N' {
+		return 0, false // most text, without the cost of an error
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil
 }
 
 func isBool(k kind, s string) bool {
@@ -128,51 +143,4 @@ func parseBool(s string) (value, ok bool) {
 		return false, true
 	}
 	return false, false
-}
-
-func isDate(k kind, s string) bool {
-	_, ok := parseDate(s)
-	return (k == untyped || k == text) && ok
-}
-
-func parseDate(s string) (arrow.Date32, bool) {
-	if len(s) != len(time.DateOnly) || s[4] != '-' {
-		return 0, false
-	}
-	t, err := time.Parse(time.DateOnly, s)
-	return arrow.Date32FromTime(t), err == nil
-}
-
-func isTime(k kind, s string) bool {
-	_, ok := parseTime(s)
-	return (k == untyped || k == text) && ok
-}
-
-// timeLayouts are the ways to write a timestamp. Without a zone it is UTC.
-var timeLayouts = []string{
-	time.RFC3339Nano,
-	"2006-01-02 15:04:05.999999999",
-	"2006-01-02T15:04:05.999999999",
-	"2006-01-02 15:04:05.999999999Z07:00",
-	"2006-01-02 15:04",
-	"2006-01-02T15:04",
-	"2006/01/02 15:04:05.999999999",
-	"2006/01/02 15:04",
-	time.DateOnly, // among timestamps, a date is its midnight
-}
-
-// Timestamps outside these years do not fit 64 bits of nanoseconds, which most
-// readers use.
-const firstYear, lastYear = 1678, 2261
-
-func parseTime(s string) (arrow.Timestamp, bool) {
-	if len(s) < len(time.DateOnly) || s[0] < '0' || s[0] > '9' || s[4] != '-' && s[4] != '/' {
-		return 0, false
-	}
-	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, s); err == nil {
-			return arrow.Timestamp(t.UnixMicro()), t.Year() >= firstYear && t.Year() <= lastYear
-		}
-	}
-	return 0, false
 }

@@ -27,7 +27,10 @@ type block struct {
 	offset   int64
 	metadata int32 // bytes, with the prefix and padding
 	body     int64 // bytes
+	rows     int64
 }
+
+func (b block) size() int64 { return int64(b.metadata) + b.body }
 
 const alignment = 64
 
@@ -90,7 +93,7 @@ func (f *ipcFile) append(batch arrow.RecordBatch) error {
 	b := flatbuffers.NewBuilder(256 + 32*len(body.buffers))
 	root := buildMessage(b, headerRecordBatch, buildRecordBatch(b, batch.NumRows(), body), body.size)
 	b.Finish(root)
-	at := block{offset: f.offset, body: body.size}
+	at := block{offset: f.offset, body: body.size, rows: batch.NumRows()}
 	var err error
 	if at.metadata, err = f.writeMetadata(b.FinishedBytes()); err != nil {
 		return err

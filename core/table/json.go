@@ -2,18 +2,19 @@ package table
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // jsonRows reads objects: the elements of one array, or one after the other.
 type jsonRows struct {
 	in      *guarded
 	decoder *json.Decoder
+	raw     json.RawMessage // the row; reused
+	parser  parser
 	array   bool
 	started bool
 }
@@ -32,20 +33,36 @@ func (j *jsonRows) next() (value, error) {
 	if j.array && !j.decoder.More() {
 		return value{}, j.finish()
 	}
-	at := j.decoder.InputOffset()
-	j.in.row(at)
-	var raw json.RawMessage
-	if err := j.decoder.Decode(&raw); err != nil {
+	j.in.row(j.decoder.InputOffset())
+	if err := j.decoder.Decode(&j.raw); err != nil {
 		return value{}, j.explain(err)
 	}
-	if raw[0] != '{' {
-		return value{}, j.in.at(j.decoder.InputOffset()-int64(len(raw)), "want an object of column values, found "+what(raw))
+	start := j.decoder.InputOffset() - int64(len(j.raw))
+	switch {
+	case j.raw[0] != '{':
+		return value{}, j.in.at(start, "want an object of column values, found "+what(j.raw))
+	case !utf8.Valid(j.raw):
+		return value{}, j.in.at(start+int64(firstInvalid(j.raw)), "the text is not UTF-8")
 	}
-	v, err := parseObject(raw, 0)
+	j.parser.reset(j.raw)
+	v, err := j.parser.object(0)
 	if err != nil {
-		return value{}, j.in.at(j.decoder.InputOffset()-int64(len(raw)), err.Error())
+		return value{}, j.in.at(start, err.Error())
 	}
 	return v, nil
+}
+
+// firstInvalid returns where text stops being UTF-8.
+func firstInvalid(text []byte) int {
+	at := 0
+	for at < len(text) {
+		r, size := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	return at
 }
 
 // start looks whether the objects are in an array.
@@ -68,10 +85,16 @@ func (j *jsonRows) finish() error {
 	if _, err := j.decoder.Token(); err != nil {
 		return j.explain(err)
 	}
-	if _, err := j.decoder.Token(); !errors.Is(err, io.EOF) {
+	j.in.row(j.decoder.InputOffset())
+	_, err := j.decoder.Token()
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	case err == nil, errors.As(err, &syntax):
 		return j.in.at(j.decoder.InputOffset(), "something follows the end of the array")
 	}
-	return io.EOF
+	return err
 }
 
 // explain gives an error of the decoder its place.
@@ -89,7 +112,7 @@ func (j *jsonRows) explain(err error) error {
 // syntaxOffset finds the wrong byte again, from the start of the row: inside an
 // array the decoder's own offset leaves out what it skips between elements.
 func (j *jsonRows) syntaxOffset() int64 {
-	row := bufio.NewReader(io.NewSectionReader(j.in.file, j.in.skipped+j.in.rowStart, 2*maxRow))
+	row := bufio.NewReader(j.in.section(j.in.rowStart, 2*maxRow))
 	between := int64(0)
 	for {
 		c, err := row.ReadByte()
@@ -122,60 +145,4 @@ func what(raw json.RawMessage) string {
 		return "null"
 	}
 	return "a number"
-}
-
-// parseObject reads an object with its fields in order.
-func parseObject(raw []byte, depth int) (value, error) {
-	v := value{object: true, text: string(raw)}
-	if depth > maxDepth {
-		return v, fmt.Errorf("objects nest more than %d deep", maxDepth)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := d.Token(); err != nil {
-		return v, err
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return v, err
-		}
-		key, _ := token.(string)
-		if seen[key] {
-			return v, fmt.Errorf("the key %q stands there twice", key)
-		}
-		seen[key] = true
-		var content json.RawMessage
-		if err := d.Decode(&content); err != nil {
-			return v, err
-		}
-		fv, err := parseValue(content, depth)
-		if err != nil {
-			return v, err
-		}
-		v.fields = append(v.fields, field{key, fv})
-	}
-	return v, nil
-}
-
-func parseValue(raw json.RawMessage, depth int) (value, error) {
-	switch raw[0] {
-	case '{':
-		return parseObject(raw, depth+1)
-	case '[':
-		var compact bytes.Buffer
-		err := json.Compact(&compact, raw)
-		return value{kind: text, text: compact.String()}, err
-	case '"':
-		var s string
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return value{}, err
-		}
-		return textCell(text, s)
-	case 't', 'f':
-		return value{kind: boolean, text: string(raw)}, nil
-	case 'n':
-		return value{null: true}, nil
-	}
-	return value{kind: number, text: string(raw)}, nil
 }

@@ -13,7 +13,9 @@ import (
 // of the columns that its fields become. The first pass over the data grows the
 // tree of nodes; the second fills the builders of its leaves.
 type node struct {
-	name     string // path, joined by dots
+	tree     *tree
+	key      string
+	name     string // keys on the way here, joined by dots
 	cells    candidate
 	objects  int64 // values that are objects
 	children []*node
@@ -24,13 +26,16 @@ type node struct {
 	rows    int64 // values appended, with nulls
 }
 
+// tree counts its nodes, so that the first pass is bounded.
+type tree struct{ nodes int }
+
 // value is one cell: null, scalar or object.
 type value struct {
 	kind   kind
 	null   bool
-	text   string  // of a scalar
-	fields []field // of an object; text is then its JSON
 	object bool
+	text   string  // of a scalar; the JSON of an object, where it may be needed
+	fields []field // of an object
 }
 
 type field struct {
@@ -41,8 +46,14 @@ type field struct {
 // maxDepth is how deep objects may nest.
 const maxDepth = 32
 
-// child returns the node for a key, making it if it is new.
-func (n *node) child(key string) *node {
+func newRoot() *node { return &node{tree: &tree{}} }
+
+// child returns the node for a key, making it if it is new. Most rows have the
+// same keys in the same order, so i, the key's place, is tried first.
+func (n *node) child(i int, key string) *node {
+	if i < len(n.children) && n.children[i].key == key {
+		return n.children[i]
+	}
 	if c, ok := n.byKey[key]; ok {
 		return c
 	}
@@ -53,9 +64,10 @@ func (n *node) child(key string) *node {
 	if n.name != "" {
 		name = n.name + "." + key
 	}
-	c := &node{name: name}
+	c := &node{tree: n.tree, key: key, name: name}
 	n.byKey[key] = c
 	n.children = append(n.children, c)
+	n.tree.nodes++
 	return c
 }
 
@@ -65,23 +77,33 @@ func (n *node) observe(v value) {
 	case v.null:
 	case v.object:
 		n.objects++
-		for _, f := range v.fields {
-			n.child(f.key).observe(f.value)
+		if n.cells.values > 0 {
+			return // text, whatever its fields are
+		}
+		for i, f := range v.fields {
+			n.child(i, f.key).observe(f.value)
 		}
 	default:
 		n.cells.observe(v.kind, v.text)
+		if n.cells.values > 0 && len(n.children) > 0 {
+			n.prune()
+		}
 	}
 }
 
-// flat reports whether the node's values become columns of their own.
-func (n *node) flat() bool {
-	return n.objects > 0 && n.cells.values == 0 && n.cells.tokens == 0 && len(n.children) > 0
+// prune forgets the fields of objects that are text after all.
+func (n *node) prune() {
+	for _, c := range n.children {
+		c.prune()
+	}
+	n.tree.nodes -= len(n.children)
+	n.children, n.byKey = nil, nil
 }
 
 // plan returns the leaves below n in the order they were first seen.
 func (n *node) plan() (leaves []*node) {
 	for _, c := range n.children {
-		if c.flat() {
+		if len(c.children) > 0 { // all its values are objects: see observe
 			leaves = append(leaves, c.plan()...)
 			continue
 		}
@@ -101,15 +123,12 @@ func (n *node) dataType() arrow.DataType {
 // append takes in a value in the second pass, for the row with that index.
 func (n *node) append(v value, row int64) error {
 	if !n.leaf {
-		for _, f := range v.fields {
-			if err := n.child(f.key).append(f.value, row); err != nil {
+		for i, f := range v.fields {
+			if err := n.child(i, f.key).append(f.value, row); err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	if n.builder == nil {
-		return nil // a field of an object that is kept as text
 	}
 	n.fill(row)
 	n.rows++
@@ -122,8 +141,9 @@ func (n *node) append(v value, row int64) error {
 
 // fill appends nulls for the rows before that had no value.
 func (n *node) fill(row int64) {
-	for ; n.rows < row; n.rows++ {
-		n.builder.AppendNull()
+	if missing := row - n.rows; missing > 0 {
+		n.builder.AppendNulls(int(missing))
+		n.rows = row
 	}
 }
 
@@ -139,13 +159,13 @@ func (n *node) appendScalar(v value) error {
 	ok := false
 	switch b := n.builder.(type) {
 	case *array.Int64Builder:
-		i, err := parseInt(v.text)
+		var i int64
+		i, ok = parseInt(v.text)
 		b.Append(i)
-		ok = err == nil
 	case *array.Float64Builder:
-		f, err := parseFloat(v.text)
+		var f float64
+		f, ok = parseFloat(v.text)
 		b.Append(f)
-		ok = err == nil
 	case *array.BooleanBuilder:
 		var t bool
 		t, ok = parseBool(v.text)
@@ -160,18 +180,19 @@ func (n *node) appendScalar(v value) error {
 		b.Append(t)
 	}
 	if !ok { // the first pass saw every value: this one has changed since
-		return fmt.Errorf("column %s: %q is not %s", n.name, v.text, n.builder.Type())
+		return fmt.Errorf("import: column %s: %q is not %s", n.name, v.text, n.builder.Type())
 	}
 	return nil
 }
 
 // textCell is the value of a CSV cell, or of a JSON string. Text that is a JSON
-// object counts as one.
-func textCell(k kind, s string) (value, error) {
-	if trimmed := strings.TrimSpace(s); strings.HasPrefix(trimmed, "{") && json.Valid([]byte(trimmed)) {
-		v, err := parseObject([]byte(trimmed), 1)
-		v.text = s
-		return v, err
+// object counts as one; with a key twice, or nested too deep, it is text.
+func textCell(k kind, s string) value {
+	if trimmed := strings.TrimSpace(s); len(trimmed) > 1 && trimmed[0] == '{' && json.Valid([]byte(trimmed)) {
+		if v, err := parseObject([]byte(trimmed), 1); err == nil {
+			v.text = s
+			return v
+		}
 	}
-	return value{kind: k, text: s}, nil
+	return value{kind: k, text: s}
 }

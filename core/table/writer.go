@@ -24,55 +24,55 @@ const (
 
 // Writer is a table that grows. One goroutine appends, seals or closes; any number
 // may read meanwhile, and see all rows appended before they started.
+//
+// Readers share with the appender only what its guard holds, and that only under
+// the lock: slices whose elements never change. They read and the appender writes
+// with the lock free.
 type Writer struct {
-	sink   *sink
+	sink   *sink // the appender's
 	schema *arrow.Schema
+	head   int64    // bytes before the first batch in the file
 	reader *os.File // the same file, for readers
 	state  *guard.Value[grown]
 }
 
 // grown is what readers see.
 type grown struct {
-	head    int64               // where the first batch starts in the file
-	batches []written           // in the file
-	pending []arrow.RecordBatch // not in the file yet
-	bytes   int64               // of pending
+	blocks  []block             // batches in the file
+	written int64               // rows in the file
+	pending []arrow.RecordBatch // not in the file yet; each at least twice the next
+	bytes   int64               // in the file
+	waiting int64               // bytes of pending
 	readers int
 	sealed  bool
 	ended   bool
 }
 
-// written is a batch in the file: where it ends, and the row behind its last.
-type written struct{ offset, row int64 }
+func (g *grown) rows() int64 {
+	n := g.written
+	for _, b := range g.pending {
+		n += b.NumRows()
+	}
+	return n
+}
 
 // Create makes a table of that schema in a temporary file in dir.
 func Create(dir string, schema *arrow.Schema) (*Writer, error) {
+	if err := CheckSchema(schema); err != nil {
+		return nil, fmt.Errorf("create table: %w", err)
+	}
 	s, err := newSink(dir, schema)
 	if err != nil {
 		return nil, err
 	}
 	reader, err := os.Open(s.file.Name())
 	if err != nil {
-		return nil, errors.Join(err, s.abort())
+		return nil, errors.Join(fmt.Errorf("create table: %w", err), s.abort())
 	}
-	w := &Writer{sink: s, schema: schema, reader: reader, state: guard.New("table", guard.RankTable, grown{})}
-	// The schema is written with the first batch: an empty one, which readers
-	// never look at, makes the file's head known from the start.
-	empty := array.NewRecordBatch(schema, emptyColumns(schema), 0)
-	defer empty.Release()
-	if err := s.append(empty); err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	w.state.Must(func(g *grown) { g.head = s.bytes })
-	return w, nil
-}
-
-func emptyColumns(schema *arrow.Schema) []arrow.Array {
-	columns := make([]arrow.Array, schema.NumFields())
-	for i, f := range schema.Fields() {
-		columns[i] = array.NewBuilder(memory.DefaultAllocator, f.Type).NewArray()
-	}
-	return columns
+	return &Writer{
+		sink: s, schema: schema, head: s.bytes, reader: reader,
+		state: guard.New("table", guard.RankTable, grown{}),
+	}, nil
 }
 
 // Schema returns the columns.
@@ -86,31 +86,12 @@ func (w *Writer) Rows() (n int64) {
 
 // Bytes returns about how much the table takes on disk so far.
 func (w *Writer) Bytes() (n int64) {
-	w.state.Must(func(g *grown) {
-		n = g.bytes
-		if len(g.batches) > 0 {
-			n += g.batches[len(g.batches)-1].offset
-		}
-	})
+	w.state.Must(func(g *grown) { n = g.bytes + g.waiting })
 	return n
 }
 
-func (g *grown) flushed() int64 {
-	if len(g.batches) == 0 {
-		return 0
-	}
-	return g.batches[len(g.batches)-1].row
-}
-
-func (g *grown) rows() int64 {
-	n := g.flushed()
-	for _, b := range g.pending {
-		n += b.NumRows()
-	}
-	return n
-}
-
-// Append adds rows. The batch stays the caller's, and must not change.
+// Append adds rows. The batch stays the caller's, and must not change. It returns
+// an error wrapping os.ErrClosed once the table is sealed or closed.
 func (w *Writer) Append(batch arrow.RecordBatch) error {
 	if !batch.Schema().Equal(w.schema) {
 		return fmt.Errorf("append: rows of %v to a table of %v", batch.Schema(), w.schema)
@@ -118,12 +99,22 @@ func (w *Writer) Append(batch arrow.RecordBatch) error {
 	if batch.NumRows() == 0 {
 		return nil
 	}
+	var pending []arrow.RecordBatch
+	closed := false
+	w.state.Must(func(g *grown) { pending, closed = g.pending, g.sealed || g.ended })
+	if closed {
+		return fmt.Errorf("append to table: %w", os.ErrClosed)
+	}
 	batch.Retain()
+	pending, err := w.stack(pending, batch)
+	if err != nil {
+		return err
+	}
 	full := false
 	w.state.Must(func(g *grown) {
-		g.pending = append(slices.Clip(g.pending), batch) // readers may hold the old one
-		g.bytes += batchBytes(batch)
-		full = g.rows()-g.flushed() >= flushRows || g.bytes >= flushBytes
+		g.pending = pending
+		g.waiting += batchBytes(batch)
+		full = g.rows()-g.written >= flushRows || g.waiting >= flushBytes
 	})
 	if !full {
 		return nil
@@ -131,18 +122,29 @@ func (w *Writer) Append(batch arrow.RecordBatch) error {
 	return w.flush()
 }
 
-func batchBytes(b arrow.RecordBatch) (n int64) {
-	for _, col := range b.Columns() {
-		n += int64(col.Data().SizeInBytes())
+// stack adds a batch to the pending ones, and joins neighbours of like size: so
+// there are never more than a handful, and a row is copied only as often as the
+// logarithm of their number.
+func (w *Writer) stack(pending []arrow.RecordBatch, batch arrow.RecordBatch) ([]arrow.RecordBatch, error) {
+	keep, rows := len(pending), batch.NumRows()
+	for keep > 0 && pending[keep-1].NumRows() < 2*rows {
+		keep--
+		rows += pending[keep].NumRows()
 	}
-	return n
+	joined := batch
+	if keep < len(pending) {
+		var err error
+		if joined, err = join(w.schema, append(slices.Clone(pending[keep:]), batch)); err != nil {
+			return nil, err
+		}
+	}
+	return append(slices.Clone(pending[:keep]), joined), nil // readers may hold the old list
 }
 
 // flush writes what is pending as one batch.
 func (w *Writer) flush() error {
 	var pending []arrow.RecordBatch
-	var row int64
-	w.state.Must(func(g *grown) { pending, row = g.pending, g.rows() })
+	w.state.Must(func(g *grown) { pending = g.pending })
 	if len(pending) == 0 {
 		return nil
 	}
@@ -150,18 +152,22 @@ func (w *Writer) flush() error {
 	if err != nil {
 		return err
 	}
-	defer joined.Release()
 	if err := w.sink.append(joined); err != nil {
 		return err
 	}
 	w.state.Must(func(g *grown) {
-		g.batches = append(slices.Clip(g.batches), written{w.sink.bytes, row})
-		g.pending, g.bytes = nil, 0 // the collector frees them, after their last reader
+		g.blocks = w.sink.ipc.blocks // grows behind the end that readers know
+		g.bytes = w.sink.bytes
+		g.written = w.sink.info.Rows
+		g.pending, g.waiting = nil, 0 // the collector frees them, after their last reader
 	})
 	return nil
 }
 
 func join(schema *arrow.Schema, batches []arrow.RecordBatch) (arrow.RecordBatch, error) {
+	if len(batches) == 1 {
+		return batches[0], nil
+	}
 	columns := make([]arrow.Array, schema.NumFields())
 	var rows int64
 	for i := range columns {
@@ -193,14 +199,13 @@ func (w *Writer) Range(from, to int64, fn func(arrow.RecordBatch) error) error {
 	}
 	from, to = clip(from, to, g.rows())
 	row := int64(0)
-	start := g.head
-	for _, b := range g.batches {
-		if b.row > from && row < to {
-			if err := w.readBatch(start, b.offset, from-row, to-row, fn); err != nil {
+	for _, b := range g.blocks {
+		if row+b.rows > from && row < to {
+			if err := w.readBlock(b, from-row, to-row, fn); err != nil {
 				return err
 			}
 		}
-		start, row = b.offset, b.row
+		row += b.rows
 	}
 	for _, b := range g.pending {
 		if err := slice(b, from-row, to-row, fn); err != nil {
@@ -211,25 +216,20 @@ func (w *Writer) Range(from, to int64, fn func(arrow.RecordBatch) error) error {
 	return nil
 }
 
-// readBatch reads a batch back from the file: the schema, which is at the file's
+// readBlock reads a batch back from the file: the schema, which is at the file's
 // start, and then the batch, as a stream.
-func (w *Writer) readBatch(start, end, from, to int64, fn func(arrow.RecordBatch) error) error {
+func (w *Writer) readBlock(b block, from, to int64, fn func(arrow.RecordBatch) error) error {
 	const magic = 8 // bytes before the schema
-	head := w.headLength()
 	stream := io.MultiReader(
-		io.NewSectionReader(w.reader, magic, head-magic),
-		io.NewSectionReader(w.reader, start, end-start))
-	r, err := ipc.NewReader(stream)
+		io.NewSectionReader(w.reader, magic, w.head-magic),
+		io.NewSectionReader(w.reader, b.offset, b.size()))
+	r, err := ipc.NewReader(stream, ipc.WithBodySizeLimit(0)) // we wrote it: sink bounds batches
 	if err != nil {
 		return fmt.Errorf("read table: %w", err)
 	}
 	defer r.Release()
 	for r.Next() {
-		batch := r.RecordBatch()
-		if batch.NumRows() == 0 {
-			continue // the empty one behind the schema
-		}
-		if err := slice(batch, from, to, fn); err != nil {
+		if err := slice(r.RecordBatch(), from, to, fn); err != nil {
 			return err
 		}
 	}
@@ -237,11 +237,6 @@ func (w *Writer) readBatch(start, end, from, to int64, fn func(arrow.RecordBatch
 		return fmt.Errorf("read table: %w", err)
 	}
 	return nil
-}
-
-func (w *Writer) headLength() (n int64) {
-	w.state.Must(func(g *grown) { n = g.head })
-	return n
 }
 
 // left closes the readers' file when the last reader of an ended table leaves.
@@ -274,6 +269,11 @@ func (w *Writer) end() (first bool) {
 // Seal writes what is pending and makes the file durable. The table can still be
 // read, wherever the file is moved, until it is closed.
 func (w *Writer) Seal() (Sealed, error) {
+	closed := false
+	w.state.Must(func(g *grown) { closed = g.sealed || g.ended })
+	if closed {
+		return Sealed{}, fmt.Errorf("seal table: %w", os.ErrClosed)
+	}
 	if err := w.flush(); err != nil {
 		return Sealed{}, err
 	}
