@@ -87,13 +87,19 @@ func (p *parser) key() (string, error) {
 		return known, nil
 	}
 	key, err := unquote(quoted)
+	if err != nil {
+		return "", err
+	}
+	if len(key) > maxNameLength {
+		return "", fmt.Errorf("the key %.40q is longer than %d bytes", key, maxNameLength)
+	}
 	if p.keys == nil {
 		p.keys = map[string]string{}
 	}
 	if len(p.keys) < MaxColumns {
 		p.keys[string(quoted)] = key
 	}
-	return key, err
+	return key, nil
 }
 
 // unique makes sure that no key is there twice.

@@ -120,15 +120,21 @@ func scalar(col arrow.Array, row int) string {
 }
 
 // formatFloat is the shortest text that reads back as the same number, without an
-// exponent where that is readable.
+// exponent where that is readable, and as a float: a whole number ends in ".0", so
+// that a column keeps its type when it is imported again.
 func formatFloat(v float64) string {
 	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
 		return strconv.FormatFloat(v, 'e', -1, 64)
 	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if v == math.Trunc(v) && !math.IsInf(v, 0) {
+		s += ".0"
+	}
+	return s
 }
 
-// WriteCSV writes rows under a header. Nulls are empty cells.
+// WriteCSV writes rows under a header. Nulls are empty cells; in a table of one
+// column they are "", since an empty line is no row.
 func WriteCSV(w io.Writer, t Ranger, from, to int64) error {
 	out := csv.NewWriter(w)
 	cells := make([]string, t.Schema().NumFields())
@@ -142,6 +148,13 @@ func WriteCSV(w io.Writer, t Ranger, from, to int64) error {
 		for row := range int(batch.NumRows()) {
 			for i, col := range batch.Columns() {
 				cells[i] = scalar(col, row)
+			}
+			if len(cells) == 1 && cells[0] == "" {
+				out.Flush()
+				if _, err := io.WriteString(w, "\"\"\n"); err != nil {
+					return err
+				}
+				continue
 			}
 			if err := out.Write(cells); err != nil {
 				return err

@@ -68,6 +68,40 @@ func TestAGrowingTableShowsAllRowsAppended(t *testing.T) {
 	assert.ErrorIs(t, w.Range(0, 1, nil), os.ErrClosed)
 }
 
+func TestRowsAppendedOneByOneBecomeFewBatches(t *testing.T) {
+	t.Parallel()
+	w, err := Create(t.TempDir(), stepSchema)
+	require.NoError(t, err)
+	defer w.Close()
+	const rows = 20_000
+	for i := range rows {
+		require.NoError(t, w.Append(steps(i, 1)))
+		if i%1777 == 0 {
+			calls := 0
+			require.NoError(t, w.Range(0, rows, func(arrow.RecordBatch) error { calls++; return nil }))
+			assert.LessOrEqual(t, calls, 20, "readers get a handful of batches")
+			total, seen := sum(t, w, 0, rows)
+			assert.EqualValues(t, i+1, seen)
+			assert.EqualValues(t, i*(i+1)/2, total)
+		}
+	}
+	s, err := w.Seal()
+	require.NoError(t, err)
+	assert.Equal(t, 3, opened(t, s).NumBatches())
+}
+
+func TestASealedTableTakesNoMoreRows(t *testing.T) {
+	t.Parallel()
+	w, err := Create(t.TempDir(), stepSchema)
+	require.NoError(t, err)
+	_, err = w.Seal()
+	require.NoError(t, err)
+	assert.ErrorIs(t, w.Append(steps(0, 1)), os.ErrClosed)
+	_, err = w.Seal()
+	assert.ErrorIs(t, err, os.ErrClosed)
+	require.NoError(t, w.Close())
+}
+
 func TestReadersSeeARisingPrefixWhileItGrows(t *testing.T) {
 	t.Parallel()
 	w, err := Create(t.TempDir(), stepSchema)
