@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -155,5 +154,8 @@ func (h handlers) tables(ctx context.Context, in *JobID) (*output[tableList], er
 
 // orEmpty makes a missing list an empty one: null is not a list.
 func orEmpty[T any](list []T) []T {
-	return slices.Concat([]T{}, list)
+	if list == nil {
+		return []T{}
+	}
+	return list
 }

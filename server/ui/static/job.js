@@ -31,7 +31,7 @@ export async function job(main, id) {
     location.hash = `#/run/${j.spec.routine}`;
   };
   const draw = () => {
-    const button = (what, label) => h('button', { onclick: act(what) }, label);
+    const button = (what, label) => h('button', { id: what, onclick: act(what) }, label);
     const waits = j.waiting && h('span', { class: 'soft' }, ` waits for ${j.waiting.on}`);
     head.replaceChildren(
       h('h1', {}, j.spec.routine, ' ', h('span', { class: `phase ${j.phase}`, id: 'phase' }, j.phase), waits),
@@ -107,7 +107,7 @@ async function outputs(j) {
   }
   const { artifacts } = await get(`/jobs/${j.id}/artifacts`);
   const charts = artifacts.filter(isChart);
-  if (charts.length) parts.push(h('div', { class: 'grid' }, charts.map((a) => chart(j.id, a))), h('p'));
+  if (charts.length) parts.push(h('div', { class: 'grid' }, charts.map((a) => chart(j.id, a))));
   if (j.phase === 'completed' && (j.outcome.result !== undefined || j.outcome.result_blob)) parts.push(await result(j));
   const { tables } = await get(`/jobs/${j.id}/tables`);
   for (const t of tables) parts.push(card(`Table ${t.name}`, await preview(`/jobs/${j.id}/tables/${encodeURIComponent(t.name)}`)));

@@ -12,7 +12,7 @@ export async function preview(path) {
     const numeric = page.columns.map((c) => ['int64', 'float64'].includes(c.type));
     const cell = (v, i) => h('td', { class: v === null ? 'null' : numeric[i] ? 'num' : '' }, v === null ? 'null' : String(v));
     const body = page.data.map((r) => h('tr', {}, page.columns.map((c, i) => cell(r[c.name], i))));
-    const head = page.columns.map((c) => h('span', { title: c.type }, c.name));
+    const head = page.columns.map((c, i) => h('span', { title: c.type, class: numeric[i] ? 'num' : '' }, c.name));
     const move = (label, to, off) => h('button', { disabled: off, onclick: () => show(to).catch((e) => holder.append(problem(e))) }, label);
     holder.replaceChildren(
       h('div', { class: 'bar' },

@@ -1,0 +1,153 @@
+package server_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/core"
+	"thresher/server/servertest"
+)
+
+// browser opens a page in headless Chromium and collects what its console says.
+func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("Chromium is missing: .ci/run installs it")
+	}
+	if err != nil {
+		t.Skip("SKIPPED, THE PAGE IS NOT TESTED: there is no Chromium. Debian: apt-get install chromium")
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.UserDataDir(t.TempDir()))
+	ctx, cancelTime := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancelTime)
+	ctx, cancelAlloc := chromedp.NewExecAllocator(ctx, opts...)
+	t.Cleanup(cancelAlloc)
+	ctx, cancel := chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	do(t, ctx, chromedp.Navigate("about:blank"))
+	var mu sync.Mutex
+	var said []string
+	var reader sync.WaitGroup
+	console, endConsole := context.WithCancel(ctx)
+	reader.Go(func() {
+		for m, err := range chromedp.Console(console) {
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			if m.Type == "error" || m.Type == chromedp.ConsoleException {
+				said = append(said, m.Text+" "+m.URL)
+			}
+			mu.Unlock()
+		}
+	})
+	t.Cleanup(func() { endConsole(); reader.Wait() })
+	return ctx, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return said
+	}
+}
+
+type step = chromedp.Action[chromedp.Void]
+
+func do(t *testing.T, ctx context.Context, steps ...step) {
+	t.Helper()
+	require.NoError(t, chromedp.Do(ctx, steps...))
+}
+
+func read[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, a)
+	require.NoError(t, err)
+	return v
+}
+
+// shot saves a screenshot in docs, where THRESHER_SCREENSHOTS asks for it.
+func shot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	if os.Getenv("THRESHER_SCREENSHOTS") == "" {
+		return
+	}
+	png := read(t, ctx, chromedp.FullScreenshot(100))
+	path := filepath.Join("..", "docs", "screenshots", name+".png")
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, png, 0o644))
+}
+
+func phase(p string) step { return chromedp.WaitVisible("#phase." + p) }
+
+func TestThePage(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, "thresher/plugins/hostile/guest")
+	s.Sample(t, "penguins", "penguins.json")
+	ctx, complaints := browser(t)
+
+	t.Run("submit_watch_result_chart", func(t *testing.T) {
+		do(t, ctx, chromedp.EmulateViewport(1280, 900),
+			chromedp.Navigate(s.URL+"/#/run/models/sir"),
+			chromedp.WaitVisible("#f-params-population"))
+		shot(t, ctx, "form")
+		do(t, ctx, chromedp.SetValue("#f-params-population", "5000"),
+			chromedp.Click("#submit"),
+			phase("completed"),
+			chromedp.WaitReady(".chart .marks"))
+		assert.Contains(t, read(t, ctx, chromedp.Text("#result")), "peak_infected")
+		assert.Contains(t, read(t, ctx, chromedp.Text("table")), "susceptible")
+		shot(t, ctx, "job")
+	})
+	t.Run("what_is_wrong_is_said_at_its_field", func(t *testing.T) {
+		do(t, ctx, chromedp.Navigate(s.URL+"/#/run/agentfarm/population"),
+			chromedp.WaitVisible("#f-inputs-steps"),
+			chromedp.SetValue("#f-inputs-steps", "nothing"),
+			chromedp.Click("#submit"),
+			chromedp.WaitVisible("#f-inputs-steps-wrong:not(:empty)"))
+		assert.Contains(t, read(t, ctx, chromedp.Text("#f-inputs-steps-wrong")), `no dataset "nothing"`)
+	})
+	t.Run("stop_a_running_job", func(t *testing.T) {
+		j, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/loop"}, 0)
+		require.NoError(t, err)
+		do(t, ctx, chromedp.Navigate(s.URL+"/#/jobs/"+j.ID),
+			phase("running"),
+			chromedp.Click("#stop"),
+			phase("stopped"))
+	})
+	t.Run("lists_on_a_phone_and_in_the_dark", func(t *testing.T) {
+		do(t, ctx, chromedp.Navigate(s.URL+"/#/jobs"), chromedp.WaitVisible("td .phase"))
+		shot(t, ctx, "jobs")
+		do(t, ctx, chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile),
+			chromedp.Navigate(s.URL+"/#/datasets/penguins"), chromedp.WaitVisible("td.num"))
+		assert.LessOrEqual(t, read(t, ctx, chromedp.Evaluate[int](`document.documentElement.scrollWidth - window.innerWidth`)), 0,
+			"nothing sticks out of the screen")
+		shot(t, ctx, "phone")
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+		})
+		require.NoError(t, err)
+		do(t, ctx, chromedp.EmulateViewport(1280, 900),
+			chromedp.Navigate(s.URL+"/#/jobs"), chromedp.WaitVisible("td .phase"))
+		shot(t, ctx, "dark")
+		do(t, ctx, chromedp.Navigate(s.URL+"/docs"), chromedp.WaitVisible("details#submit-job"))
+	})
+	var unexpected []string
+	for _, text := range complaints() {
+		if !strings.Contains(text, "422") { // the wrong submit above
+			unexpected = append(unexpected, text)
+		}
+	}
+	assert.Empty(t, unexpected, "the console is quiet")
+}

@@ -1,0 +1,77 @@
+// Package servertest starts real servers for tests: a real engine in a temporary
+// folder, the plugins that ship built from source, a real port.
+package servertest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/client"
+	"thresher/core"
+	"thresher/plugins/builtin/guesttest"
+	"thresher/plugins/sandbox"
+	"thresher/samples"
+	"thresher/server"
+)
+
+// Server is a running server.
+type Server struct {
+	URL    string
+	Client *client.Client
+	Engine *core.Engine
+}
+
+// Start starts a server that ends with the test. Guests are import paths of
+// plugins beside those that ship.
+func Start(t testing.TB, limits core.Limits, guests ...string) *Server {
+	t.Helper()
+	ctx := context.Background()
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: log})
+	require.NoError(t, err)
+	for _, wasm := range guesttest.Builtins(t) {
+		_, err := host.Load(ctx, wasm, true)
+		require.NoError(t, err)
+	}
+	for _, guest := range guests {
+		_, err := host.Load(ctx, guesttest.Build(t, guest), false)
+		require.NoError(t, err)
+	}
+	e, err := core.Open(ctx, core.Config{Dir: t.TempDir(), Limits: limits, Log: log}, host)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := server.New(server.Config{Version: "test", Log: log, MaxUpload: 64 << 20}, e)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	url := "http://" + l.Addr().String()
+	t.Cleanup(func() {
+		audit, err := e.Audit(ctx)
+		assert.NoError(t, err)
+		assert.True(t, audit.Consistent, audit.Breaches)
+		now, cancel := context.WithCancel(ctx)
+		cancel() // hand running jobs back at once
+		assert.NoError(t, e.Close(now))
+		assert.NoError(t, s.Shutdown(ctx))
+		assert.NoError(t, <-served)
+		assert.NoError(t, host.Close(ctx))
+	})
+	return &Server{URL: url, Client: client.New(url), Engine: e}
+}
+
+// Sample imports a sample file under a name.
+func (s *Server) Sample(t testing.TB, name, file string) {
+	t.Helper()
+	f, err := samples.Files.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	_, err = s.Client.PutDataset(t.Context(), name, filepath.Ext(file)[1:], f)
+	require.NoError(t, err)
+}
