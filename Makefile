@@ -25,3 +25,18 @@ ifeq ($(RACE),)
 	@echo '*** NO C COMPILER: the race detector is OFF. Install one (Debian: apt-get install gcc libc6-dev). ***'
 endif
 	$(GO) test $(RACE) -shuffle=on -timeout 15m ./...
+
+TOOL := $(GO) tool -modfile=tools/go.mod
+
+check: plugins ## gofmt, vet, linters, known vulnerabilities, and that benchmarks compile
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt these files'; exit 1; }
+	$(GO) vet ./...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet ./plugins/builtin/agentfarm ./plugins/builtin/models ./plugins/builtin/tabular
+	$(TOOL) golangci-lint run
+	@$(TOOL) govulncheck ./... || { test $$? -ne 3 && echo '*** govulncheck could not reach its database: SKIPPED ***'; }
+	cd bench && $(GO) vet ./...
+
+bench: plugins ## measure; docs/performance.md says on what machine
+	cd bench && $(GO) test -run '^$$' -bench . -benchtime 2s ./...
+	$(GO) test -run '^$$' -bench Writes -benchtime 2s ./core/ledger
+	$(GO) test -run '^$$' -bench EmptyRoutine -benchtime 2s ./plugins/sandbox

@@ -56,8 +56,8 @@ func loadFolder(ctx context.Context, host *sandbox.Host, folder string) error {
 }
 
 // openEngine opens an engine and its sandbox. close drains until ctx ends.
-func openEngine(ctx context.Context, cfg core.Config, pluginFolder string) (e *core.Engine, closeAll func(context.Context) error, err error) {
-	host, err := loadPlugins(ctx, filepath.Join(cfg.Dir, "cache"), pluginFolder, cfg.Log)
+func openEngine(ctx context.Context, cfg core.Config, cacheDir, pluginFolder string) (e *core.Engine, closeAll func(context.Context) error, err error) {
+	host, err := loadPlugins(ctx, cacheDir, pluginFolder, cfg.Log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -49,7 +49,7 @@ func (r *runCmd) Run(ctx context.Context, io streams, c *commands) error {
 	}
 	defer os.RemoveAll(dir)
 	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, r.Plugins)
+	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, compiledCache(), r.Plugins)
 	if err != nil {
 		return err
 	}
@@ -64,6 +64,16 @@ func (r *runCmd) Run(ctx context.Context, io streams, c *commands) error {
 	now, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	cancel() // there is nothing to wait for
 	return errors.Join(runErr, closeEngine(now), s.Shutdown(context.WithoutCancel(ctx)), <-served)
+}
+
+// compiledCache is where runs without a server keep compiled plugins, so that the
+// second starts at once. Without a home folder there is none.
+func compiledCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "thresher")
 }
 
 // on runs the job on a server.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -54,7 +55,7 @@ func serve(ctx context.Context, f serveFlags, io streams, ready func(ctx context
 	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
 		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log,
 		Limits: core.Limits{Slots: f.Slots, QueueCap: f.QueueCap},
-	}, f.Plugins)
+	}, filepath.Join(f.Data, "cache"), f.Plugins)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -129,14 +129,22 @@ func Histogram(sorted []float64) []Bin {
 		return []Bin{{low, high, len(finite)}}
 	}
 	bins := make([]Bin, min(int(math.Ceil(math.Log2(float64(len(finite)))))+1, 40))
-	width := high/float64(len(bins)) - low/float64(len(bins)) // does not overflow
-	for i := range bins {
-		bins[i].From, bins[i].To = low+float64(i)*width, low+float64(i+1)*width
+	// Halves, and edges as weighted means, so that nothing overflows.
+	span := high/2 - low/2
+	edge := func(i int) float64 {
+		share := float64(i) / float64(len(bins))
+		return low*(1-share) + high*share
 	}
-	bins[len(bins)-1].To = high
+	for i := range bins {
+		bins[i].From, bins[i].To = edge(i), edge(i+1)
+	}
 	for _, v := range finite {
-		i := min(int((v-low)/width), len(bins)-1)
-		bins[max(i, 0)].Count++
+		at := (v/2 - low/2) / span * float64(len(bins))
+		i := len(bins) - 1
+		if at < float64(i) {
+			i = max(int(at), 0)
+		}
+		bins[i].Count++
 	}
 	return bins
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"thresher/plugins/builtin/guesttest"
+	"thresher/samples"
+)
+
+// The scripts run the program as users type it; so does the crash test.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"thresher": main})
+}
+
+// pluginFolder builds the plugins that ship, and the hostile one, into a folder.
+func pluginFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	modules := guesttest.Builtins(t)
+	modules["hostile"] = guesttest.Build(t, "thresher/plugins/hostile/guest")
+	for name, wasm := range modules {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".wasm"), wasm, 0o600))
+	}
+	return dir
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	plugins := pluginFolder(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("THRESHER_PLUGINS", plugins)
+			env.Setenv("XDG_CACHE_HOME", guesttest.CacheDir(t))
+			for _, name := range []string{"penguins.json", "agentfarm-simulation-steps.csv"} {
+				data, err := samples.Files.ReadFile(name)
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(env.WorkDir, name), data, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
