@@ -94,10 +94,7 @@ func openArrow(data []byte) (*arrow.Schema, batches, error) {
 }
 
 func openArrowFile(data []byte, options []ipc.Option) (*arrow.Schema, batches, error) {
-	if err := checkFooter(data); err != nil {
-		return nil, nil, err
-	}
-	if err := checkBlocks(data); err != nil {
+	if err := checkFile(data); err != nil {
 		return nil, nil, err
 	}
 	// Not NewMappedFileReader: it loses dictionaries. Bytes without compression are

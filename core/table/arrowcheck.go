@@ -26,19 +26,63 @@ const maxSchemaText = 64 << 20
 // take less than half.
 const maxMetadata = 16 << 20
 
-// checkFooter checks the footer of a file that is in memory or mapped.
-func checkFooter(data []byte) (err error) {
+// checkFile checks all metadata of a file that is in memory or mapped.
+func checkFile(data []byte) (err error) {
 	defer recoverMalformed(&err)
+	footer, err := footerOf(data)
+	if err != nil {
+		return err
+	}
+	if err := checkFooter(footer); err != nil {
+		return err
+	}
+	return checkBlocks(footer, data)
+}
+
+// checkSealed checks a file that claims to be sealed: it has what we write, and
+// nothing that a reader would have to change in the mapping, which cannot be
+// written to.
+func checkSealed(data []byte) (err error) {
+	defer recoverMalformed(&err)
+	if err := checkFile(data); err != nil {
+		return err
+	}
+	footer, err := footerOf(data)
+	if err != nil {
+		return err
+	}
+	schema, _ := child(footer, 6)
+	dictionaries, _ := vector(footer, 8, 24)
+	if schema.GetInt16Slot(4, 0) != 0 || dictionaries.len(24) > 0 {
+		return errors.New("not as tables are sealed: big endian, or with dictionaries")
+	}
+	blocks, _ := vector(footer, 10, 24)
+	for at := blocks.start; at < blocks.end; at += 24 {
+		meta, _, err := cutMessage(data[footer.GetInt64(at):])
+		if err != nil {
+			return err
+		}
+		if batch, ok := child(rootTable(meta), 8); !ok || batch.Offset(10) != 0 {
+			return errors.New("not as tables are sealed: compressed")
+		}
+	}
+	return nil
+}
+
+func footerOf(data []byte) (footer flatbuffers.Table, err error) {
 	tail := len(ipc.Magic) + 4
 	if len(data) < 8+tail || !bytes.HasPrefix(data, ipc.Magic) || !bytes.HasSuffix(data, ipc.Magic) {
-		return errors.New("the file is cut short")
+		return footer, errors.New("the file is cut short")
 	}
 	size := int64(binary.LittleEndian.Uint32(data[len(data)-tail:]))
 	start := int64(len(data)-tail) - size
 	if size < 8 || start < 8 {
-		return errors.New("the footer is cut short")
+		return footer, errors.New("the footer is cut short")
 	}
-	footer := rootTable(data[start : start+size])
+	return rootTable(data[start : start+size]), nil
+}
+
+func checkFooter(footer flatbuffers.Table) error {
 	text := int64(maxSchemaText)
 	schema, ok := child(footer, 6)
 	if !ok {
@@ -56,11 +100,7 @@ func checkFooter(data []byte) (err error) {
 }
 
 // checkBlocks checks the messages that the footer of a file refers to.
-func checkBlocks(data []byte) (err error) {
-	defer recoverMalformed(&err)
-	tail := len(ipc.Magic) + 4
-	size := int(binary.LittleEndian.Uint32(data[len(data)-tail:]))
-	footer := rootTable(data[len(data)-tail-size : len(data)-tail])
+func checkBlocks(footer flatbuffers.Table, data []byte) error {
 	for _, slot := range []flatbuffers.VOffsetT{8, 10} { // dictionaries, record batches
 		blocks, err := vector(footer, slot, 24)
 		if err != nil {
@@ -74,6 +114,9 @@ func checkBlocks(data []byte) (err error) {
 			meta, _, err := cutMessage(data[offset:])
 			if err != nil {
 				return err
+			}
+			if meta == nil {
+				return errors.New("malformed metadata: a batch without any")
 			}
 			if err := checkMessage(meta); err != nil {
 				return err
@@ -140,8 +183,17 @@ func checkBatch(batch flatbuffers.Table) error {
 			return fmt.Errorf("a column of %d values in a batch: the limit is %d", n, maxArrowBatch)
 		}
 	}
-	_, err := vector(batch, 12, 8) // buffer counts of views
-	return err
+	counts, err := vector(batch, 12, 8) // of the buffers of views
+	if err != nil {
+		return err
+	}
+	buffers, _ := vector(batch, 8, 16)
+	for at := counts.start; at < counts.end; at += 8 {
+		if n := batch.GetInt64(at); n < 0 || n > int64(buffers.len(16)) {
+			return fmt.Errorf("a column of %d buffers in a batch of %d", n, buffers.len(16))
+		}
+	}
+	return nil
 }
 
 func checkFields(schema flatbuffers.Table, text *int64) error {

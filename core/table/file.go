@@ -44,7 +44,7 @@ func Open(path string) (f *File, err error) {
 			f = nil
 		}
 	}()
-	if err := checkFooter(data); err != nil {
+	if err := checkSealed(data); err != nil {
 		return f, fmt.Errorf("open table: %w: %w", ErrMalformed, err)
 	}
 	// A mapping is as large as the file: its batches need no other limit.

@@ -91,7 +91,7 @@ func (j *jsonRows) finish() error {
 	switch {
 	case errors.Is(err, io.EOF):
 		return io.EOF
-	case err == nil, errors.As(err, &syntax):
+	case err == nil, errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
 		return j.in.at(j.decoder.InputOffset(), "something follows the end of the array")
 	}
 	return err
