@@ -33,10 +33,11 @@ func checkFile(data []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := checkFooter(footer); err != nil {
+	c := newChecker()
+	if err := c.footer(footer); err != nil {
 		return err
 	}
-	return checkBlocks(footer, data)
+	return c.blocks(footer, data)
 }
 
 // checkSealed checks a file that claims to be sealed: it has what we write, and
@@ -82,13 +83,22 @@ func footerOf(data []byte) (footer flatbuffers.Table, err error) {
 	return rootTable(data[start : start+size]), nil
 }
 
-func checkFooter(footer flatbuffers.Table) error {
-	text := int64(maxSchemaText)
+// checker holds what messages must agree with: the schema.
+type checker struct {
+	text    int64 // bytes that the schema's texts may still take
+	columns int
+	views   int            // columns that are views
+	viewed  map[int64]bool // dictionaries of views, by id
+}
+
+func newChecker() *checker { return &checker{text: maxSchemaText, viewed: map[int64]bool{}} }
+
+func (c *checker) footer(footer flatbuffers.Table) error {
 	schema, ok := child(footer, 6)
 	if !ok {
 		return errors.New("there is no schema")
 	}
-	if err := checkFields(schema, &text); err != nil {
+	if err := c.schema(schema); err != nil {
 		return err
 	}
 	for _, slot := range []flatbuffers.VOffsetT{8, 10} { // dictionaries, record batches
@@ -96,11 +106,11 @@ func checkFooter(footer flatbuffers.Table) error {
 			return err
 		}
 	}
-	return checkMetadata(footer, 12, &text)
+	return c.metadata(footer, 12)
 }
 
-// checkBlocks checks the messages that the footer of a file refers to.
-func checkBlocks(footer flatbuffers.Table, data []byte) error {
+// blocks checks the messages that the footer of a file refers to.
+func (c *checker) blocks(footer flatbuffers.Table, data []byte) error {
 	for _, slot := range []flatbuffers.VOffsetT{8, 10} { // dictionaries, record batches
 		blocks, err := vector(footer, slot, 24)
 		if err != nil {
@@ -118,7 +128,7 @@ func checkBlocks(footer flatbuffers.Table, data []byte) error {
 			if meta == nil {
 				return errors.New("malformed metadata: a batch without any")
 			}
-			if err := checkMessage(meta); err != nil {
+			if err := c.message(meta); err != nil {
 				return err
 			}
 		}
@@ -126,21 +136,14 @@ func checkBlocks(footer flatbuffers.Table, data []byte) error {
 	return nil
 }
 
-// bodyLength returns how many bytes follow a message's metadata.
-func bodyLength(meta []byte) (n int64, err error) {
-	defer recoverMalformed(&err)
-	message := rootTable(meta)
-	return message.GetInt64Slot(10, 0), nil
-}
-
-// checkMessage checks the metadata of one message of a stream or file.
-func checkMessage(meta []byte) (err error) {
+// message checks the metadata of one message of a stream or file.
+func (c *checker) message(meta []byte) (err error) {
 	defer recoverMalformed(&err)
 	if len(meta) < 8 {
 		return errors.New("a message is cut short")
 	}
-	message, text := rootTable(meta), int64(maxSchemaText)
-	if err := checkMetadata(message, 12, &text); err != nil {
+	message := rootTable(meta)
+	if err := c.metadata(message, 12); err != nil {
 		return err
 	}
 	kind := message.GetByteSlot(6, 0)
@@ -148,15 +151,22 @@ func checkMessage(meta []byte) (err error) {
 	switch {
 	case !ok:
 		return errors.New("a message has no header")
+	case kind == headerSchema && c.columns > 0:
+		return errors.New("a second schema")
 	case kind == headerSchema:
-		return checkFields(header, &text)
+		return c.schema(header)
 	case kind == headerDictionary:
-		if header, ok = child(header, 6); !ok {
+		values, ok := child(header, 6)
+		if !ok {
 			return errors.New("a dictionary has no values")
 		}
-		return checkBatch(header)
+		views := 0
+		if c.viewed[header.GetInt64Slot(4, 0)] {
+			views = 1
+		}
+		return checkBatch(values, 1, views)
 	case kind == headerRecordBatch:
-		return checkBatch(header)
+		return checkBatch(header, c.columns, c.views)
 	}
 	return fmt.Errorf("a message of the unknown kind %d", kind)
 }
@@ -167,7 +177,9 @@ func recoverMalformed(err *error) {
 	}
 }
 
-func checkBatch(batch flatbuffers.Table) error {
+// checkBatch checks a batch of that many columns, of which that many are views.
+// Arrow's reader takes from these lists without a look at their length.
+func checkBatch(batch flatbuffers.Table, columns, views int) error {
 	rows := batch.GetInt64Slot(4, 0)
 	if rows < 0 || rows > maxArrowBatch {
 		return fmt.Errorf("a batch of %d rows: the limit is %d", rows, maxArrowBatch)
@@ -178,6 +190,9 @@ func checkBatch(batch flatbuffers.Table) error {
 		}
 	}
 	nodes, _ := vector(batch, 6, 16)
+	if n := nodes.len(16); n != columns {
+		return fmt.Errorf("a batch of %d columns where the schema has %d", n, columns)
+	}
 	for at := nodes.start; at < nodes.end; at += 16 {
 		if n := batch.GetInt64(at); n < 0 || n > maxArrowBatch {
 			return fmt.Errorf("a column of %d values in a batch: the limit is %d", n, maxArrowBatch)
@@ -186,6 +201,9 @@ func checkBatch(batch flatbuffers.Table) error {
 	counts, err := vector(batch, 12, 8) // of the buffers of views
 	if err != nil {
 		return err
+	}
+	if n := counts.len(8); n < views {
+		return fmt.Errorf("the buffers of %d columns, of %d", n, views)
 	}
 	buffers, _ := vector(batch, 8, 16)
 	for at := counts.start; at < counts.end; at += 8 {
@@ -196,8 +214,8 @@ func checkBatch(batch flatbuffers.Table) error {
 	return nil
 }
 
-func checkFields(schema flatbuffers.Table, text *int64) error {
-	if err := checkMetadata(schema, 8, text); err != nil {
+func (c *checker) schema(schema flatbuffers.Table) error {
+	if err := c.metadata(schema, 8); err != nil {
 		return err
 	}
 	if _, err := vector(schema, 10, 8); err != nil { // features
@@ -210,16 +228,17 @@ func checkFields(schema flatbuffers.Table, text *int64) error {
 	if n := fields.len(4); n > MaxColumns {
 		return fmt.Errorf("%d columns: the limit is %d", n, MaxColumns)
 	}
+	c.columns, c.views = fields.len(4), 0
 	for at := fields.start; at < fields.end; at += 4 {
 		field := flatbuffers.Table{Bytes: schema.Bytes, Pos: schema.Indirect(at)}
-		if err := checkField(field, text); err != nil {
+		if err := c.field(field); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkField(field flatbuffers.Table, text *int64) error {
+func (c *checker) field(field flatbuffers.Table) error {
 	name := bytesOf(field, 4)
 	if len(name) > maxNameLength {
 		return fmt.Errorf("column name %.40q: want 1 to %d bytes", name, maxNameLength)
@@ -236,68 +255,56 @@ func checkField(field flatbuffers.Table, text *int64) error {
 		if t, ok := child(field, 10); ok && len(bytesOf(t, 6)) > maxZone {
 			return fmt.Errorf("column %.40q: a time zone of %d bytes", name, len(bytesOf(t, 6)))
 		}
-	case typeNull, typeInt, typeFloat, typeUtf8, typeBool, typeDecimal, typeDate, typeLargeUtf8, typeUtf8View:
+	case typeNull, typeInt, typeFloat, typeUtf8, typeBool, typeDecimal, typeDate, typeLargeUtf8:
+	case typeUtf8View:
+		if dictionary, ok := child(field, 12); ok {
+			c.viewed[dictionary.GetInt64Slot(4, 0)] = true
+		} else {
+			c.views++
+		}
 	default:
 		return fmt.Errorf("column %.40q has a type (Arrow's number %d) that tables cannot keep", name, kind)
 	}
-	return checkMetadata(field, 16, text)
+	return c.metadata(field, 16)
 }
 
 // maxZone bounds the name of a time zone, in bytes.
 const maxZone = 128
 
-// bytesOf returns the text in a slot.
-func bytesOf(t flatbuffers.Table, slot flatbuffers.VOffsetT) []byte {
-	o := flatbuffers.UOffsetT(t.Offset(slot))
-	if o == 0 {
-		return nil
-	}
-	return t.ByteVector(o + t.Pos)
-}
-
-// checkMetadata checks a list of keys and values, and takes their bytes off text.
-func checkMetadata(t flatbuffers.Table, slot flatbuffers.VOffsetT, text *int64) error {
+// metadata checks a list of keys and values, and counts their bytes.
+func (c *checker) metadata(t flatbuffers.Table, slot flatbuffers.VOffsetT) error {
 	list, err := vector(t, slot, 4)
 	if err != nil {
 		return err
 	}
 	for at := list.start; at < list.end; at += 4 {
 		pair := flatbuffers.Table{Bytes: t.Bytes, Pos: t.Indirect(at)}
-		if *text -= int64(len(bytesOf(pair, 4)) + len(bytesOf(pair, 6))); *text < 0 {
+		if c.text -= int64(len(bytesOf(pair, 4)) + len(bytesOf(pair, 6))); c.text < 0 {
 			return fmt.Errorf("more than %d MiB of metadata", maxSchemaText>>20)
 		}
 	}
 	return nil
 }
 
-func rootTable(buf []byte) flatbuffers.Table {
-	return flatbuffers.Table{Bytes: buf, Pos: flatbuffers.GetUOffsetT(buf)}
-}
-
-// child returns the table that a slot refers to.
-func child(t flatbuffers.Table, slot flatbuffers.VOffsetT) (flatbuffers.Table, bool) {
-	o := flatbuffers.UOffsetT(t.Offset(slot))
-	if o == 0 {
-		return flatbuffers.Table{}, false
+// checkStream checks the metadata of every message.
+func checkStream(data []byte) error {
+	c := newChecker()
+	for len(data) > 0 {
+		meta, rest, err := cutMessage(data)
+		if err != nil || meta == nil {
+			return err
+		}
+		if err := c.message(meta); err != nil {
+			return err
+		}
+		body, err := bodyLength(meta)
+		if err != nil {
+			return err
+		}
+		if body < 0 || body > int64(len(rest)) {
+			return errors.New("the file is cut short")
+		}
+		data = rest[body:]
 	}
-	return flatbuffers.Table{Bytes: t.Bytes, Pos: t.Indirect(o + t.Pos)}, true
-}
-
-// span is where a vector's elements are.
-type span struct{ start, end flatbuffers.UOffsetT }
-
-func (s span) len(size flatbuffers.UOffsetT) int { return int((s.end - s.start) / size) }
-
-// vector returns the elements of a slot, or an error if they cannot all be there.
-func vector(t flatbuffers.Table, slot flatbuffers.VOffsetT, size int64) (span, error) {
-	o := flatbuffers.UOffsetT(t.Offset(slot))
-	if o == 0 {
-		return span{}, nil
-	}
-	n := int64(t.VectorLen(o))
-	start := t.Vector(o)
-	if n < 0 || n*size > int64(len(t.Bytes))-int64(start) {
-		return span{}, fmt.Errorf("malformed metadata: a list of %d in %d bytes", n, len(t.Bytes))
-	}
-	return span{start, start + flatbuffers.UOffsetT(n*size)}, nil
+	return nil
 }
