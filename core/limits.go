@@ -149,10 +149,12 @@ func (e *Engine) Limits() (l Limits) {
 
 const limitsKey = "limits"
 
-// SetLimits changes the limits, durably. Jobs that run keep running: where there
+// SetLimits changes the limits, all of them, durably. Jobs that run keep running: where there
 // are more than the new limits allow, nothing starts until enough have ended.
 func (e *Engine) SetLimits(ctx context.Context, l Limits) error {
-	l = l.withDefaults()
+	if l.PluginSlots == nil {
+		l.PluginSlots = map[string]int{}
+	}
 	if err := l.check(); err != nil {
 		return err
 	}

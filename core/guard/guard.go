@@ -134,7 +134,9 @@ func (v *Value[T]) wait(ctx context.Context) error {
 			v.metrics.gaveUp()
 			return fmt.Errorf("lock %s: %w", v.name, context.Cause(ctx))
 		case <-slow.C:
-			slog.Warn("lock waited for too long", "lock", v.name, "waited", time.Since(start), "holders", holders())
+			if v.metrics.mayWarn() {
+				slog.Warn("lock waited for too long", "lock", v.name, "waited", time.Since(start), "holders", holders())
+			}
 		}
 	}
 }

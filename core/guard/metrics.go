@@ -2,6 +2,7 @@ package guard
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,17 @@ func Collectors() []prometheus.Collector {
 type lockMetrics struct {
 	wait, hold prometheus.Observer
 	gave       prometheus.Counter
+	warned     atomic.Int64 // when a slow wait was last logged, Unix seconds
+}
+
+// warnEvery is the time between two logs of slow waits for one lock: where one
+// waits long, hundreds may.
+const warnEvery = 10 // seconds
+
+// mayWarn reports whether a slow wait should be logged now.
+func (m *lockMetrics) mayWarn() bool {
+	now, last := time.Now().Unix(), m.warned.Load()
+	return now-last >= warnEvery && m.warned.CompareAndSwap(last, now)
 }
 
 var byName sync.Map // name → *lockMetrics; names are few and constant

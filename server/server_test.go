@@ -1,0 +1,326 @@
+package server_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/core"
+	"thresher/core/job"
+	"thresher/server"
+	"thresher/server/problem"
+	"thresher/server/servertest"
+)
+
+const hostile = "thresher/plugins/hostile/guest"
+
+// answer is what a request got.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func request(t *testing.T, method, url, body string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	require.NoError(t, err)
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+			continue
+		}
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return answer{resp.StatusCode, resp.Header, string(data)}
+}
+
+func TestWrongRequestsGetAProblemThatSaysWhat(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, hostile)
+	done, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/nothing"}, time.Minute)
+	require.NoError(t, err)
+	api := "/api/v1"
+	for name, c := range map[string]struct {
+		method, path, body string
+		status             int
+		code, says         string
+		header             []string
+	}{
+		"no_such_route":     {"GET", "/nothing", "", 404, "not_found", "/nothing", nil},
+		"no_such_job":       {"GET", api + "/jobs/X", "", 404, "not_found", "job X", nil},
+		"not_json":          {"POST", api + "/jobs", "{", 400, "bad_request", "", nil},
+		"unknown_field":     {"POST", api + "/jobs", `{"routine":"hostile/nothing","colour":1}`, 422, "invalid", "colour", nil},
+		"wrong_type":        {"POST", api + "/jobs", `{"routine":7}`, 422, "invalid", "routine", nil},
+		"unknown_routine":   {"POST", api + "/jobs", `{"routine":"a/b"}`, 422, "invalid", "no routine a/b", nil},
+		"bad_limit":         {"GET", api + "/jobs?limit=many", "", 422, "invalid", "limit", nil},
+		"bad_phase":         {"GET", api + "/jobs?phase=asleep", "", 422, "invalid", "pending", nil},
+		"bad_wait":          {"GET", api + "/jobs/" + done.ID + "?wait=-3s", "", 422, "invalid", "30s", nil},
+		"unknown_query":     {"GET", api + "/jobs?color=red", "", 422, "invalid", "color", nil},
+		"illegal_move":      {"POST", api + "/jobs/" + done.ID + "/stop", "", 409, "illegal_move", "completed", nil},
+		"no_dataset_name":   {"POST", api + "/datasets", "a\n1\n", 422, "invalid", "name", []string{"Content-Type", "text/csv"}},
+		"no_format":         {"POST", api + "/datasets?name=x", "a\n1\n", 415, "media_type", "format=", []string{"Content-Type", "application/pdf"}},
+		"broken_table":      {"POST", api + "/datasets?name=x&format=csv", "a,b\n1\n", 422, "bad_table", "line 2", nil},
+		"bad_limits":        {"PATCH", api + "/limits", `{"slots":0}`, 422, "invalid", "slots", nil},
+		"foreign_host":      {"GET", api + "/jobs", "", 403, "host_refused", "evil.example", []string{"Host", "evil.example"}},
+		"foreign_origin":    {"POST", api + "/jobs", `{}`, 403, "cross_origin", "evil.example", []string{"Origin", "http://evil.example"}},
+		"bad_last_event_id": {"GET", api + "/events", "", 422, "invalid", "Last-Event-ID", []string{"Last-Event-ID", "x"}},
+		"range_behind_end":  {"GET", api + "/jobs/" + done.ID + "/result", "", 416, "bad_range", "bytes", []string{"Range", "bytes=1000-"}},
+		"bad_row":           {"GET", api + "/jobs/" + done.ID + "/tables/x?from=-1", "", 404, "not_found", "table", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := append([]string{"Content-Type", "application/json"}, c.header...)
+			got := request(t, c.method, s.URL+c.path, c.body, header...)
+			assert.Equal(t, c.status, got.status, got.body)
+			assert.Equal(t, problem.MediaType, got.header.Get("Content-Type"))
+			var p problem.Problem
+			require.NoError(t, json.Unmarshal([]byte(got.body), &p))
+			assert.Equal(t, c.code, p.Code)
+			assert.Contains(t, got.body, c.says)
+		})
+	}
+}
+
+func TestEveryCodeIsDocumented(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../docs/errors.md")
+	require.NoError(t, err)
+	for _, code := range problem.Codes() {
+		assert.Contains(t, string(doc), "| `"+code+"` |", code)
+	}
+}
+
+// A real curl, sending far too much, must be able to show the refusal.
+func TestCurlShowsThatABodyIsTooLarge(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("SKIPPED: there is no curl. Debian: apt-get install curl")
+	}
+	s := servertest.Start(t, core.Limits{}, hostile)
+	for path, size := range map[string]int{"/api/v1/jobs": 20 << 20, "/api/v1/datasets?name=x&format=csv": 65 << 20} {
+		curl := exec.Command("curl", "-sS", "-m", "30", "-w", "%{http_code}", "-H", "Content-Type: application/json", "--data-binary", "@-", s.URL+path)
+		curl.Stdin = strings.NewReader(strings.Repeat(" ", size))
+		out, err := curl.CombinedOutput()
+		require.NoError(t, err, string(out))
+		assert.Contains(t, string(out), `"code":"too_large"`)
+		assert.Contains(t, string(out), "413")
+	}
+}
+
+func TestTablesComeInThreeForms(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	s.Sample(t, "weather", "seattle-weather.csv")
+	url := s.URL + "/api/v1/datasets/weather/tables/data"
+	page := request(t, "GET", url+"?from=1&to=3", "")
+	var got struct {
+		Rows int              `json:"rows"`
+		Data []map[string]any `json:"data"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(page.body), &got), page.body)
+	assert.Equal(t, 1461, got.Rows)
+	require.Len(t, got.Data, 2)
+	assert.Equal(t, "2012-01-02", got.Data[0]["date"])
+	csv := request(t, "GET", url+"?to=1", "", "Accept", "text/csv")
+	assert.Equal(t, "date,precipitation,temp_max,temp_min,wind,weather\n2012-01-01,0,12.8,5,4.7,drizzle\n",
+		strings.ReplaceAll(strings.ReplaceAll(csv.body, "0.0,", "0,"), "5.0,", "5,"))
+	arrow := request(t, "GET", url, "", "Accept", "application/vnd.apache.arrow.stream")
+	again, err := s.Client.PutDataset(t.Context(), "again", "arrow", strings.NewReader(arrow.body))
+	require.NoError(t, err)
+	assert.EqualValues(t, 1461, again.Tables[0].Rows)
+	assert.Equal(t, 406, request(t, "GET", url, "", "Accept", "image/png").status)
+}
+
+func TestArtifactsCannotRunAsOurPage(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	s.Sample(t, "weather", "seattle-weather.csv")
+	j, err := s.Client.Submit(t.Context(), core.Request{Routine: "tabular/describe", Inputs: map[string]string{"data": "weather"}}, time.Minute)
+	require.NoError(t, err)
+	url := s.URL + "/api/v1/jobs/" + j.ID + "/artifacts/column-01.vl.json"
+	got := request(t, "GET", url, "")
+	assert.Equal(t, 200, got.status)
+	assert.Contains(t, got.header.Get("Content-Disposition"), "attachment")
+	assert.Equal(t, "default-src 'none'; sandbox", got.header.Get("Content-Security-Policy"))
+	assert.Equal(t, 304, request(t, "GET", url, "", "If-None-Match", got.header.Get("ETag")).status)
+	part := request(t, "GET", url, "", "Range", "bytes=0-9")
+	assert.Equal(t, 206, part.status)
+	assert.Equal(t, got.body[:10], part.body)
+}
+
+// stream reads events from a connection of its own.
+func stream(t *testing.T, url string, after string) *bufio.Reader {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	if after != "" {
+		req.Header.Set("Last-Event-ID", after)
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
+	require.NoError(t, err)
+	t.Cleanup(func() { resp.Body.Close() })
+	return bufio.NewReader(resp.Body)
+}
+
+var idLine = regexp.MustCompile(`^id: (\d+)\n$`)
+
+// nextID reads on to the next event that has an id.
+func nextID(t *testing.T, r *bufio.Reader) string {
+	t.Helper()
+	for {
+		line, err := r.ReadString('\n')
+		require.NoError(t, err)
+		if m := idLine.FindStringSubmatch(line); m != nil {
+			return m[1]
+		}
+	}
+}
+
+func TestComingBackToAStreamMissesNothing(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, hostile)
+	events := stream(t, s.URL+"/api/v1/events", "")
+	_, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/nothing"}, time.Minute)
+	require.NoError(t, err)
+	first, second, third := nextID(t, events), nextID(t, events), nextID(t, events)
+	again := stream(t, s.URL+"/api/v1/events", first)
+	assert.Equal(t, second, nextID(t, again))
+	assert.Equal(t, third, nextID(t, again))
+}
+
+func TestASubscriberThatNeverReadsHarmsNobody(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, hostile)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	for range 30 {
+		j, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/nothing"}, time.Minute)
+		require.NoError(t, err)
+		require.Equal(t, job.Completed, j.Phase)
+	}
+}
+
+func TestFloodsAndBombsEndWithTheirAnswerAndOthersFinish(t *testing.T) {
+	s := servertest.Start(t, core.Limits{Slots: 4}, hostile)
+	ids := map[string]string{}
+	for _, name := range []string{"print", "loop", "allocate", "rows"} {
+		j, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/" + name, Limits: &job.Limits{
+			MemoryBytes: 64 << 20, WallSeconds: 3, OutputBytes: 8 << 20, LogBytes: 64 << 10,
+		}}, 0)
+		require.NoError(t, err)
+		ids[name] = j.ID
+	}
+	other, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/nothing"}, time.Minute)
+	require.NoError(t, err)
+	assert.Equal(t, job.Completed, other.Phase)
+	for name, code := range map[string]string{"print": "wall_limit", "loop": "wall_limit", "allocate": "memory_limit", "rows": "output_limit"} {
+		j, err := s.Client.Watch(t.Context(), ids[name], func(core.Job) {})
+		require.NoError(t, err)
+		require.Equal(t, job.Failed, j.Phase, name)
+		assert.Equal(t, code, j.Outcome.Error.Code, name)
+	}
+	j, err := s.Client.Job(t.Context(), ids["print"])
+	require.NoError(t, err)
+	assert.EqualValues(t, 64<<10, j.Outcome.Log.Bytes)
+	assert.Positive(t, j.Outcome.Log.Dropped)
+}
+
+// The original report's load: many readers of the list while jobs come, run, are
+// stopped and deleted. No request fails, no two jobs share an id.
+func TestTheOriginalReportsLoad(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, hostile)
+	seen := sync.Map{}
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for n := range 10 {
+				j, err := s.Client.Submit(t.Context(), core.Request{Routine: "models/sir", Params: json.RawMessage(`{"population":50,"steps":5}`)}, 0)
+				if !assert.NoError(t, err) {
+					return
+				}
+				_, twice := seen.LoadOrStore(j.ID, true)
+				assert.False(t, twice, "two submits, one id")
+				if n%2 == 0 {
+					_, _ = s.Client.Ask(t.Context(), j.ID, "stop") // it may have ended
+				}
+				j, err = s.Client.Watch(t.Context(), j.ID, func(core.Job) {})
+				assert.NoError(t, err)
+				if n%3 == 0 {
+					assert.NoError(t, s.Client.Delete(t.Context(), j.ID))
+				}
+			}
+		})
+	}
+	for range 20 {
+		clients.Go(func() {
+			for range 50 {
+				resp, err := http.Get(s.URL + "/api/simulations")
+				if !assert.NoError(t, err) {
+					return
+				}
+				var list struct {
+					Status string
+					Data   []struct {
+						ID string `json:"sim_id"`
+					}
+				}
+				assert.NoError(t, json.NewDecoder(resp.Body).Decode(&list))
+				assert.Equal(t, "success", list.Status)
+				resp.Body.Close()
+			}
+		})
+	}
+	if ab, err := exec.LookPath("ab"); err == nil {
+		out, err := exec.Command(ab, "-q", "-l", "-n", "1000", "-c", "50", s.URL+"/api/simulations").CombinedOutput()
+		assert.NoError(t, err, string(out))
+		assert.Regexp(t, `Failed requests: +0\n`, string(out))
+	}
+	clients.Wait()
+	got := request(t, "DELETE", s.URL+"/api/simulations", "")
+	assert.Equal(t, 405, got.status)
+	assert.JSONEq(t, `{"detail":"Method Not Allowed"}`, got.body)
+}
+
+func TestOnlyThisMachineCanBeListenedTo(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"127.0.0.1:0", "localhost:5000", "[::1]:5000", "127.8.9.1:80"} {
+		assert.NoError(t, server.CheckListen(address), address)
+	}
+	for _, address := range []string{"", ":5000", "0.0.0.0:5000", "[::]:5000", "192.168.1.2:5000", "example.com:80", "127.0.0.1"} {
+		assert.Error(t, server.CheckListen(address), "%q", address)
+	}
+}
+
+func TestTheDescriptionCoversEveryRoute(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	got := request(t, "GET", s.URL+"/openapi.json", "")
+	var doc struct {
+		OpenAPI string                    `json:"openapi"`
+		Paths   map[string]map[string]any `json:"paths"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(got.body), &doc))
+	assert.True(t, strings.HasPrefix(doc.OpenAPI, "3.1"))
+	for _, path := range []string{"/jobs", "/jobs/{id}/events", "/jobs/{id}/tables/{name}", "/datasets", "/limits", "/events", "/audit"} {
+		assert.Contains(t, doc.Paths, "/api/v1"+path)
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/docs", "/", "/ui/main.js"} {
+		assert.Equal(t, 200, request(t, "GET", s.URL+path, "").status, path)
+	}
+	metrics := request(t, "GET", s.URL+"/metrics", "").body
+	assert.Contains(t, metrics, "thresher_inconsistencies_total 0")
+	assert.Contains(t, metrics, "thresher_lock_wait_seconds")
+}
