@@ -22,9 +22,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // script is a Runner whose guests do as the routine's name says.
 type script struct {
-	started chan string         // a job's id, when its guest starts
-	finish  chan struct{}       // lets "wait" end
-	run     func(work.Call) any // of "call"
+	started chan string   // a job's id, when its guest starts
+	finish  chan struct{} // lets "wait" end
 }
 
 func newScript() *script {

@@ -63,10 +63,3 @@ func (c *Call) Progress(fraction float64, message string) { progress(fraction, [
 func (c *Call) Logf(format string, args ...any) {
 	logText(fmt.Appendf(nil, format+"\n", args...))
 }
-
-// flush writes the rows that output tables still hold.
-func (c *Call) flush() {
-	for _, w := range c.outputs {
-		w.Flush()
-	}
-}

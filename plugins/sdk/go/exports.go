@@ -113,3 +113,10 @@ func failed(err error) int32 {
 	fail([]byte(err.Error()))
 	return abi.Failed
 }
+
+// flush writes the rows that output tables still hold.
+func (c *Call) flush() {
+	for _, w := range c.outputs {
+		w.Flush()
+	}
+}

@@ -77,3 +77,19 @@ func tableAppend(name, schema []byte, rows int64, columns []*columnBuffer) {
 	hostTableAppend(np, nn, sp, sn, rows, unsafe.Pointer(unsafe.SliceData(buffers)))
 	runtime.KeepAlive(columns) // the host read them by address
 }
+
+// parts returns the column's validity, values and offsets.
+func (b *columnBuffer) parts() (validity, values, offsets []byte) {
+	if b.nulls {
+		validity = b.validity
+	}
+	switch b.kind {
+	case "int64":
+		return validity, bytesOf(b.ints), nil
+	case "float64":
+		return validity, bytesOf(b.floats), nil
+	case "bool":
+		return validity, b.bits, nil
+	}
+	return validity, b.text, bytesOf(b.offsets)
+}

@@ -136,19 +136,3 @@ func (w *Writer) Flush() {
 	}
 	w.rows = 0
 }
-
-// parts returns the column's validity, values and offsets.
-func (b *columnBuffer) parts() (validity, values, offsets []byte) {
-	if b.nulls {
-		validity = b.validity
-	}
-	switch b.kind {
-	case "int64":
-		return validity, bytesOf(b.ints), nil
-	case "float64":
-		return validity, bytesOf(b.floats), nil
-	case "bool":
-		return validity, b.bits, nil
-	}
-	return validity, b.text, bytesOf(b.offsets)
-}
