@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -23,8 +25,7 @@ import (
 	"thresher/core/job"
 )
 
-// program is the real program, serving in a process of its own: this test's
-// binary under the program's name.
+// program is the real program, serving in a process of its own.
 type program struct {
 	cmd    *exec.Cmd
 	client *client.Client
@@ -32,12 +33,28 @@ type program struct {
 	said   func() string
 }
 
+// built builds the program as `make build` does: without the race detector, which
+// the scripts and the other packages' tests run under.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "thresher-program-")
+	if err != nil {
+		return "", err
+	}
+	exe := filepath.Join(dir, "thresher")
+	cmd := exec.Command("go", "build", "-o", exe, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return exe, nil
+})
+
 var serving = regexp.MustCompile(`serves (http://\S+),`)
 
 // startProgram starts a server on a folder and returns once it serves.
 func startProgram(t *testing.T, data, plugins string, args ...string) *program {
 	t.Helper()
-	exe, err := exec.LookPath("thresher") // testscript put it there
+	exe, err := built()
 	require.NoError(t, err)
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--plugins", plugins, "--slots", "4"}, args...)
 	p := &program{cmd: exec.Command(exe, args...)}
@@ -121,7 +138,7 @@ func TestTheProgramServesAndDrains(t *testing.T) {
 // commandLine runs the program against a server.
 func commandLine(t *testing.T, p *program, args ...string) (stdout string, exit int) {
 	t.Helper()
-	exe, err := exec.LookPath("thresher")
+	exe, err := built()
 	require.NoError(t, err)
 	cmd := exec.Command(exe, append([]string{"--server", p.url}, args...)...)
 	out, err := cmd.Output()

@@ -80,7 +80,13 @@ func serve(ctx context.Context, f serveFlags, io streams, ready func(ctx context
 	closeErr := closeEngine(drain)
 	end, cancelEnd := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancelEnd()
-	return errors.Join(readyErr, closeErr, s.Shutdown(end), <-served)
+	shutdownErr := s.Shutdown(end)
+	select {
+	case err := <-served:
+		return errors.Join(readyErr, closeErr, shutdownErr, err)
+	case <-end.Done(): // connections that idle are cut off by the process's end
+		return errors.Join(readyErr, closeErr, shutdownErr)
+	}
 }
 
 func listen(address string) (net.Listener, error) {
