@@ -2,49 +2,77 @@
 
 const base = '/api/v1';
 
-async function fail(resp) {
-  let p;
-  try { p = await resp.json(); } catch { p = { title: resp.statusText, status: resp.status }; }
-  throw p;
+// path joins segments, with what is special in them quoted.
+export const path = (...segments) => '/' + segments.map(encodeURIComponent).join('/');
+
+// url is where a path of the interface is.
+export const url = (p) => base + p;
+
+export async function get(p) { return parse(await (await ask('GET', p)).text()); }
+export async function post(p, body) { return (await ask('POST', p, body)).json(); }
+export async function del(p) { await ask('DELETE', p); }
+
+// getAs reads a path in a media type.
+export async function getAs(p, accept) {
+  return (await ask('GET', p, undefined, { Accept: accept })).blob();
 }
 
-async function send(method, path, body) {
+// tail reads the last bytes of a text, and says how many there are in all.
+export async function tail(p, most) {
+  try {
+    const resp = await ask('GET', p, undefined, { Range: `bytes=-${most}` });
+    const whole = resp.headers.get('Content-Range')?.split('/')[1] ?? resp.headers.get('Content-Length');
+    return { text: await resp.text(), total: Number(whole) };
+  } catch (err) {
+    if (err.status === 416) return { text: '', total: 0 }; // no bytes: no range of them
+    throw err;
+  }
+}
+
+async function ask(method, p, body, headers = {}) {
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
   let resp;
   try {
-    resp = await fetch(base + path, { method, headers: body ? { 'Content-Type': 'application/json' } : {}, body: body && JSON.stringify(body) });
+    resp = await fetch(url(p), { method, headers, body: body && JSON.stringify(body) });
   } catch {
     throw { title: 'The server does not answer', detail: 'Is it still running?' };
   }
-  if (!resp.ok) await fail(resp);
-  return resp.status === 204 ? null : resp.json();
+  if (!resp.ok) throw await problemOf(resp.status, resp.statusText, await resp.text());
+  return resp;
 }
 
-export const get = (path) => send('GET', path);
-export const post = (path, body) => send('POST', path, body);
-export const del = (path) => send('DELETE', path);
-export const url = (path) => base + path;
-
-// text reads the last bytes of a text, and says how many there are.
-export async function tail(path, most) {
-  const resp = await fetch(base + path, { headers: { Range: `bytes=-${most}` } });
-  if (resp.status === 416) return { text: '', total: 0 };
-  if (!resp.ok) await fail(resp);
-  const total = Number(resp.headers.get('Content-Range')?.split('/')[1] ?? resp.headers.get('Content-Length'));
-  return { text: await resp.text(), total };
+function problemOf(status, statusText, text) {
+  try {
+    return { status, ...JSON.parse(text) };
+  } catch {
+    return { status, title: statusText || `The server answered ${status}` };
+  }
 }
 
-// upload sends a file and reports how far it is. fetch cannot do that.
-export function upload(path, file, progress) {
-  return new Promise((resolve, reject) => {
-    const x = new XMLHttpRequest();
-    x.open('POST', base + path);
+// parse reads JSON. Whole numbers past what a number keeps exactly become BigInts,
+// where the browser shows their digits.
+function parse(text) {
+  return JSON.parse(text, (_, v, context) => {
+    if (typeof v !== 'number' || Number.isSafeInteger(v) || !/^-?\d+$/.test(context?.source)) return v;
+    return BigInt(context.source);
+  });
+}
+
+// upload sends a file and reports the share that is sent, which fetch cannot.
+// It returns the answer, and a function that breaks it off.
+export function upload(p, file, progress) {
+  const x = new XMLHttpRequest();
+  const answer = new Promise((resolve, reject) => {
+    x.open('POST', url(p));
     x.upload.onprogress = (e) => e.lengthComputable && progress(e.loaded / e.total);
-    x.onerror = () => reject({ title: 'The upload broke off', detail: 'The server closed the connection.' });
+    x.upload.onload = () => progress(1);
+    x.onerror = () => reject({ title: 'The upload broke off', detail: 'The server closed the connection, or is gone.' });
+    x.onabort = () => reject({ title: 'The upload was cancelled', detail: 'Nothing was kept.' });
     x.onload = () => {
-      let body;
-      try { body = JSON.parse(x.responseText); } catch { body = { title: x.statusText }; }
-      x.status < 300 ? resolve(body) : reject(body);
+      if (x.status < 300) resolve(JSON.parse(x.responseText));
+      else reject(problemOf(x.status, x.statusText, x.responseText));
     };
     x.send(file);
   });
+  return { answer, cancel: () => x.abort() };
 }

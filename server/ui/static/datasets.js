@@ -1,52 +1,55 @@
-// Datasets: import, look, delete.
+// Datasets: the list, and one with its columns and rows.
 
-import { del, get, upload } from './api.js';
-import { bytes, card, h, problem, rows, time } from './dom.js';
+import { del, get, path } from './api.js';
+import { usesOf } from './catalog.js';
+import { card, confirmed, empty, fill, h, problem, rows } from './dom.js';
+import { bytes, count, many, time } from './format.js';
 import { preview } from './table.js';
+import { uploader } from './upload.js';
 
-const formats = { csv: 'csv', json: 'json', ndjson: 'ndjson', jsonl: 'ndjson', arrow: 'arrow', feather: 'arrow' };
-
-export async function datasets(main) {
+export async function datasets(place) {
   const list = h('div');
-  const status = h('div', { role: 'status' });
+  const wrong = h('div');
+  const names = new Set();
   const draw = async () => {
     const all = (await get('/datasets')).datasets;
-    list.replaceChildren(all.length ? rows(['Name', 'Rows', 'Columns', 'Size', h('span', { class: 'opt' }, 'Imported'), ''],
-      all.map((d) => h('tr', {}, h('td', {}, h('a', { href: `#/datasets/${d.name}` }, d.name)), h('td', { class: 'num' }, String(d.tables[0].rows)),
-        h('td', { class: 'num' }, String(d.tables[0].columns.length)), h('td', { class: 'num' }, bytes(d.tables[0].bytes)), h('td', { class: 'opt' }, time(d.created)),
-        h('td', {}, h('button', { onclick: () => del(`/datasets/${d.name}`).then(draw, (e) => status.replaceChildren(problem(e))) }, 'Delete')))), 'Datasets')
-      : h('p', { class: 'soft' }, 'No datasets yet: drop a file above.'));
+    names.clear();
+    all.forEach((d) => names.add(d.name));
+    fill(list, all.length ? table(all) : empty('No datasets yet', 'Drop a file above. Then run a routine on it: tabular/describe takes any table.'));
   };
-  const take = async (file) => {
-    const ending = file.name.split('.').pop().toLowerCase();
-    const name = file.name.replace(/\.[^.]*$/, '').replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^[-_]+|[-_]+$/g, '') || 'data';
-    const bar = h('progress', { max: 1, value: 0, 'aria-label': 'upload' });
-    status.replaceChildren(`Importing ${file.name} `, bar);
+  const remove = async (d) => {
+    if (!await confirmed(`Delete the dataset ${d.name}? Jobs that were given it keep it.`, 'Delete')) return;
     try {
-      const d = await upload(`/datasets?name=${name}&format=${formats[ending] ?? ending}`, file, (f) => { bar.value = f; });
-      status.replaceChildren(`Imported ${d.name}: ${d.tables[0].rows} rows.`);
+      await del(path('datasets', d.name));
       await draw();
-    } catch (err) { status.replaceChildren(problem(err)); }
+      fill(wrong);
+    } catch (err) { fill(wrong, problem(err)); }
   };
-  const choose = h('input', { type: 'file', id: 'file', accept: '.csv,.json,.ndjson,.jsonl,.arrow,.feather', onchange: () => choose.files[0] && take(choose.files[0]) });
-  const drop = h('div', {
-    class: 'card drop',
-    ondragover: (e) => { e.preventDefault(); drop.classList.add('over'); },
-    ondragleave: () => drop.classList.remove('over'),
-    ondrop: (e) => { e.preventDefault(); drop.classList.remove('over'); if (e.dataTransfer.files[0]) take(e.dataTransfer.files[0]); },
-  }, h('label', { for: 'file' }, 'Drop a CSV, JSON, NDJSON or Arrow file here, or choose one'), choose);
-  main.replaceChildren(h('h1', {}, 'Datasets'), drop, status, list);
+  const table = (all) => rows(['Name', ...['Rows', 'Columns', 'Size'].map((t) => h('th', { scope: 'col', class: 'num' }, t)), h('th', { scope: 'col', class: 'opt' }, 'Imported'), h('span', { class: 'unseen' }, 'Delete')],
+    all.flatMap((d) => d.tables.map((t) => h('tr', {},
+      h('td', {}, h('a', { href: `#/datasets/${encodeURIComponent(d.name)}` }, d.tables.length > 1 ? `${d.name}/${t.name}` : d.name)),
+      h('td', { class: 'num' }, count(t.rows)), h('td', { class: 'num' }, count(t.columns.length)), h('td', { class: 'num' }, bytes(t.bytes)),
+      h('td', { class: 'opt' }, time(d.created)),
+      h('td', { class: 'end' }, h('button', { class: 'quiet', 'aria-label': `Delete ${d.name}`, onclick: () => remove(d) }, 'Delete'))))), 'Datasets');
+  fill(place, h('h1', {}, 'Datasets'), uploader((name) => names.has(name), draw), wrong, h('section', { class: 'card list' }, list));
   await draw();
-  return () => {};
 }
 
-export async function dataset(main, name) {
-  const d = await get(`/datasets/${name}`);
-  main.replaceChildren(h('h1', {}, d.name));
-  for (const t of d.tables) {
-    main.append(card(`${t.rows} rows, ${bytes(t.bytes)}`,
-      rows(['Column', 'Type', 'Nulls'], t.columns.map((c) => h('tr', {}, h('td', {}, c.name), h('td', {}, c.type), h('td', { class: 'num' }, String(c.nulls)))), 'Columns')),
-    card('Rows', await preview(`/datasets/${name}/tables/${t.name}`)));
-  }
-  return () => {};
+export async function dataset(place, name) {
+  const d = await get(path('datasets', name));
+  fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/datasets' }, 'Datasets'), ' /'), h('h1', {}, d.name),
+    d.tables.map((t) => one(d, t)));
+}
+
+function one(d, t) {
+  const source = d.tables.length === 1 ? d.name : `${d.name}/${t.name}`;
+  const uses = h('p', { class: 'soft' });
+  usesOf(source, t.columns).then((links) => fill(uses, links), () => {}); // only an offer
+  const columns = rows(['Column', 'Type', h('th', { scope: 'col', class: 'num' }, 'Nulls')],
+    t.columns.map((c) => h('tr', {}, h('td', {}, c.name), h('td', {}, c.type), h('td', { class: 'num' }, count(c.nulls)))), 'Columns');
+  return [
+    h('p', {}, `${many(t.rows, 'row')}, ${many(t.columns.length, 'column')}, ${bytes(t.bytes)}, imported ${time(d.created)}`), uses,
+    card('Rows', preview(path('datasets', d.name, 'tables', t.name)).node),
+    card('Columns', columns),
+  ];
 }

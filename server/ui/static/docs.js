@@ -22,11 +22,11 @@ function operation(method, path, op) {
     params.length ? rows(['name', 'in', 'type', ''], params, 'Parameters') : null, body, h('ul', {}, answers));
 }
 
-const byTag = {};
+const byTag = { jobs: [], datasets: [], catalog: [], events: [], server: [] }; // in this order
 for (const [path, item] of Object.entries(api.paths)) {
   for (const [method, op] of Object.entries(item)) (byTag[op.tags?.[0] ?? 'other'] ??= []).push(operation(method, path, op));
 }
-main.append(h('p', {}, api.info.description), ...Object.entries(byTag).map(([tag, ops]) => h('section', {}, h('h2', {}, tag), ops)),
+main.append(h('p', {}, api.info.description), ...Object.entries(byTag).filter(([, ops]) => ops.length).map(([tag, ops]) => h('section', {}, h('h2', {}, tag), ops)),
   h('h2', {}, 'Types'), ...Object.entries(api.components.schemas).map(([name, s]) => card(name,
     rows(['field', 'type', ''], Object.entries(s.properties ?? {}).map(([f, p]) => h('tr', {}, h('td', {}, h('code', {}, f)), h('td', {}, typeOf(p)), h('td', {}, p.description ?? ''))), name))));
 for (const e of main.querySelectorAll('section.card')) e.id = e.querySelector('h2').textContent;

@@ -1,18 +1,68 @@
-// One stream of events for the page. Views subscribe, and are let go when the view
-// changes. The browser comes back by itself, with the id of the last event it saw.
+// Follows the server's events, as long as a view wants them.
 
 import { url } from './api.js';
 
 const types = ['job', 'progress', 'log', 'deleted', 'reset'];
+const comeBack = 2000; // ms until the next try, where the browser does not try itself
 
-// follow calls handlers[type](data) until the returned function is called.
+// follow calls handlers[type](data) for each event until the function that it
+// returns is called. handlers.open is called whenever the stream starts anew, and
+// may have missed something: it is the moment to read the whole state.
 export function follow(path, handlers) {
-  const live = document.getElementById('live');
-  const source = new EventSource(url(path));
-  source.onopen = () => { live.textContent = 'live'; };
-  source.onerror = () => { live.textContent = 'reconnecting'; };
-  for (const type of types) {
-    if (handlers[type]) source.addEventListener(type, (e) => handlers[type](JSON.parse(e.data)));
-  }
-  return () => source.close();
+  const status = document.getElementById('live');
+  let source;
+  let retry;
+  let resumed = false; // the browser is coming back by itself, with the last id it saw
+
+  const connect = () => {
+    source = new EventSource(url(path));
+    let seen = false;
+    source.onopen = () => {
+      show(status, 'live');
+      if (!resumed) handlers.open?.();
+      resumed = false;
+    };
+    source.onerror = () => {
+      show(status, 'reconnecting');
+      resumed = seen;
+      if (source.readyState !== EventSource.CLOSED) return;
+      resumed = false; // a new source knows no last id
+      retry = setTimeout(connect, comeBack);
+    };
+    for (const type of types) {
+      source.addEventListener(type, (e) => {
+        if (e.lastEventId) seen = true;
+        if (type === 'reset') handlers.open?.(); // more was missed than the server keeps
+        else handlers[type]?.(JSON.parse(e.data));
+      });
+    }
+  };
+  connect();
+  return () => {
+    clearTimeout(retry);
+    source.close();
+    show(status, '');
+  };
+}
+
+function show(status, text) {
+  status.textContent = text;
+  status.className = text;
+}
+
+// throttled calls fn soon after it is called, at most once in a while, and never
+// while the last call is still under way.
+export function throttled(fn, ms) {
+  let due = false;
+  let busy = false;
+  const run = async () => {
+    due = false;
+    busy = true;
+    await fn();
+    setTimeout(() => { busy = false; if (due) run(); }, ms);
+  };
+  return () => {
+    if (busy) due = true;
+    else run();
+  };
 }

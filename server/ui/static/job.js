@@ -1,127 +1,142 @@
-// One job: what it is, how far it is, what it left.
+// One job: what it is, how far it is, what can be done with it. What it left is in
+// outputs.js. The buttons stay the same elements while the job changes under them.
 
-import { del, get, post, tail, url } from './api.js';
-import { chart, isChart } from './charts.js';
-import { announce, bytes, card, h, problem, time } from './dom.js';
-import { follow } from './events.js';
-import { progressBar } from './jobs.js';
-import { preview } from './table.js';
+import { del, get, path, post } from './api.js';
+import { announce, card, confirmed, facts, fill, h, problem } from './dom.js';
+import { follow, throttled } from './events.js';
+import { between, brief, bytes, duration, time } from './format.js';
+import { log } from './log.js';
+import { outputs } from './outputs.js';
+import { badge, final, progressBar, waits, wish } from './phase.js';
+import { remember, routineOf } from './catalog.js';
 
-const final = (j) => ['completed', 'failed', 'stopped'].includes(j.phase);
-const logShown = 64 << 10;
+export async function job(place, id) {
+  const here = path('jobs', id);
+  let j = await get(here);
+  const schema = await schemaOf(j.spec);
+  const state = h('div', { class: 'state' });
+  const bar = progressBar();
+  const wrong = h('div');
+  const about = h('div', { class: 'grid' });
+  const left = outputs(here);
+  const text = log(`${here}/logs`);
 
-export async function job(main, id) {
-  let j = await get(`/jobs/${id}`);
-  const head = h('div');
-  const facts = h('div', { class: 'grid' });
-  const log = h('pre', { tabindex: 0, 'aria-label': 'Log' });
-  const logCard = card('Log', log);
-  const left = h('div');
-  main.replaceChildren(head, facts, left, logCard);
-
-  const act = (what) => async () => {
+  const buttons = actions(async (what) => {
     try {
-      if (what === 'delete') { await del(`/jobs/${id}`); location.hash = '#/jobs'; return; }
-      j = await post(`/jobs/${id}/${what}`);
-      draw();
-    } catch (err) { head.append(problem(err)); }
+      fill(wrong);
+      if (what === 'again') runAgain(j.spec);
+      else if (what === 'delete') await remove(here, j);
+      else update(await post(`${here}/${what}`));
+    } catch (err) { fill(wrong, problem(err)); }
+  });
+  const update = (now) => {
+    if (now.revision < j.revision) return;
+    if (now.phase !== j.phase) announce(`The job is ${now.phase}`);
+    j = now;
+    fill(state, badge(j.phase, 'phase'), h('span', {}, wish(j) || waits(j)));
+    bar.update(final(j) ? null : j.progress);
+    buttons.update(j);
+    fill(about, what(j.spec, schema), how(j));
   };
-  const again = () => {
-    sessionStorage.setItem('again', JSON.stringify(j.spec));
-    location.hash = `#/run/${j.spec.routine}`;
+  const look = async () => {
+    try {
+      await Promise.all([left.update(j), text.update(!final(j))]);
+    } catch (err) { fill(wrong, problem(err)); }
   };
-  const draw = () => {
-    const button = (what, label) => h('button', { id: what, onclick: act(what) }, label);
-    const waits = j.waiting && h('span', { class: 'soft' }, ` waits for ${j.waiting.on}`);
-    head.replaceChildren(
-      h('h1', {}, j.spec.routine, ' ', h('span', { class: `phase ${j.phase}`, id: 'phase' }, j.phase), waits),
-      h('div', { class: 'bar' },
-        !final(j) && j.desired === 'run' && button('pause', 'Pause'),
-        !final(j) && j.desired === 'pause' && button('resume', 'Resume'),
-        !final(j) && j.desired !== 'stop' && button('stop', 'Stop'),
-        h('button', { onclick: again }, 'Run again'),
-        final(j) && button('delete', 'Delete'),
-        !final(j) && progressBar(j.progress)));
-    facts.replaceChildren(about(j), numbers(j));
-  };
-  const drawOutputs = async () => { left.replaceChildren(...await outputs(j)); };
-  const drawLog = async () => {
-    const { text, total } = await tail(`/jobs/${id}/logs`, logShown);
-    log.textContent = total > text.length ? `… (${bytes(total)} in all)\n${text}` : text;
-    logCard.hidden = !text;
-    log.scrollTop = log.scrollHeight;
-  };
-  draw();
-  await Promise.all([drawOutputs(), drawLog()]);
-  if (final(j)) return () => {};
 
-  let tables = 0;
-  const stop = follow(`/jobs/${id}/events`, {
+  fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/jobs' }, 'Jobs'), ' / ', h('code', {}, j.id)),
+    h('h1', {}, j.spec.routine), h('div', { class: 'title' }, h('div', { class: 'state' }, state, bar.node), buttons.node),
+    wrong, left.node, text.node, about);
+  update(j);
+  await look();
+  if (final(j)) return undefined;
+
+  const lookSoon = throttled(look, 1000);
+  const stop = follow(`${here}/events`, {
+    open: lookSoon,
     job: async (now) => {
-      if (now.phase !== j.phase) announce(`The job is ${now.phase}`);
-      j = now;
-      draw();
-      if (final(j)) { stop(); j = await get(`/jobs/${id}`); draw(); drawLog(); drawOutputs(); }
+      update(now);
+      lookSoon();
+      if (final(now)) stop();
     },
-    progress: (p) => {
-      j.progress = p;
-      draw();
-      if (Date.now() - tables > 2000) { tables = Date.now(); drawOutputs(); } // tables grow
-    },
-    log: (l) => { logCard.hidden = false; log.textContent = (log.textContent + l.text).slice(-logShown); log.scrollTop = log.scrollHeight; },
+    progress: (p) => { if (!final(j)) bar.update(p); lookSoon(); },
+    log: lookSoon,
     deleted: () => { location.hash = '#/jobs'; },
   });
   return stop;
 }
 
-function list(entries) {
-  return h('dl', {}, entries.filter(([, v]) => v !== undefined && v !== null && v !== '').map(([k, v]) => [h('dt', {}, k), h('dd', {}, v)]));
+// actions makes the buttons; update shows those that the job allows.
+function actions(act) {
+  const button = (what, label, style) => h('button', { id: what, class: style, onclick: () => act(what) }, label);
+  const when = [
+    [button('pause', 'Pause'), (j) => !final(j) && j.desired === 'run'],
+    [button('resume', 'Resume'), (j) => !final(j) && j.desired === 'pause'],
+    [button('stop', 'Stop'), (j) => !final(j) && j.desired !== 'stop'],
+    [button('again', 'Run again'), () => true],
+    [button('delete', 'Delete', 'danger'), final],
+  ];
+  const node = h('div', { class: 'actions' }, when.map(([b]) => b));
+  const update = (j) => {
+    const focused = document.activeElement;
+    for (const [b, allowed] of when) b.hidden = !allowed(j);
+    // Who pressed a button that is gone goes on from the next one.
+    if (node.contains(focused) && focused.hidden) when.find(([b]) => !b.hidden)[0].focus();
+  };
+  return { node, update };
 }
 
-function about(j) {
-  const inputs = Object.entries(j.spec.inputs ?? {}).map(([name, in_]) => [name, in_.source]);
-  return card('What', list([
-    ...Object.entries(j.spec.params).map(([k, v]) => [k, JSON.stringify(v)]),
-    ...inputs, ['seed', String(j.spec.seed)], ['version', j.spec.version], ['plugin digest', h('code', {}, j.spec.digest.slice(0, 16))],
-    ...Object.entries(j.spec.labels ?? {}).map(([k, v]) => [`label ${k}`, v]), ['id', h('code', {}, j.id)],
+function runAgain(spec) {
+  remember(spec);
+  location.hash = `#/run/${spec.routine}`;
+}
+
+async function remove(here, j) {
+  if (!await confirmed(`Delete this job of ${j.spec.routine}, its result, tables and charts?`, 'Delete')) return;
+  await del(here);
+  location.hash = '#/jobs';
+}
+
+// schemaOf finds titles and units for the params, if the plugin is still the same.
+async function schemaOf(spec) {
+  const routine = await routineOf(spec.routine);
+  return routine?.digest === spec.digest ? routine.params : {};
+}
+
+function what(spec, schema) {
+  const names = schema['x-order'] ?? Object.keys(spec.params);
+  const params = names.filter((n) => n in spec.params).map((n) => {
+    const s = schema.properties?.[n] ?? {};
+    return [s.title ?? n, [brief(spec.params[n]), s['x-unit'] && h('span', { class: 'soft' }, ` ${s['x-unit']}`)]];
+  });
+  return card('Given', facts([
+    ...Object.entries(spec.inputs ?? {}).map(([name, i]) => [`Input ${name}`, source(i)]),
+    ...params,
+    ['Seed', String(spec.seed)],
+    ...Object.entries(spec.labels ?? {}).map(([k, v]) => [`Label ${k}`, v]),
+    ['Priority', { '-1': 'low', 1: 'high' }[spec.priority]],
+    ['Plugin', [`${spec.routine.split('/')[0]} ${spec.version} `, h('code', { class: 'soft', title: spec.digest }, spec.digest.slice(0, 12))]],
   ]));
 }
 
-function numbers(j) {
+function source(input) {
+  const address = input.job ? `#/jobs/${input.job}` : `#/datasets/${encodeURIComponent(input.source.split('/')[0])}`;
+  return h('a', { href: address }, input.source);
+}
+
+function how(j) {
   const u = j.outcome?.usage;
   const l = j.spec.limits;
-  return card('How', list([
-    ['submitted', time(j.created)], ['started', time(j.started)], ['ended', time(j.ended)], ['attempt', j.attempt > 1 ? String(j.attempt) : ''],
-    ['running time', u && `${u.wall_seconds.toFixed(3)} s of ${l.wall_seconds} s`],
-    ['memory', u && `${bytes(u.peak_memory_bytes)} of ${bytes(l.memory_bytes)}`],
-    ['output', u && `${bytes(u.output_bytes)} of ${bytes(l.output_bytes)}`],
+  const of = (used, limit, write) => (u ? `${write(used)} of ${write(limit)}` : `at most ${write(limit)}`);
+  return card('Taken', facts([
+    ['Submitted', time(j.created)],
+    ['Started', time(j.started)],
+    ['Ended', time(j.ended)],
+    ['Waited', j.started && duration(between(j.created, j.started))],
+    ['Ran for', of(u?.wall_seconds, l.wall_seconds, duration)],
+    ['Memory', of(u?.peak_memory_bytes, l.memory_bytes, bytes)],
+    ['Output', of(u?.output_bytes, l.output_bytes, bytes)],
+    ['Attempts', j.attempt > 1 && String(j.attempt)],
+    ['Workers lost', j.losses && String(j.losses)],
   ]));
-}
-
-async function outputs(j) {
-  const parts = [];
-  if (j.outcome?.error) {
-    const e = j.outcome.error;
-    parts.push(h('div', { class: 'card problem', role: 'alert' }, h('strong', {}, `${e.title} (${e.code})`), h('div', {}, e.detail ?? ''),
-      e.stack?.length ? h('details', {}, h('summary', {}, 'Stack of the plugin'), h('pre', {}, e.stack.join('\n'))) : null));
-  }
-  const { artifacts } = await get(`/jobs/${j.id}/artifacts`);
-  const charts = artifacts.filter(isChart);
-  if (charts.length) parts.push(h('div', { class: 'grid' }, charts.map((a) => chart(j.id, a))));
-  if (j.phase === 'completed' && (j.outcome.result !== undefined || j.outcome.result_blob)) parts.push(await result(j));
-  const { tables } = await get(`/jobs/${j.id}/tables`);
-  for (const t of tables) parts.push(card(`Table ${t.name}`, await preview(`/jobs/${j.id}/tables/${encodeURIComponent(t.name)}`)));
-  const others = artifacts.filter((a) => !isChart(a));
-  if (others.length) {
-    parts.push(card('Files', h('ul', {}, others.map((a) => h('li', {}, h('a', { href: url(`/jobs/${j.id}/artifacts/${encodeURIComponent(a.name)}`) }, a.name), ` ${bytes(a.bytes)}`)))));
-  }
-  return parts;
-}
-
-async function result(j) {
-  const value = j.outcome.result ?? await get(`/jobs/${j.id}/result`);
-  const text = JSON.stringify(value, null, 2);
-  const copy = h('button', { onclick: () => navigator.clipboard.writeText(text).then(() => announce('Copied')) }, 'Copy');
-  return card('Result', h('div', { class: 'bar' }, copy, h('a', { class: 'button', href: url(`/jobs/${j.id}/result`), download: `${j.id}.json` }, 'Download')),
-    h('pre', { id: 'result', tabindex: 0, 'aria-label': 'Result' }, text.length > 200_000 ? text.slice(0, 200_000) + '\n… download the rest' : text));
 }

@@ -1,78 +1,143 @@
-// The list of jobs, live.
+// The list of jobs, live. Rows stay the same elements while they change, so that
+// neither focus nor a click under way is lost.
 
 import { get } from './api.js';
-import { h, problem, rows, time } from './dom.js';
+import { empty, fill, h, problem, rows } from './dom.js';
 import { follow } from './events.js';
+import { between, duration, time } from './format.js';
+import { badge, final, phases, progressBar, waits, wish } from './phase.js';
 
-const phases = ['', 'pending', 'running', 'paused', 'completed', 'failed', 'stopped'];
+const page = 50;
+const most = 2000; // jobs kept on the page; the oldest go first
 
-export function progressBar(p) {
-  if (!p) return null;
-  return h('span', {}, h('progress', { max: 1, value: p.fraction, 'aria-label': 'progress' }), ' ', h('span', { class: 'small soft' }, p.message ?? ''));
+export async function jobs(place, query) {
+  const filter = Object.fromEntries(['phase', 'plugin', 'label'].map((k) => [k, query.get(k) ?? '']));
+  const shown = list();
+  const older = h('button', { hidden: true, onclick: () => more() }, 'Older jobs');
+  const nothing = h('div');
+  const wrong = h('div');
+  let cursor = '';
+
+  const read = async () => {
+    const params = new URLSearchParams(Object.entries({ ...filter, limit: page, cursor }).filter(([, v]) => v !== ''));
+    const answer = await get(`/jobs?${params}`);
+    cursor = answer.next ?? '';
+    older.hidden = !cursor;
+    return answer.jobs;
+  };
+  const draw = () => {
+    shown.draw();
+    fill(nothing, shown.size() === 0 && nothingHere(filter));
+    shown.node.hidden = shown.size() === 0;
+  };
+  const attempt = async (fn) => {
+    try {
+      await fn();
+      fill(wrong);
+    } catch (err) { fill(wrong, problem(err)); }
+  };
+  const more = () => attempt(async () => { (await read()).forEach(shown.put); draw(); });
+  const anew = () => attempt(async () => {
+    cursor = '';
+    const first = await read();
+    shown.clear();
+    first.forEach(shown.put);
+    draw();
+  });
+  const soon = eachFrame(draw);
+
+  fill(place, h('div', { class: 'title' }, h('h1', {}, 'Jobs'), h('a', { class: 'button main', href: '#/run' }, 'Run a routine')),
+    filters(filter), wrong, nothing, shown.node, h('div', { class: 'actions' }, older));
+  return follow('/events', {
+    open: anew,
+    job: (j) => { if (matches(filter, j)) shown.put(j); else shown.remove(j.id); soon(); },
+    progress: (p) => { shown.progress(p); },
+    deleted: (d) => { shown.remove(d.job); soon(); },
+  });
 }
 
-function remark(j) {
-  if (j.waiting) return `waits for ${j.waiting.on}`;
-  if (['running', 'paused'].includes(j.phase)) return progressBar(j.progress);
-  return j.outcome?.error?.title ?? '';
+function filters(filter) {
+  const go = (e) => {
+    e.preventDefault();
+    const given = [...new FormData(e.currentTarget)].map(([k, v]) => [k, v.trim()]).filter(([, v]) => v);
+    location.hash = `#/jobs?${new URLSearchParams(given)}`;
+  };
+  const form = h('form', { class: 'filters', role: 'search', 'aria-label': 'Filter jobs', onsubmit: go },
+    h('label', {}, 'Phase', h('select', { name: 'phase', onchange: () => form.requestSubmit() },
+      h('option', { value: '' }, 'any'), phases.map((p) => h('option', { value: p, selected: p === filter.phase }, p)))),
+    h('label', {}, 'Plugin', h('input', { name: 'plugin', value: filter.plugin, placeholder: 'any' })),
+    h('label', {}, 'Label', h('input', { name: 'label', value: filter.label, placeholder: 'key=value', pattern: '[^=]+=.*', title: 'key=value' })),
+    h('button', {}, 'Filter'));
+  return form;
+}
+
+function matches(filter, j) {
+  const [key, ...value] = filter.label.split('=');
+  return (!filter.phase || j.phase === filter.phase)
+    && (!filter.plugin || j.spec.routine.startsWith(`${filter.plugin}/`))
+    && (!filter.label || j.spec.labels?.[key] === value.join('='));
+}
+
+function nothingHere(filter) {
+  if (filter.phase || filter.plugin || filter.label) {
+    return empty('No job matches', h('a', { href: '#/jobs' }, 'Show all jobs'), ', or change the filters.');
+  }
+  return empty('No jobs yet', h('a', { href: '#/run' }, 'Run a routine'), ': the simulation models/sir needs no data. Or ',
+    h('a', { href: '#/datasets' }, 'upload a table'), ' and describe it.');
+}
+
+// list keeps a row for each job, newest first. Ids sort by time.
+function list() {
+  const known = new Map(); // id → row
+  const body = h('tbody');
+  const node = rows(['Routine', 'Phase', h('span', { class: 'unseen' }, 'State'), 'Labels', 'Submitted', h('th', { scope: 'col', class: 'num' }, 'Took')], [], 'Jobs');
+  node.querySelector('tbody').replaceWith(body);
+  node.classList.add('jobs', 'card');
+  return {
+    node,
+    size: () => known.size,
+    clear: () => known.clear(),
+    remove: (id) => known.delete(id),
+    put: (j) => {
+      const old = known.get(j.id);
+      if (!old) known.set(j.id, row(j));
+      else if (j.revision >= old.revision()) old.update(j);
+    },
+    progress: (p) => known.get(p.job)?.progress(p),
+    draw: () => {
+      const ids = [...known.keys()].sort().reverse();
+      for (const id of ids.splice(most)) known.delete(id);
+      const wanted = ids.map((id) => known.get(id).node);
+      for (const tr of [...body.children]) if (!known.has(tr.dataset.job)) tr.remove();
+      wanted.forEach((tr, i) => { if (body.children[i] !== tr) body.insertBefore(tr, body.children[i] ?? null); });
+    },
+  };
 }
 
 function row(j) {
-  return h('tr', { 'data-id': j.id },
-    h('td', {}, h('a', { href: `#/jobs/${j.id}` }, j.spec.routine)),
-    h('td', {}, h('span', { class: `phase ${j.phase}` }, j.phase)),
-    h('td', {}, remark(j)),
-    h('td', { class: 'opt' }, Object.entries(j.spec.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(' ')),
-    h('td', { class: 'opt' }, time(j.created)));
+  const [phase, remark, took] = [h('td'), h('td', { class: 'remark' }), h('td', { class: 'num took' })];
+  const bar = progressBar();
+  const labels = Object.entries(j.spec.labels ?? {}).map(([k, v]) => h('span', { class: 'label' }, `${k}=${v}`));
+  const node = h('tr', { 'data-job': j.id },
+    h('td', { class: 'name' }, h('a', { href: `#/jobs/${j.id}` }, j.spec.routine), h('code', { class: 'soft' }, j.id.slice(-6))),
+    phase, remark, h('td', { class: 'labels' }, labels), h('td', { class: 'when', title: new Date(j.created).toLocaleString() }, time(j.created)), took);
+  const update = (now) => {
+    j = now;
+    fill(phase, badge(j.phase));
+    bar.update(final(j) ? null : j.progress);
+    fill(remark, bar.node, wish(j) || waits(j) || h('span', { class: 'soft' }, j.outcome?.error?.title));
+    fill(took, j.ended && j.started ? duration(between(j.started, j.ended)) : '');
+  };
+  update(j);
+  return { node, update, revision: () => j.revision, progress: (p) => { if (!final(j)) bar.update(p); } };
 }
 
-export async function jobs(main, params) {
-  const filter = { phase: params.get('phase') ?? '', plugin: params.get('plugin') ?? '', label: params.get('label') ?? '' };
-  const query = () => new URLSearchParams(Object.entries(filter).filter(([, v]) => v));
-  const go = () => { location.hash = `#/jobs?${query()}`; };
-  const known = new Map();
-  const body = [];
-  const holder = h('div');
-  const older = h('button', { hidden: true }, 'Older');
-  let cursor = params.get('cursor') ?? '';
-
-  const draw = () => {
-    const list = [...known.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
-    const matches = list.filter((j) => (!filter.phase || j.phase === filter.phase) && (!filter.plugin || j.spec.routine.startsWith(filter.plugin + '/'))
-      && (!filter.label || Object.entries(j.spec.labels ?? {}).some(([k, v]) => `${k}=${v}` === filter.label)));
-    body.length = 0;
-    body.push(...matches.map(row));
-    holder.replaceChildren(matches.length ? rows(['Routine', 'Phase', '', ...['Labels', 'Submitted'].map((t) => h('span', { class: 'opt' }, t))], body, 'Jobs')
-      : h('p', { class: 'soft' }, filter.phase || filter.plugin || filter.label ? 'No job matches.' : 'No jobs yet. ', h('a', { href: '#/run' }, 'Run one')));
+// eachFrame calls fn once a frame, however often it is asked to.
+function eachFrame(fn) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; fn(); });
   };
-  const load = async () => {
-    const q = query();
-    q.set('limit', '100');
-    if (cursor) q.set('cursor', cursor);
-    const page = await get(`/jobs?${q}`);
-    page.jobs.forEach((j) => known.set(j.id, j));
-    cursor = page.next ?? '';
-    older.hidden = !cursor;
-    draw();
-  };
-  const change = (name) => (e) => { filter[name] = e.target.value.trim(); go(); };
-  main.replaceChildren(h('h1', {}, 'Jobs'),
-    h('div', { class: 'bar' },
-      h('label', {}, 'Phase', h('select', { onchange: change('phase') }, phases.map((p) => h('option', { value: p, selected: p === filter.phase }, p || 'any')))),
-      h('label', {}, 'Plugin', h('input', { value: filter.plugin, onchange: change('plugin'), placeholder: 'any' })),
-      h('label', {}, 'Label', h('input', { value: filter.label, onchange: change('label'), placeholder: 'key=value' })),
-      h('a', { class: 'button', href: '#/run' }, 'Run a routine')),
-    holder, older);
-  older.addEventListener('click', () => load().catch((err) => holder.replaceChildren(problem(err))));
-  await load();
-
-  // Bursts of events are drawn once a frame.
-  let drawing = false;
-  const soon = () => { if (!drawing) { drawing = true; requestAnimationFrame(() => { drawing = false; draw(); }); } };
-  return follow('/events', {
-    job: (j) => { known.set(j.id, j); soon(); },
-    progress: (p) => { const j = known.get(p.job); if (j) { j.progress = p; soon(); } },
-    deleted: (d) => { known.delete(d.job); soon(); },
-    reset: () => { cursor = ''; known.clear(); load(); },
-  });
 }

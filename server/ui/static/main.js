@@ -1,7 +1,8 @@
-// Chooses the view from the address. A view draws into main and returns what ends
-// it; only the newest navigation counts.
+// Chooses the view from the part of the address behind #. A view draws into the
+// place it is given and returns what ends it, or nothing. Each visit gets a place of
+// its own, so a view that answers late draws where nobody looks.
 
-import { problem } from './dom.js';
+import { h, problem } from './dom.js';
 import { dataset, datasets } from './datasets.js';
 import { job } from './job.js';
 import { jobs } from './jobs.js';
@@ -9,36 +10,56 @@ import { routines } from './routines.js';
 import { run } from './run.js';
 
 const main = document.getElementById('main');
-let end = () => {};
-let turn = 0;
+let end; // ends the view that is shown
+let visit = 0;
 
-function view(path, params) {
-  const [what, ...rest] = path.split('/').filter(Boolean);
+function view(place, path, query) {
+  const [what, ...rest] = path.split('/').filter(Boolean).map(decodeURIComponent);
   switch (what) {
-    case 'run': return run(main, rest.join('/'));
-    case 'datasets': return rest.length ? dataset(main, rest[0]) : datasets(main);
-    case 'routines': return routines(main);
-    case 'jobs': if (rest.length) return job(main, rest[0]);
+    case undefined: return jobs(place, query);
+    case 'jobs': return rest.length ? job(place, rest[0]) : jobs(place, query);
+    case 'run': return run(place, rest.join('/'), query);
+    case 'datasets': return rest.length ? dataset(place, rest[0]) : datasets(place);
+    case 'routines': return routines(place);
   }
-  return jobs(main, params);
+  throw { title: 'There is no such page', detail: `Nothing is at ${path}.` };
+}
+
+function markInNavigation(path) {
+  for (const a of document.querySelectorAll('nav a')) {
+    if (a.hash && path.startsWith(a.hash.slice(1))) a.setAttribute('aria-current', 'page');
+    else a.removeAttribute('aria-current');
+  }
 }
 
 async function show() {
-  const mine = ++turn;
-  end();
-  end = () => {};
+  const mine = ++visit;
+  end?.();
+  end = undefined;
   const [path, query] = (location.hash.slice(1) || '/jobs').split('?');
-  for (const a of document.querySelectorAll('nav a')) {
-    a.toggleAttribute('aria-current', a.hash && path.startsWith(a.hash.slice(1)));
-  }
+  markInNavigation(path);
+  const place = h('div');
+  main.replaceChildren(place);
   try {
-    const stop = await view(path, new URLSearchParams(query));
-    if (mine === turn) end = stop; else stop();
+    const stop = await view(place, path, new URLSearchParams(query));
+    if (mine === visit) end = stop;
+    else stop?.();
   } catch (err) {
-    if (mine === turn) main.replaceChildren(problem(err));
+    place.replaceChildren(problem(err));
   }
+  if (mine !== visit) return;
+  const heading = place.querySelector('h1')?.textContent;
+  document.title = heading ? `${heading} · Thresher` : 'Thresher';
 }
 
-addEventListener('hashchange', () => { show().then(() => main.focus({ preventScroll: true })); scrollTo(0, 0); });
+// The skip link's address is not a view's.
+document.querySelector('.skip').addEventListener('click', (e) => {
+  e.preventDefault();
+  main.focus();
+});
+addEventListener('hashchange', async () => {
+  scrollTo(0, 0);
+  await show();
+  main.focus({ preventScroll: true });
+});
 show();
-fetch('/readyz').then((r) => { if (document.getElementById('live').textContent === 'connecting') document.getElementById('live').textContent = r.ok ? 'ready' : 'not ready'; });

@@ -1,36 +1,76 @@
-// Shows rows of a table, a page at a time.
+// Shows the rows of a table, a page at a time, and offers the whole for download.
 
-import { get, url } from './api.js';
-import { h, problem, rows } from './dom.js';
+import { get, getAs } from './api.js';
+import { fill, h, problem, rows, save } from './dom.js';
+import { brief, count } from './format.js';
 
 const pageRows = 50;
+const numeric = ['int64', 'float64'];
 
-export async function preview(path) {
-  const holder = h('div');
-  const show = async (from) => {
-    const page = await get(`${path}?from=${from}&to=${from + pageRows}`);
-    const numeric = page.columns.map((c) => ['int64', 'float64'].includes(c.type));
-    const cell = (v, i) => h('td', { class: v === null ? 'null' : numeric[i] ? 'num' : '' }, v === null ? 'null' : String(v));
-    const body = page.data.map((r) => h('tr', {}, page.columns.map((c, i) => cell(r[c.name], i))));
-    const head = page.columns.map((c, i) => h('span', { title: c.type, class: numeric[i] ? 'num' : '' }, c.name));
-    const move = (label, to, off) => h('button', { disabled: off, onclick: () => show(to).catch((e) => holder.append(problem(e))) }, label);
-    holder.replaceChildren(
-      h('div', { class: 'bar' },
-        h('span', { class: 'soft small' }, page.rows ? `rows ${page.from + 1} to ${page.to} of ${page.rows}` : 'no rows'),
-        move('First', 0, from === 0), move('Back', Math.max(0, from - pageRows), from === 0),
-        move('Next', from + pageRows, page.to >= page.rows), move('Last', Math.max(0, page.rows - pageRows), page.to >= page.rows),
-        h('button', { onclick: () => download(path, 'text/csv', 'csv') }, 'CSV'),
-        h('button', { onclick: () => download(path, 'application/vnd.apache.arrow.stream', 'arrows') }, 'Arrow')),
-      rows(head, body, 'Rows'));
+// preview shows the table at a path. refresh() reads the rows again, as a table
+// that grows needs it: who looks at the last page then sees the newest rows.
+export function preview(path) {
+  const where = h('span', { class: 'soft small where' });
+  const body = h('div');
+  const wrong = h('div');
+  let from = 0;
+  let total = 0;
+  let last = false; // at the end, and staying there
+
+  const read = async () => {
+    if (last) from = Math.max(0, total - pageRows);
+    let page = await get(`${path}?from=${from}&to=${from + pageRows}`);
+    total = page.rows;
+    if (last && page.to < total) { // it grew
+      from = total - pageRows;
+      page = await get(`${path}?from=${from}&to=${total}`);
+    }
+    draw(page);
   };
-  await show(0);
-  return holder;
+  const go = (to) => async () => {
+    const end = Math.max(0, total - pageRows);
+    last = to(from, end) >= end && end > 0;
+    from = Math.min(Math.max(0, to(from, end)), end);
+    await guarded(read);
+  };
+  const guarded = async (fn) => {
+    try {
+      fill(wrong);
+      await fn();
+    } catch (err) { fill(wrong, problem(err)); }
+  };
+  const moves = [
+    h('button', { onclick: go(() => 0) }, 'First'),
+    h('button', { onclick: go((at) => at - pageRows) }, 'Back'),
+    h('button', { onclick: go((at) => at + pageRows) }, 'Next'),
+    h('button', { onclick: go((_, end) => end) }, 'Last'),
+  ];
+  const draw = (page) => {
+    where.textContent = page.rows ? `rows ${count(page.from + 1)} to ${count(page.to)} of ${count(page.rows)}` : 'no rows yet';
+    moves.forEach((b, i) => { b.disabled = i < 2 ? page.from === 0 : page.to >= page.rows; b.hidden = page.rows <= pageRows; });
+    const { scrollLeft = 0 } = body.firstElementChild ?? {};
+    fill(body, rowsOf(page));
+    body.firstElementChild.scrollLeft = scrollLeft;
+  };
+  const download = (label, accept, ending) => h('button', {
+    onclick: () => guarded(async () => save(await getAs(path, accept), `${path.split('/').pop()}.${ending}`)),
+  }, label);
+  const node = h('div', {},
+    h('div', { class: 'title' }, h('div', { class: 'actions' }, where, moves),
+      h('div', { class: 'actions' }, download('CSV', 'text/csv', 'csv'), download('Arrow', 'application/vnd.apache.arrow.stream', 'arrows'))),
+    wrong, body);
+  guarded(read);
+  return { node, refresh: () => guarded(read) };
 }
 
-// download asks for the table in a media type: a link cannot.
-async function download(path, accept, ending) {
-  const resp = await fetch(url(path), { headers: { Accept: accept } });
-  const link = h('a', { href: URL.createObjectURL(await resp.blob()), download: `${path.split('/').pop()}.${ending}` });
-  link.click();
-  URL.revokeObjectURL(link.href);
+function rowsOf(page) {
+  const head = page.columns.map((c) => h('th', { scope: 'col', class: numeric.includes(c.type) ? 'num' : null, title: c.type }, c.name));
+  const cell = (v, type) => {
+    const text = v === null ? 'null' : brief(v);
+    const style = [v === null && 'null', numeric.includes(type) && 'num'].filter(Boolean).join(' ');
+    return h('td', { class: style || null, title: text.length > 30 || String(v) !== text ? String(v) : null }, text);
+  };
+  const node = rows(head, page.data.map((r) => h('tr', {}, page.columns.map((c) => cell(r[c.name], c.type)))), 'Rows');
+  node.classList.add('page');
+  return node;
 }

@@ -1,0 +1,123 @@
+package server_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/core"
+	"thresher/core/job"
+	"thresher/server/servertest"
+)
+
+func submit(t *testing.T, s *servertest.Server, r core.Request) string {
+	t.Helper()
+	j, err := s.Client.Submit(t.Context(), r, 0)
+	require.NoError(t, err)
+	return s.URL + "/#/jobs/" + j.ID
+}
+
+func eval[T any](js string) chromedp.Action[T] { return chromedp.Evaluate[T](js) }
+
+func TestRunningAgainFillsTheFormWithWhatWasGiven(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	ctx, complaints := browser(t)
+	seed := uint64(7)
+	at := submit(t, s, core.Request{
+		Routine: "models/sir", Params: []byte(`{"population":321}`), Seed: &seed, Labels: map[string]string{"who": "ana"},
+	})
+	do(t, ctx, chromedp.Navigate(at), phase("completed"),
+		chromedp.Click("#again"), chromedp.WaitVisible("#f-params-population"))
+	assert.Equal(t, "321", read(t, ctx, chromedp.Value("#f-params-population")))
+	assert.Equal(t, "7 who=ana", read(t, ctx, eval[string](`document.querySelector('#f-seed').value + ' ' + document.querySelector('#f-labels').value`)))
+	do(t, ctx, chromedp.Click("#submit"), phase("completed"))
+	jobs, err := s.Client.Jobs(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, jobs.Jobs, 2)
+	assert.JSONEq(t, string(jobs.Jobs[1].Spec.Params), string(jobs.Jobs[0].Spec.Params))
+	assert.Equal(t, seed, jobs.Jobs[0].Spec.Seed)
+	assert.Empty(t, complaints())
+}
+
+func TestALimitCanBeSetAloneAndIsRefusedAtItsField(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	ctx, _ := browser(t)
+	set := func(seconds string) {
+		do(t, ctx, chromedp.SetValue("#f-limits-wall-seconds", seconds), chromedp.Click("#submit"))
+	}
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/run/models/sir"), chromedp.WaitVisible("#f-params-population"),
+		chromedp.Click("form summary"), chromedp.WaitVisible("#f-limits-wall-seconds"))
+	set("99999999")
+	do(t, ctx, chromedp.WaitVisible("#f-limits-wall-seconds-wrong:not(:empty)"))
+	assert.Equal(t, "f-limits-wall-seconds", read(t, ctx, eval[string](`document.activeElement.id`)))
+	set("60")
+	do(t, ctx, phase("completed"))
+}
+
+// A row or a button that was made anew with each event would lose the focus, and
+// the click that is under way.
+func TestWhoUsesTheKeyboardKeepsTheFocusWhileAJobChanges(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, "thresher/plugins/hostile/guest")
+	ctx, complaints := browser(t)
+	at := submit(t, s, core.Request{Routine: "hostile/endless"})
+	do(t, ctx, chromedp.Navigate(at), phase("running"), eval[chromedp.Void](`document.querySelector('#pause').focus()`))
+	do(t, ctx, chromedp.Click("#pause"), phase("paused"))
+	assert.Equal(t, "resume", read(t, ctx, eval[string](`document.activeElement.id`)), "the next button takes over")
+	assert.Equal(t, "The job is paused", read(t, ctx, eval[string](`document.getElementById('announce').textContent`)))
+
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/jobs"), chromedp.WaitVisible("td .phase.paused"),
+		eval[chromedp.Void](`document.querySelector('td a').focus()`))
+	for _, what := range []string{"resume", "stop"} {
+		_, err := s.Client.Ask(t.Context(), at[strings.LastIndex(at, "/")+1:], what)
+		require.NoError(t, err)
+	}
+	do(t, ctx, chromedp.WaitVisible("td .phase."+string(job.Stopped)))
+	assert.True(t, read(t, ctx, eval[bool](`document.activeElement === document.querySelector('td a')`)))
+	assert.Empty(t, complaints())
+}
+
+func TestAnUploadedTableIsShownAsItIs(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	ctx, complaints := browser(t)
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/datasets"), chromedp.WaitVisible(".drop"), eval[chromedp.Void](`
+		const data = new DataTransfer();
+		data.items.add(new File(['n,text\n9007199254740993,<img src=x onerror=alert(1)>\n'], 'my table.csv'));
+		const file = document.querySelector('#file');
+		file.files = data.files;
+		file.dispatchEvent(new Event('change'));`),
+		chromedp.WaitVisible("#name"))
+	assert.Equal(t, "my-table", read(t, ctx, chromedp.Value("#name")))
+	do(t, ctx, chromedp.Click(".drop form button"), chromedp.WaitVisible(".done a"),
+		chromedp.Click(".done a"), chromedp.WaitVisible("td.num"))
+	cells := read(t, ctx, eval[[]string](`[...document.querySelectorAll('.page td')].map((cell) => cell.textContent)`))
+	assert.Equal(t, []string{"9007199254740993", "<img src=x onerror=alert(1)>"}, cells)
+	assert.Empty(t, complaints())
+}
+
+func TestNoViewIsWiderThanAPhone(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	s.Sample(t, "penguins", "penguins.json")
+	ctx, complaints := browser(t)
+	at := submit(t, s, core.Request{
+		Routine: "tabular/describe", Inputs: map[string]string{"data": "penguins"}, Labels: map[string]string{"a-long-label": "with-a-long-value"},
+	})
+	do(t, ctx, chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile))
+	for view, sign := range map[string]string{
+		at:                            ".chart .marks",
+		s.URL + "/#/jobs":             "td .phase",
+		s.URL + "/#/run/models/sir":   "#submit",
+		s.URL + "/#/datasets":         "td.num",
+		s.URL + "/#/routines":         ".routines li",
+		s.URL + "/#/datasets/nothing": ".problem",
+		s.URL + "/docs":               "details#submit-job",
+	} {
+		do(t, ctx, chromedp.Navigate(view), chromedp.WaitVisible(sign))
+		assert.LessOrEqual(t, read(t, ctx, eval[int](`document.documentElement.scrollWidth - window.innerWidth`)), 0, view)
+	}
+	for _, text := range complaints() {
+		assert.Contains(t, text, "404", "only the dataset that is not there")
+	}
+}

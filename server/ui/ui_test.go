@@ -1,0 +1,88 @@
+package ui_test
+
+import (
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"regexp"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/server/ui"
+)
+
+func get(t *testing.T, app *fiber.App, address string, header ...string) *http.Response {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodGet, address, nil)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := app.Test(req)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, resp.Body.Close()) })
+	return resp
+}
+
+func mounted() *fiber.App {
+	app := fiber.New()
+	ui.Mount(app)
+	return app
+}
+
+func TestFilesCarryTheirType(t *testing.T) {
+	t.Parallel()
+	app := mounted()
+	for address, media := range map[string]string{
+		"/":                       "text/html; charset=utf-8",
+		"/docs":                   "text/html; charset=utf-8",
+		"/ui/main.js":             "text/javascript; charset=utf-8",
+		"/ui/style.css":           "text/css; charset=utf-8",
+		"/ui/icon.svg":            "image/svg+xml",
+		"/ui/vendor/vega.min.js":  "text/javascript; charset=utf-8",
+		"/ui/vendor/LICENSE-vega": "text/plain; charset=utf-8",
+	} {
+		resp := get(t, app, address)
+		assert.Equal(t, http.StatusOK, resp.StatusCode, address)
+		assert.Equal(t, media, resp.Header.Get("Content-Type"), address)
+	}
+	assert.Equal(t, http.StatusNotFound, get(t, app, "/ui/nothing.js").StatusCode)
+}
+
+func TestABrowserAsksAgainAndGetsAFileOnce(t *testing.T) {
+	t.Parallel()
+	app := mounted()
+	first := get(t, app, "/ui/main.js")
+	assert.Equal(t, "no-cache", first.Header.Get("Cache-Control"))
+	again := get(t, app, "/ui/main.js", "If-None-Match", first.Header.Get("ETag"))
+	assert.Equal(t, http.StatusNotModified, again.StatusCode)
+}
+
+func TestThePageRunsOnlyWhatIsEmbedded(t *testing.T) {
+	t.Parallel()
+	policy := get(t, mounted(), "/").Header.Get("Content-Security-Policy")
+	assert.Contains(t, policy, "default-src 'self'")
+	assert.NotContains(t, policy, "unsafe")
+}
+
+// Data reaches the page as text: the ways in which it could become HTML or script
+// are not used at all.
+func TestTheModulesNeverReadHTMLFromData(t *testing.T) {
+	t.Parallel()
+	forbidden := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|https?://`)
+	static := os.DirFS("static")
+	modules, err := fs.Glob(static, "*.*")
+	require.NoError(t, err)
+	for _, name := range modules {
+		if path.Ext(name) == ".svg" {
+			continue // names its namespace, which is a URL
+		}
+		content, err := fs.ReadFile(static, name)
+		require.NoError(t, err)
+		assert.NotRegexp(t, forbidden, string(content), name)
+	}
+}
