@@ -3,6 +3,7 @@ package server_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
@@ -79,6 +80,26 @@ func TestWhoUsesTheKeyboardKeepsTheFocusWhileAJobChanges(t *testing.T) {
 	assert.Empty(t, complaints())
 }
 
+// The stream is the test's own, so that it opens when the test says so.
+func TestAListWhoseStreamOpensAgainShowsEachJobOnce(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	ctx, complaints := browser(t)
+	kept, err := s.Client.Submit(t.Context(), core.Request{Routine: "models/sir"}, time.Minute)
+	require.NoError(t, err)
+	gone, err := s.Client.Submit(t.Context(), core.Request{Routine: "models/sir"}, time.Minute)
+	require.NoError(t, err)
+	row := func(id string) string { return `tr[data-job="` + id + `"]` }
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/routines"), chromedp.WaitVisible(".routines"), eval[chromedp.Void](`
+		window.EventSource = class { constructor() { window.stream = this; } addEventListener() {} close() {} };
+		location.hash = '#/jobs';`),
+		chromedp.WaitVisible(".jobs, .filters"), eval[chromedp.Void](`stream.onopen()`),
+		chromedp.WaitVisible(row(gone.ID)))
+	require.NoError(t, s.Client.Delete(t.Context(), gone.ID))
+	do(t, ctx, eval[chromedp.Void](`stream.onopen()`), chromedp.WaitNotPresent(row(gone.ID)), chromedp.WaitVisible(row(kept.ID)))
+	assert.Equal(t, 1, read(t, ctx, eval[int](`document.querySelectorAll('tr[data-job]').length`)))
+	assert.Empty(t, complaints())
+}
+
 func TestAnUploadedTableIsShownAsItIs(t *testing.T) {
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
@@ -120,4 +141,39 @@ func TestNoViewIsWiderThanAPhone(t *testing.T) {
 	for _, text := range complaints() {
 		assert.Contains(t, text, "404", "only the dataset that is not there")
 	}
+}
+
+func TestAJobShowsWhatItPrintsAndWhereItFailed(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, "thresher/plugins/hostile/guest")
+	ctx, complaints := browser(t)
+	at := submit(t, s, core.Request{Routine: "hostile/print"})
+	do(t, ctx, chromedp.Navigate(at), chromedp.WaitVisible("pre[aria-label=Log]"), phase("running"))
+	assert.Contains(t, read(t, ctx, chromedp.Text("pre[aria-label=Log]")), "spam", "while it runs")
+	do(t, ctx, chromedp.Click("#stop"), phase("stopped"))
+
+	at = submit(t, s, core.Request{Routine: "hostile/panic"})
+	do(t, ctx, chromedp.Navigate(at), phase("failed"), chromedp.Click(".problem summary"), chromedp.WaitVisible(".problem pre"))
+	assert.NotEmpty(t, read(t, ctx, chromedp.Text(".problem pre")))
+	assert.Empty(t, complaints())
+}
+
+// What a chart says about embedding would win over what the page says, if the page
+// let it: here it asks for links, for eval and for data of another host.
+func TestAPluginsChartCannotChangeHowItIsEmbedded(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	ctx, _ := browser(t)
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/routines"), chromedp.WaitVisible(".routines"), eval[chromedp.Void](`
+		window.loaded = [];
+		new PerformanceObserver((list) => loaded.push(...list.getEntries().map((e) => e.name))).observe({ type: 'resource' });
+		window.fetch = async () => new Response(JSON.stringify({
+			usermeta: { embedOptions: { actions: true, ast: false, editorUrl: 'javascript:alert(1)', loader: { baseURL: 'http://127.0.0.1:9' } } },
+			layer: [
+				{ data: { url: 'http://127.0.0.1:9/data.csv' }, mark: 'point', encoding: { x: { field: 'a' } } },
+				{ data: { values: [{ a: 1, i: 'http://127.0.0.1:9/i.png' }] }, mark: 'image', encoding: { url: { field: 'i' }, x: { field: 'a' } } },
+			],
+		}));
+		import('/ui/charts.js').then(({ chart }) => document.querySelector('main').append(chart('/jobs/x', { name: 'c', media_type: '' })));`),
+		chromedp.WaitReady(".chart .marks"))
+	assert.Zero(t, read(t, ctx, eval[int](`document.querySelectorAll('.vega-actions, .vega-embed details').length`)))
+	assert.Empty(t, read(t, ctx, eval[[]string](`loaded.filter((name) => !name.startsWith(location.origin))`)))
 }

@@ -39,9 +39,7 @@ export async function jobs(place, query) {
   const more = () => attempt(async () => { (await read()).forEach(shown.put); draw(); });
   const anew = () => attempt(async () => {
     cursor = '';
-    const first = await read();
-    shown.clear();
-    first.forEach(shown.put);
+    shown.only(await read());
     draw();
   });
   const soon = eachFrame(draw);
@@ -93,15 +91,21 @@ function list() {
   const node = rows(['Routine', 'Phase', h('span', { class: 'unseen' }, 'State'), 'Labels', 'Submitted', h('th', { scope: 'col', class: 'num' }, 'Took')], [], 'Jobs');
   node.querySelector('tbody').replaceWith(body);
   node.classList.add('jobs', 'card');
+  const put = (j) => {
+    const old = known.get(j.id);
+    if (!old) known.set(j.id, row(j));
+    else if (j.revision >= old.revision()) old.update(j);
+  };
   return {
     node,
+    put,
     size: () => known.size,
-    clear: () => known.clear(),
     remove: (id) => known.delete(id),
-    put: (j) => {
-      const old = known.get(j.id);
-      if (!old) known.set(j.id, row(j));
-      else if (j.revision >= old.revision()) old.update(j);
+    // only keeps the rows of these jobs, as the elements that they are.
+    only: (jobs) => {
+      const ids = new Set(jobs.map((j) => j.id));
+      for (const id of [...known.keys()]) if (!ids.has(id)) known.delete(id);
+      jobs.forEach(put);
     },
     progress: (p) => known.get(p.job)?.progress(p),
     draw: () => {
