@@ -31,14 +31,23 @@ func tableAppend(_ context.Context, k *call, guest api.Module, stack []uint64) {
 		panic(violation("table_append of %d rows", rows))
 	}
 	raw := readBuffer(guest, uint32(stack[5]), uint32(abi.BuffersSize*schema.NumFields()))
+	parts := make([]abi.Buffers, schema.NumFields())
+	size := int64(0) // buffers may overlap: small in the guest, large in the host
+	for i := range parts {
+		parts[i] = decodeBuffers(raw[abi.BuffersSize*i:])
+		size += int64(parts[i].ValidityLen) + int64(parts[i].ValuesLen) + int64(parts[i].OffsetsLen)
+	}
+	if size > k.Limits.OutputBytes {
+		panic(k.outputLimit("a batch of table "+name, size))
+	}
 	columns := make([]arrow.Array, schema.NumFields())
 	for i, f := range schema.Fields() {
-		columns[i] = outputColumn(guest, f, rows, raw[abi.BuffersSize*i:])
+		columns[i] = outputColumn(guest, f, rows, parts[i])
 	}
 	batch := array.NewRecordBatch(schema, columns, rows)
 	defer batch.Release()
 	if err := k.Host.Append(name, batch); err != nil {
-		panic(err)
+		panic(hostError{err})
 	}
 }
 
@@ -67,13 +76,16 @@ var columnTypes = map[string]arrow.DataType{
 	"string": table.String, "date": table.Date, "timestamp": table.Timestamp,
 }
 
-// outputColumn copies a column out of guest memory, having checked every length
-// and offset: what is built from it is read by others.
-func outputColumn(guest api.Module, f arrow.Field, rows int64, raw []byte) arrow.Array {
-	var b abi.Buffers
+func decodeBuffers(raw []byte) (b abi.Buffers) {
 	for i, field := range []*uint32{&b.Validity, &b.ValidityLen, &b.Values, &b.ValuesLen, &b.Offsets, &b.OffsetsLen} {
 		*field = binary.LittleEndian.Uint32(raw[4*i:])
 	}
+	return b
+}
+
+// outputColumn copies a column out of guest memory, having checked every length
+// and offset: what is built from it is read by others.
+func outputColumn(guest api.Module, f arrow.Field, rows int64, b abi.Buffers) arrow.Array {
 	var validity []byte
 	if b.ValidityLen > 0 {
 		validity = part(guest, f.Name, "validity", b.Validity, b.ValidityLen, bitutil.BytesForBits(rows))

@@ -32,7 +32,7 @@ func columnRead(ctx context.Context, k *call, guest api.Module, stack []uint64) 
 	p := &columnPart{part: part, rows: rows}
 	// The first look counts, the second copies.
 	if err := f.Range(from, from+rows, p.measure(column)); err != nil {
-		panic(err)
+		panic(hostError{err})
 	}
 	stack[0] = uint64(p.size)
 	if p.size > int64(room) || p.size == 0 {
@@ -48,7 +48,7 @@ func columnRead(ctx context.Context, k *call, guest api.Module, stack []uint64) 
 		return nil
 	})
 	if err != nil {
-		panic(err)
+		panic(hostError{err})
 	}
 }
 

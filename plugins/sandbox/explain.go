@@ -36,28 +36,40 @@ func (k *call) explain(ctx context.Context, err error) error {
 	if errors.As(err, &known) {
 		return known
 	}
+	var host hostError
+	if errors.As(err, &host) {
+		return host.error
+	}
+	if errors.Is(err, errFailed) {
+		return &job.Error{Code: "guest_error", Title: "The routine reported an error", Detail: k.failed}
+	}
 	detail, stack := splitStack(err.Error())
-	if k.memory.refused {
+	var left exit
+	var closed *sys.ExitError
+	exited := errors.As(err, &left) || errors.As(err, &closed)
+	trap, trapped := strings.CutPrefix(detail, "wasm error: ")
+	trapped = trapped || trap == "stack overflow" // the one trap without the prefix
+	switch {
+	case k.memory.refused && (exited || trapped):
 		return &job.Error{
 			Code:   "memory_limit",
 			Title:  "The job needed more memory than its limit",
 			Detail: fmt.Sprintf("limit %d bytes; it had %d when it asked for more", k.memory.limit, k.memory.peak),
 			Stack:  stack,
 		}
-	}
-	if errors.Is(err, errFailed) {
-		return &job.Error{Code: "guest_error", Title: "The routine reported an error", Detail: k.failed}
-	}
-	var left exit
-	var closed *sys.ExitError
-	if errors.As(err, &left) || errors.As(err, &closed) {
+	case exited:
 		return &job.Error{Code: "guest_exit", Title: "The plugin ended itself", Detail: detail + "; its log may say why", Stack: stack}
-	}
-	if strings.HasPrefix(detail, "wasm error: ") {
-		return &job.Error{Code: "guest_trap", Title: "The plugin crashed", Detail: strings.TrimPrefix(detail, "wasm error: "), Stack: stack}
+	case trapped:
+		return &job.Error{Code: "guest_trap", Title: "The plugin crashed", Detail: trap, Stack: stack}
 	}
 	return err // a fault of the host's
 }
+
+// hostError is an error of the host's that ends a guest from within a host
+// function. explain returns it as it was.
+type hostError struct{ error }
+
+func (e hostError) Unwrap() error { return e.error }
 
 // splitStack parts wazero's text into what happened and the guest's frames,
 // innermost first.
@@ -80,4 +92,10 @@ func splitStack(text string) (detail string, stack []string) {
 // violation is a guest's breach of the contract.
 func violation(format string, args ...any) *job.Error {
 	return &job.Error{Code: "abi_violation", Title: "The plugin broke the plugin contract", Detail: fmt.Sprintf(format, args...)}
+}
+
+// outputLimit is what a guest gets that puts out too much at once.
+func (k *call) outputLimit(what string, bytes int64) *job.Error {
+	return &job.Error{Code: "output_limit", Title: "The job put out too much",
+		Detail: fmt.Sprintf("%s has %d bytes; limit %d bytes of results, tables and artifacts", what, bytes, k.Limits.OutputBytes)}
 }

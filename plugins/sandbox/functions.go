@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero"
@@ -54,8 +56,9 @@ func export(ctx context.Context, r wazero.Runtime, module string, functions map[
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
 			func(ctx context.Context, guest api.Module, stack []uint64) {
 				k := callFrom(ctx)
-				if err := k.Host.Gate(ctx); err != nil {
-					panic(err)
+				k.gate(ctx)
+				if k.starting && module == abi.Module {
+					panic(violation("%s was called while the module starts: there is no job yet", name))
 				}
 				for i, p := range f.params {
 					if p == i32 {
@@ -69,6 +72,13 @@ func export(ctx context.Context, r wazero.Runtime, module string, functions map[
 		return fmt.Errorf("sandbox: module %s: %w", module, err)
 	}
 	return nil
+}
+
+// gate lets the guest go on, wait, or end.
+func (k *call) gate(ctx context.Context) {
+	if err := k.Host.Gate(ctx); err != nil {
+		panic(hostError{err})
+	}
 }
 
 // importSignature returns the signature of a function that guests may import.
@@ -106,7 +116,20 @@ func readText(guest api.Module, ptr, n uint64, most int, what string) string {
 	return string(view)
 }
 
-const maxText = 64 << 10 // of a name or a message
+const (
+	maxText    = 64 << 10 // of a name or a message
+	maxMessage = 4096     // of an error: it is in the job's record
+)
+
+// printable is a guest's text without what terminals would act on.
+func printable(text []byte) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, strings.ToValidUTF8(string(text), ""))
+}
 
 func callInfo(_ context.Context, k *call, guest api.Module, stack []uint64) {
 	ptr, room := uint32(stack[0]), uint32(stack[1])
@@ -119,7 +142,7 @@ func callInfo(_ context.Context, k *call, guest api.Module, stack []uint64) {
 func resultWrite(_ context.Context, k *call, guest api.Module, stack []uint64) {
 	view := readBuffer(guest, uint32(stack[0]), uint32(stack[1]))
 	if int64(len(view)) > k.Limits.OutputBytes {
-		panic(violation("the result has %d bytes: the job's output limit is %d", len(view), k.Limits.OutputBytes))
+		panic(k.outputLimit("the result", int64(len(view))))
 	}
 	if !json.Valid(view) || !utf8.Valid(view) {
 		panic(violation("the result is not JSON"))
@@ -132,7 +155,7 @@ func artifactWrite(_ context.Context, k *call, guest api.Module, stack []uint64)
 	media := readText(guest, stack[2], stack[3], maxText, "an artifact's media type")
 	content := readBuffer(guest, uint32(stack[4]), uint32(stack[5]))
 	if err := k.Host.Artifact(name, media, content); err != nil {
-		panic(err)
+		panic(hostError{err})
 	}
 }
 
@@ -150,5 +173,6 @@ func logText(_ context.Context, k *call, guest api.Module, stack []uint64) {
 }
 
 func fail(_ context.Context, k *call, guest api.Module, stack []uint64) {
-	k.failed = readText(guest, stack[0], stack[1], maxText, "an error message")
+	text := readBuffer(guest, uint32(stack[0]), uint32(stack[1]))
+	k.failed = printable(text[:min(len(text), maxMessage)])
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -32,6 +33,8 @@ type call struct {
 	clock  int64 // nanoseconds since 1970, virtual
 	result json.RawMessage
 	failed string // what the guest said before it returned Failed
+
+	starting bool // the module's initialisers run
 }
 
 type callKey struct{}
@@ -83,11 +86,11 @@ func (h *Host) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	if err != nil {
 		return work.Report{}, err
 	}
-	err = h.with(ctx, m.compiled, k, func(ctx context.Context, guest api.Module) error {
-		if c.Kind == routine.Simulation {
+	err = h.with(ctx, m, k, func(ctx context.Context, guest api.Module) error {
+		if m.plugin.Routines[index].Kind == routine.Simulation {
 			return simulate(ctx, k, guest, index)
 		}
-		return k.status(guest.ExportedFunction(abi.ExportRun).Call(ctx, uint64(index)))
+		return run(ctx, guest, abi.ExportRun, index)
 	})
 	report := work.Report{PeakMemoryBytes: int64(k.memory.peak)}
 	if err != nil {
@@ -98,13 +101,15 @@ func (h *Host) Run(ctx context.Context, c work.Call) (work.Report, error) {
 }
 
 // with calls fn with a new instance, and explains how that ended.
-func (h *Host) with(ctx context.Context, compiled wazero.CompiledModule, k *call, fn func(context.Context, api.Module) error) error {
-	if err := checkInitialMemory(compiled, k.memory.limit); err != nil {
-		return err
-	}
+func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Context, api.Module) error) (err error) {
+	defer k.memory.Free()
+	defer func() {
+		if fault := recover(); fault != nil { // outside of the guest, where the runtime does not
+			err = fmt.Errorf("sandbox: %v\n%s", fault, debug.Stack())
+		}
+	}()
 	ctx = context.WithValue(ctx, callKey{}, k)
-	guest, err := h.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, k.memory), compiled,
-		wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize"))
+	guest, err := h.instantiate(ctx, m, k)
 	if err != nil {
 		return k.explain(ctx, err)
 	}
@@ -112,12 +117,43 @@ func (h *Host) with(ctx context.Context, compiled wazero.CompiledModule, k *call
 	return k.explain(ctx, fn(ctx, guest))
 }
 
-func checkInitialMemory(compiled wazero.CompiledModule, limit uint64) error {
-	for _, m := range compiled.ExportedMemories() {
-		if need := uint64(m.Min()) * pageSize; need > limit {
-			return &job.Error{Code: "memory_limit", Title: "The plugin needs more memory than the job's limit",
-				Detail: fmt.Sprintf("it starts with %d bytes; limit %d", need, limit)}
-		}
+// instantiate makes an instance: from the module's image if it has one.
+func (h *Host) instantiate(ctx context.Context, m *module, k *call) (api.Module, error) {
+	if err := checkInitialMemory(m, k.memory.limit); err != nil {
+		return nil, err
+	}
+	config := wazero.NewModuleConfig().WithName("")
+	if m.image != nil {
+		k.memory.image, k.clock = m.image, m.image.clock
+	}
+	if m.lifted == nil {
+		config = config.WithStartFunctions(exportInitialize)
+	} else {
+		config = config.WithStartFunctions()
+	}
+	k.starting = true
+	defer func() { k.starting = false }()
+	guest, err := h.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, k.memory), m.compiled, config)
+	if err != nil || m.image == nil {
+		return guest, err
+	}
+	return guest, m.image.restore(m, guest)
+}
+
+// exportInitialize is what WASI calls before anything else in a module.
+const exportInitialize = "_initialize"
+
+func checkInitialMemory(m *module, limit uint64) error {
+	need := uint64(0)
+	for _, memory := range m.compiled.ExportedMemories() {
+		need = uint64(memory.Min()) * pageSize
+	}
+	if m.image != nil {
+		need = m.image.size
+	}
+	if need > limit {
+		return &job.Error{Code: "memory_limit", Title: "The plugin needs more memory than the job's limit",
+			Detail: fmt.Sprintf("it starts with %d bytes; limit %d", need, limit)}
 	}
 	return nil
 }
@@ -125,19 +161,26 @@ func checkInitialMemory(compiled wazero.CompiledModule, limit uint64) error {
 // errFailed marks a guest that returned Failed; explain puts its words in.
 var errFailed = errors.New("the routine failed")
 
-// status turns what a guest's function returned into an error.
-func (k *call) status(results []uint64, err error) error {
+// status reads what run, init or step returned: OK, or one other status.
+func status(results []uint64, err error, other int32) (int32, error) {
 	if err != nil {
-		return err
+		return 0, err
 	}
 	switch status := int32(uint32(results[0])); status {
-	case abi.OK, abi.Done:
-		return nil
+	case abi.OK, other:
+		return status, nil
 	case abi.Failed:
-		return errFailed
+		return status, errFailed
 	default:
-		return violation("the routine returned status %d", status)
+		return status, violation("the routine returned status %d", status)
 	}
+}
+
+// run calls an export that takes a routine's number and answers OK or Failed.
+func run(ctx context.Context, guest api.Module, export string, index int) error {
+	results, err := guest.ExportedFunction(export).Call(ctx, uint64(index))
+	_, err = status(results, err, abi.OK)
+	return err
 }
 
 // A batch of steps should take about this long: long enough that the call costs
@@ -149,7 +192,7 @@ const maxSteps = 1 << 20 // in a batch
 // simulate initialises a simulation and steps it until it is done. How many steps
 // go into a call depends on the clock; what they compute does not.
 func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
-	if err := k.status(guest.ExportedFunction(abi.ExportInit).Call(ctx, uint64(index))); err != nil {
+	if err := run(ctx, guest, abi.ExportInit, index); err != nil {
 		return err
 	}
 	step := guest.ExportedFunction(abi.ExportStep)
@@ -159,11 +202,8 @@ func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
 		}
 		start := time.Now()
 		results, err := step.Call(ctx, steps)
-		if err := k.status(results, err); err != nil {
+		if status, err := status(results, err, abi.Done); err != nil || status == abi.Done {
 			return err
-		}
-		if int32(uint32(results[0])) == abi.Done {
-			return nil
 		}
 		if took := time.Since(start); took < stepTime/2 {
 			steps = min(2*steps, maxSteps)
@@ -172,39 +212,3 @@ func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
 		}
 	}
 }
-
-// describe asks a module for its manifest.
-func (h *Host) describe(ctx context.Context, compiled wazero.CompiledModule) (routine.Manifest, error) {
-	if err := vetModule(compiled); err != nil {
-		return routine.Manifest{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, describeTime)
-	defer cancel()
-	k, err := newCall(work.Call{
-		Params: json.RawMessage(`{}`),
-		Limits: job.Limits{MemoryBytes: describeMemory},
-		Host:   mute{},
-	})
-	if err != nil {
-		return routine.Manifest{}, err
-	}
-	var raw []byte
-	err = h.with(ctx, compiled, k, func(ctx context.Context, guest api.Module) error {
-		results, err := guest.ExportedFunction(abi.ExportDescribe).Call(ctx)
-		if err != nil {
-			return err
-		}
-		raw = slices.Clone(readBuffer(guest, uint32(results[0]>>32), uint32(results[0])))
-		return nil
-	})
-	if err != nil {
-		return routine.Manifest{}, refuse("describe_failed", "%v", err)
-	}
-	return parseManifest(raw, compiled)
-}
-
-// What describing a plugin may take.
-const (
-	describeTime   = 10 * time.Second
-	describeMemory = 64 << 20
-)

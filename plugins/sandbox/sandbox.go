@@ -26,6 +26,8 @@ import (
 
 	"thresher/core"
 	"thresher/core/guard"
+	"thresher/plugins/sandbox/binary"
+	"thresher/plugins/sandbox/rewrite"
 )
 
 // Config says how a host works. The zero value works.
@@ -47,6 +49,17 @@ type Host struct {
 type module struct {
 	plugin   core.Plugin
 	compiled wazero.CompiledModule
+	lifted   *rewrite.Lifted // nil: it starts anew for each job, and plain says why
+	image    *image          // nil: as lifted, or not yet taken
+	plain    string
+}
+
+func (m *module) close(ctx context.Context) error {
+	err := m.compiled.Close(ctx)
+	if m.image != nil {
+		err = errors.Join(err, m.image.Close())
+	}
+	return err
 }
 
 // New returns a host without plugins. The caller must Close it.
@@ -67,7 +80,13 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 
 // Close unloads everything. No guest may be running.
 func (h *Host) Close(ctx context.Context) error {
-	return errors.Join(h.runtime.Close(ctx), h.cache.Close(ctx))
+	var err error
+	h.modules.Must(func(all *map[string]*module) {
+		for _, m := range *all {
+			err = errors.Join(err, m.close(ctx))
+		}
+	})
+	return errors.Join(err, h.runtime.Close(ctx), h.cache.Close(ctx))
 }
 
 // Load checks, compiles and describes a module. Loading the same bytes again
@@ -88,20 +107,62 @@ func (h *Host) Load(ctx context.Context, wasm []byte, builtin bool) (core.Plugin
 }
 
 func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin bool) (*module, error) {
-	if err := vetHeader(wasm); err != nil {
+	m, err := h.compile(ctx, wasm)
+	if err != nil {
 		return nil, err
 	}
-	compiled, err := h.runtime.CompileModule(ctx, wasm)
-	if err != nil {
-		return nil, &Refusal{Code: "invalid_module", Detail: err.Error()}
-	}
-	m := &module{compiled: compiled}
-	if m.plugin.Manifest, err = h.describe(ctx, compiled); err != nil {
-		return nil, errors.Join(err, compiled.Close(ctx))
+	if err := h.prepare(ctx, m); err != nil {
+		return nil, errors.Join(err, m.close(ctx))
 	}
 	m.plugin.Digest, m.plugin.Bytes, m.plugin.Builtin = digest, int64(len(wasm)), builtin
 	h.modules.Must(func(all *map[string]*module) { (*all)[digest] = m })
 	return m, nil
+}
+
+// compile vets a module and compiles it, its initialisation lifted out if that can be.
+func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
+	if err := vetHeader(wasm); err != nil {
+		return nil, err
+	}
+	parsed, err := binary.Parse(wasm)
+	if err != nil {
+		return nil, refuse("invalid_module", "%v", err)
+	}
+	if err := vetImports(parsed); err != nil {
+		return nil, err
+	}
+	m := &module{}
+	lifted, err := rewrite.Lift(parsed)
+	var unliftable *rewrite.Unliftable
+	switch {
+	case errors.As(err, &unliftable):
+		m.plain = unliftable.Reason
+	case err != nil:
+		return nil, refuse("invalid_module", "%v", err)
+	default:
+		m.lifted, wasm = &lifted, lifted.Wasm
+	}
+	if m.compiled, err = h.runtime.CompileModule(ctx, wasm); err != nil {
+		return nil, refuse("invalid_module", "%v", err)
+	}
+	return m, nil
+}
+
+// prepare takes the module's image and asks it what it is.
+func (h *Host) prepare(ctx context.Context, m *module) (err error) {
+	if err := vetModule(m.compiled); err != nil {
+		return err
+	}
+	if m.lifted != nil {
+		if m.image, err = h.freeze(ctx, m); err != nil {
+			return err
+		}
+		m.lifted.Data = nil // it is in the image
+	} else {
+		h.log.Info("plugin without an image: each job initialises it anew", "reason", m.plain)
+	}
+	m.plugin.Manifest, err = h.describe(ctx, m)
+	return err
 }
 
 func (h *Host) module(digest string) (m *module) {

@@ -96,9 +96,9 @@ var shared struct {
 	err    error
 }
 
-// hostile returns a host with the hostile plugin, shared by the tests: each call
+// loadGuest returns a host with the hostile plugin, shared by the tests: each call
 // has an instance of its own.
-func hostile(t *testing.T) (*Host, string) {
+func loadGuest(t *testing.T) (*Host, string) {
 	t.Helper()
 	wasm := guesttest.Build(t, "thresher/plugins/hostile/guest")
 	shared.Do(func() {
@@ -115,7 +115,7 @@ func hostile(t *testing.T) (*Host, string) {
 
 func attack(t *testing.T, ctx context.Context, name string, r *recorder) (work.Report, error) {
 	t.Helper()
-	h, digest := hostile(t)
+	h, digest := loadGuest(t)
 	kind := routine.Analysis
 	if name == "endless" {
 		kind = routine.Simulation
@@ -234,7 +234,7 @@ func TestEveryCallStartsFromNothing(t *testing.T) {
 // guest and out again.
 func TestTablesPassThroughAGuestUnchanged(t *testing.T) {
 	t.Parallel()
-	h, digest := hostile(t)
+	h, digest := loadGuest(t)
 	var text strings.Builder
 	text.WriteString("i,f,b,s\n")
 	for n := range 70_001 {
@@ -309,7 +309,7 @@ func TestWhatIsNoPluginIsRefusedByName(t *testing.T) {
 
 func TestLoadingTheSameBytesTwiceIsOnePlugin(t *testing.T) {
 	t.Parallel()
-	h, digest := hostile(t)
+	h, digest := loadGuest(t)
 	p, err := h.Load(t.Context(), guesttest.Build(t, "thresher/plugins/hostile/guest"), false)
 	require.NoError(t, err)
 	assert.Equal(t, digest, p.Digest)

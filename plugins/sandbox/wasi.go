@@ -34,7 +34,7 @@ var wasiFunctions = map[string]hostFunction{
 	"environ_sizes_get":     wasi(noSizes, i32, i32),
 	"clock_res_get":         wasi(clockResolution, i32, i32),
 	"clock_time_get":        wasi(clockTime, i32, i64, i32),
-	"random_get":            wasi(randomGet, i32, i32),
+	"random_get":            {types(i32, i32), types(i32), randomGet},
 	"sched_yield":           wasi(answer(wasiOK)),
 	"poll_oneoff":           wasi(pollOneoff, i32, i32, i32, i32),
 	"proc_exit":             {types(i32), nil, procExit},
@@ -134,13 +134,18 @@ func clockResolution(_ *call, guest api.Module, args []uint64) uint32 {
 	return wasiOK
 }
 
-func randomGet(k *call, guest api.Module, args []uint64) uint32 {
-	view, ok := guest.Memory().Read(uint32(args[0]), uint32(args[1]))
+// randomGet fills a buffer piece by piece, so that it can be ended on the way.
+func randomGet(ctx context.Context, k *call, guest api.Module, stack []uint64) {
+	view, ok := guest.Memory().Read(uint32(stack[0]), uint32(stack[1]))
 	if !ok {
-		return wasiFault
+		stack[0] = wasiFault
+		return
 	}
-	_, _ = k.random.Read(view) // it never fails
-	return wasiOK
+	for piece := range slices.Chunk(view, 1<<20) {
+		k.gate(ctx)
+		_, _ = k.random.Read(piece) // it never fails
+	}
+	stack[0] = wasiOK
 }
 
 // procExit ends the guest. Whatever the code, a routine that does not return has

@@ -1,0 +1,207 @@
+// Package hostile forges WebAssembly modules that no compiler would make: what an
+// attacker writes by hand. The guests that attack through a compiler are in the
+// folder guest.
+//
+// A [Module] is a plugin with one routine, named "attack", whose code is given
+// instruction by instruction. Everything about it can be wrong.
+package hostile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// Types of values.
+const (
+	I32 byte = 0x7f
+	I64 byte = 0x7e
+	F64 byte = 0x7c
+)
+
+// Function is a function that a module imports.
+type Function struct {
+	Module, Name    string
+	Params, Results []byte
+}
+
+// Module describes what to forge. Its zero value is a plugin that is loaded, and
+// whose routine returns 0.
+type Module struct {
+	Manifest string     // default: a valid one with the routine attack, an analysis
+	Imports  []Function // the first one is function 0
+	Globals  []string   // imported ones, as module.name with an empty module: a lie
+	Run      []byte     // the code of thresher_run; default I32Const(0)
+	Step     []byte     // the code of thresher_step; default I32Const(1)
+	Start    []byte     // the code of a start function; nil: there is none
+	Describe []byte     // default: returns the manifest
+	Pages    uint32     // of memory at first; default 1
+	DataAt   int32      // where the manifest is put; default 1024
+	Without  string     // an export to leave out
+}
+
+// Manifest is a manifest with one routine, attack, of that kind.
+func Manifest(kind string) string {
+	return fmt.Sprintf(`{"name":"forged","version":"1.0.0","summary":"","routines":[{"name":"attack","kind":%q,"title":"","params":{"type":"object"}}]}`, kind)
+}
+
+// The functions a module has, behind those it imports.
+const (
+	describe = iota
+	alloc
+	run // also thresher_init
+	step
+	start
+)
+
+// Self is the index of thresher_run in a module with that many imports, so that
+// its code can call itself.
+func Self(imports int) uint32 { return uint32(imports + run) }
+
+// Encode returns the module's bytes.
+func (m Module) Encode() []byte {
+	if m.Manifest == "" {
+		m.Manifest = Manifest("analysis")
+	}
+	if m.DataAt == 0 {
+		m.DataAt = 1024
+	}
+	n := uint32(len(m.Imports))
+	out := []byte("\x00asm\x01\x00\x00\x00")
+	out = append(out, section(1, m.types())...)
+	out = append(out, section(2, m.imports())...)
+	functions := list([]byte{0}, []byte{1}, []byte{1}, []byte{1}, []byte{2})
+	out = append(out, section(3, functions)...)
+	out = append(out, section(5, list(append([]byte{0}, uleb(max(m.Pages, 1))...)))...)
+	out = append(out, section(7, m.exports(n))...)
+	if m.Start != nil {
+		out = append(out, section(8, uleb(n+start))...)
+	}
+	out = append(out, section(10, m.code())...)
+	data := append([]byte{0}, I32Const(m.DataAt)...)
+	data = append(append(data, 0x0b), text(m.Manifest)...)
+	return append(out, section(11, list(data))...)
+}
+
+// types: 0 is of describe, 1 of alloc, run and step, 2 of start; then the imports'.
+func (m Module) types() []byte {
+	types := [][]byte{signature(nil, []byte{I64}), signature([]byte{I32}, []byte{I32}), signature(nil, nil)}
+	for _, f := range m.Imports {
+		types = append(types, signature(f.Params, f.Results))
+	}
+	return list(types...)
+}
+
+func (m Module) imports() []byte {
+	var imports [][]byte
+	for i, f := range m.Imports {
+		entry := append(text(f.Module), text(f.Name)...)
+		imports = append(imports, append(append(entry, 0), uleb(uint32(3+i))...))
+	}
+	for _, name := range m.Globals {
+		imports = append(imports, append(append(text("thresher"), text(name)...), 3, I32, 0))
+	}
+	return list(imports...)
+}
+
+func (m Module) exports(n uint32) []byte {
+	var exports [][]byte
+	for _, e := range []struct {
+		name  string
+		kind  byte
+		index uint32
+	}{
+		{"memory", 2, 0},
+		{"thresher_describe", 0, n + describe},
+		{"thresher_alloc", 0, n + alloc},
+		{"thresher_run", 0, n + run},
+		{"thresher_init", 0, n + run},
+		{"thresher_step", 0, n + step},
+	} {
+		if e.name != m.Without {
+			exports = append(exports, append(append(text(e.name), e.kind), uleb(e.index)...))
+		}
+	}
+	return list(exports...)
+}
+
+func (m Module) code() []byte {
+	if m.Describe == nil {
+		m.Describe = I64Const(int64(m.DataAt)<<32 | int64(len(m.Manifest)))
+	}
+	if m.Run == nil {
+		m.Run = I32Const(0)
+	}
+	if m.Step == nil {
+		m.Step = I32Const(1)
+	}
+	var bodies [][]byte
+	for _, code := range [][]byte{m.Describe, I32Const(8), m.Run, m.Step, m.Start} {
+		body := append(append([]byte{0}, code...), 0x0b) // no locals
+		bodies = append(bodies, append(uleb(uint32(len(body))), body...))
+	}
+	return list(bodies...)
+}
+
+// Instructions that the attacks need.
+var (
+	Unreachable = []byte{0x00}
+	Drop        = []byte{0x1a}
+	LoopForever = []byte{0x03, 0x40, 0x0c, 0x00, 0x0b, 0x00} // loop br 0 end unreachable
+	Grow        = []byte{0x40, 0x00}                         // memory.grow
+	LocalGet0   = []byte{0x20, 0x00}
+)
+
+// I32Const pushes a number.
+func I32Const(v int32) []byte { return append([]byte{0x41}, sleb(int64(v))...) }
+
+// I64Const pushes a number.
+func I64Const(v int64) []byte { return append([]byte{0x42}, sleb(v)...) }
+
+// F64Const pushes a number.
+func F64Const(v float64) []byte {
+	return binary.LittleEndian.AppendUint64([]byte{0x44}, math.Float64bits(v))
+}
+
+// Call calls a function by its index.
+func Call(index uint32) []byte { return append([]byte{0x10}, uleb(index)...) }
+
+// Store puts a 32-bit value at an address.
+func Store(at, value int32) []byte {
+	return Code(I32Const(at), I32Const(value), []byte{0x36, 2, 0})
+}
+
+// Code joins instructions.
+func Code(parts ...[]byte) (code []byte) {
+	for _, p := range parts {
+		code = append(code, p...)
+	}
+	return code
+}
+
+func signature(params, results []byte) []byte {
+	s := append([]byte{0x60}, uleb(uint32(len(params)))...)
+	s = append(append(s, params...), uleb(uint32(len(results)))...)
+	return append(s, results...)
+}
+
+func section(id byte, content []byte) []byte {
+	return append(append([]byte{id}, uleb(uint32(len(content)))...), content...)
+}
+
+func list(items ...[]byte) []byte { return Code(uleb(uint32(len(items))), Code(items...)) }
+
+func text(s string) []byte { return append(uleb(uint32(len(s))), s...) }
+
+func uleb(v uint32) []byte { return binary.AppendUvarint(nil, uint64(v)) }
+
+func sleb(v int64) (out []byte) {
+	for {
+		b := byte(v & 0x7f)
+		v >>= 7
+		if v == 0 && b&0x40 == 0 || v == -1 && b&0x40 != 0 {
+			return append(out, b)
+		}
+		out = append(out, b|0x80)
+	}
+}

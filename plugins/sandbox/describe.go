@@ -1,0 +1,64 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"thresher/core/job"
+	"thresher/core/routine"
+	"thresher/core/work"
+	"thresher/plugins/abi"
+)
+
+// What initialising and describing a plugin may take, each.
+const (
+	describeTime   = 10 * time.Second
+	describeMemory = 64 << 20
+)
+
+// describe asks a module for its manifest.
+func (h *Host) describe(ctx context.Context, m *module) (routine.Manifest, error) {
+	var raw []byte
+	err := h.ask(ctx, m, func(ctx context.Context, _ *call, guest api.Module) error {
+		results, err := guest.ExportedFunction(abi.ExportDescribe).Call(ctx)
+		if err != nil {
+			return err
+		}
+		raw = slices.Clone(readBuffer(guest, uint32(results[0]>>32), uint32(results[0])))
+		return nil
+	})
+	if err != nil {
+		return routine.Manifest{}, err
+	}
+	return parseManifest(raw, m.compiled)
+}
+
+// ask calls fn with a new instance that has no job. What goes wrong is the
+// module's fault, unless the caller gave up.
+func (h *Host) ask(ctx context.Context, m *module, fn func(context.Context, *call, api.Module) error) error {
+	k, err := newCall(work.Call{
+		Params: json.RawMessage(`{}`),
+		Limits: job.Limits{MemoryBytes: describeMemory},
+		Host:   mute{},
+	})
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, describeTime, errSlow)
+	defer cancel()
+	err = h.with(limited, m, k, func(ctx context.Context, guest api.Module) error { return fn(ctx, k, guest) })
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return refuse("describe_failed", "%v", err)
+	}
+	return nil
+}
+
+var errSlow = fmt.Errorf("it took longer than %v", describeTime)

@@ -1,0 +1,349 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tetratelabs/wazero/api"
+
+	"thresher/core/job"
+	"thresher/core/routine"
+	"thresher/core/work"
+	"thresher/plugins/abi"
+	"thresher/plugins/builtin/guesttest"
+	"thresher/plugins/hostile"
+)
+
+// forge returns a host with a forged plugin.
+func forge(t testing.TB, m hostile.Module) (*Host, string) {
+	t.Helper()
+	h, err := New(t.Context(), Config{CacheDir: guesttest.CacheDir(t)})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, h.Close(context.Background())) })
+	p, err := h.Load(t.Context(), m.Encode(), false)
+	require.NoError(t, err)
+	return h, p.Digest
+}
+
+func forgedCall(t *testing.T, digest string) (work.Call, *recorder) {
+	r := newRecorder(t)
+	return work.Call{
+		Job: "J", Digest: digest, Routine: "attack", Kind: routine.Analysis, Params: json.RawMessage(`{}`), Host: r,
+		Limits: job.Limits{MemoryBytes: 16 << 20, OutputBytes: 1 << 20, LogBytes: 1 << 20},
+	}, r
+}
+
+// attackWith runs a forged plugin's only routine.
+func attackWith(t *testing.T, m hostile.Module) (work.Report, error) {
+	t.Helper()
+	h, digest := forge(t, m)
+	c, _ := forgedCall(t, digest)
+	return h.Run(t.Context(), c)
+}
+
+func failure(t *testing.T, err error) *job.Error {
+	t.Helper()
+	var failed *job.Error
+	require.ErrorAs(t, err, &failed)
+	return failed
+}
+
+// imported declares a host function as a module imports it.
+func imported(module, name string, f hostFunction) hostile.Function {
+	return hostile.Function{Module: module, Name: name, Params: bytesOf(f.params), Results: bytesOf(f.results)}
+}
+
+func bytesOf(types []api.ValueType) (out []byte) { return append(out, types...) }
+
+// Every function that a guest may import is called with the worst arguments of
+// each type: none may do more than end the job, or answer with an error.
+func TestNoHostFunctionTrustsItsArguments(t *testing.T) {
+	t.Parallel()
+	for module, functions := range map[string]map[string]hostFunction{abi.Module: hostFunctions, wasiModule: wasiFunctions} {
+		for name, f := range functions {
+			for _, worst := range []int64{-1, math.MinInt32, math.MaxInt32, 65_535, 0} {
+				t.Run(fmt.Sprintf("%s/%d", name, worst), func(t *testing.T) {
+					t.Parallel()
+					h, digest := forge(t, hostile.Module{
+						Imports: []hostile.Function{imported(module, name, f)},
+						Run:     callWith(f, worst),
+					})
+					c, _ := forgedCall(t, digest)
+					_, err := h.Run(t.Context(), c)
+					if err != nil {
+						assert.Contains(t, []string{"abi_violation", "guest_exit"}, failure(t, err).Code)
+					}
+				})
+			}
+		}
+	}
+}
+
+func callWith(f hostFunction, arg int64) (code []byte) {
+	for _, p := range f.params {
+		switch p {
+		case i32:
+			code = append(code, hostile.I32Const(int32(arg))...)
+		case i64:
+			code = append(code, hostile.I64Const(arg)...)
+		default:
+			code = append(code, hostile.F64Const(math.NaN())...)
+		}
+	}
+	code = append(code, hostile.Call(0)...)
+	for range f.results {
+		code = append(code, hostile.Drop...)
+	}
+	return append(code, hostile.I32Const(0)...)
+}
+
+func TestForgedAttacksEndTheirJobWithAReason(t *testing.T) {
+	t.Parallel()
+	result := imported(abi.Module, "result_write", hostFunctions["result_write"])
+	for name, c := range map[string]struct {
+		module hostile.Module
+		code   string
+		says   string
+	}{
+		"unreachable":   {hostile.Module{Run: hostile.Unreachable}, "guest_trap", "unreachable"},
+		"native_stack":  {hostile.Module{Run: hostile.Code(hostile.LocalGet0, hostile.Call(hostile.Self(0)))}, "guest_trap", "stack overflow"},
+		"status_7":      {hostile.Module{Run: hostile.I32Const(7)}, "abi_violation", "status 7"},
+		"run_says_more": {hostile.Module{Run: hostile.I32Const(1)}, "abi_violation", "status 1"},
+		"fails_mutely":  {hostile.Module{Run: hostile.I32Const(-1)}, "guest_error", ""},
+		"not_json": {hostile.Module{Imports: []hostile.Function{result},
+			Run: hostile.Code(hostile.I32Const(1025), hostile.I32Const(5), hostile.Call(0), hostile.I32Const(0))}, "abi_violation", "not JSON"},
+		"result_too_large": {hostile.Module{Imports: []hostile.Function{result}, Pages: 32,
+			Run: hostile.Code(hostile.I32Const(0), hostile.I32Const(2<<20), hostile.Call(0), hostile.I32Const(0))}, "output_limit", "1048576"},
+		"dies_after_a_refused_grow": {hostile.Module{
+			Run: hostile.Code(hostile.I32Const(60_000), hostile.Grow, hostile.Drop, hostile.Unreachable)}, "memory_limit", "limit 16777216"},
+		"fails_after_a_refused_grow": {hostile.Module{
+			Run: hostile.Code(hostile.I32Const(60_000), hostile.Grow, hostile.Drop, hostile.I32Const(-1))}, "guest_error", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report, err := attackWith(t, c.module)
+			failed := failure(t, err)
+			assert.Equal(t, c.code, failed.Code, failed)
+			assert.Contains(t, failed.Detail, c.says)
+			assert.Nil(t, report.Result)
+		})
+	}
+}
+
+// A guest may ask for too much and manage without.
+func TestARefusedGrowAloneIsNoFailure(t *testing.T) {
+	t.Parallel()
+	_, err := attackWith(t, hostile.Module{
+		Run: hostile.Code(hostile.I32Const(60_000), hostile.Grow, hostile.Drop, hostile.I32Const(0))})
+	assert.NoError(t, err)
+}
+
+// A batch whose columns all point at the same memory is small in the guest and
+// large in the host: it must be refused before it is copied.
+func TestOverlappingColumnsAreChargedBeforeTheyAreCopied(t *testing.T) {
+	t.Parallel()
+	const columns, rows, at, buffers = 1000, 100_000, 4 << 20, 5 << 20
+	described := make([]string, columns)
+	var code []byte
+	for i := range columns {
+		described[i] = fmt.Sprintf(`{"name":"c%d","type":"int64"}`, i)
+		code = append(code, hostile.Store(int32(buffers+abi.BuffersSize*i+8), 0)...)
+		code = append(code, hostile.Store(int32(buffers+abi.BuffersSize*i+12), rows*8)...)
+	}
+	// The manifest's data segment also carries the columns: as its tail.
+	schema := "[" + strings.Join(described, ",") + "]"
+	manifest := hostile.Manifest("analysis")
+	code = append(code, hostile.Code(
+		hostile.I32Const(at+2), hostile.I32Const(4), // name: four letters of the manifest
+		hostile.I32Const(at+int32(len(manifest))), hostile.I32Const(int32(len(schema))),
+		hostile.I64Const(rows), hostile.I32Const(buffers), hostile.Call(0), hostile.I32Const(0))...)
+	h, digest := forge(t, hostile.Module{
+		Imports:  []hostile.Function{imported(abi.Module, "table_append", hostFunctions["table_append"])},
+		Manifest: manifest + schema,
+		Describe: hostile.I64Const(at<<32 | int64(len(manifest))),
+		DataAt:   at, Pages: 100, Run: code,
+	})
+	c, r := forgedCall(t, digest)
+	c.Limits.OutputBytes = 4 << 20
+	_, err := h.Run(t.Context(), c)
+	assert.Equal(t, "output_limit", failure(t, err).Code)
+	assert.Empty(t, r.tables, "nothing was handed on")
+}
+
+func TestMemoryIsGivenBackHoweverACallEnds(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]hostile.Module{
+		"returns":                  {},
+		"traps":                    {Run: hostile.Unreachable},
+		"start_traps":              {Start: hostile.Unreachable},
+		"data_outside_of_memory":   {DataAt: 65_530},
+		"describe_would_not_do_it": {Describe: hostile.I64Const(-1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, err := New(t.Context(), Config{})
+			require.NoError(t, err)
+			defer h.Close(context.Background())
+			loaded, err := h.compile(t.Context(), m.Encode())
+			require.NoError(t, err)
+			defer loaded.close(context.Background())
+			k, err := newCall(work.Call{Host: mute{}, Limits: job.Limits{MemoryBytes: 1 << 20}})
+			require.NoError(t, err)
+			_ = h.with(t.Context(), loaded, k, func(ctx context.Context, guest api.Module) error {
+				if err := initialise(ctx, loaded, k, guest); err != nil {
+					return err
+				}
+				return run(ctx, guest, abi.ExportRun, 0)
+			})
+			assert.Positive(t, k.memory.peak, "it had some")
+			assert.Nil(t, k.memory.reserved)
+		})
+	}
+}
+
+// A panic of the host's own while a guest is set up or run costs that job only.
+func TestAHostsPanicEndsOneJob(t *testing.T) {
+	t.Parallel()
+	h, digest := forge(t, hostile.Module{
+		Imports: []hostile.Function{imported(abi.Module, "log", hostFunctions["log"])},
+		Run:     hostile.Code(hostile.I32Const(0), hostile.I32Const(1), hostile.Call(0), hostile.I32Const(0)),
+	})
+	c, r := forgedCall(t, digest)
+	r.onCall = func(int) error { panic("a bug") }
+	_, err := h.Run(t.Context(), c)
+	require.ErrorContains(t, err, "a bug")
+	var failed *job.Error
+	assert.False(t, errors.As(err, &failed), "a fault of the host is not the guest's")
+	c.Host = mute{}
+	k, err := newCall(c)
+	require.NoError(t, err)
+	err = h.with(t.Context(), h.module(digest), k, func(context.Context, api.Module) error { panic("outside") })
+	require.ErrorContains(t, err, "outside")
+	assert.Nil(t, k.memory.reserved)
+}
+
+// How a call ended is decided by who ended it: a guest that returned in the same
+// moment changes nothing.
+func TestAnEndedContextComesBeforeWhatTheGuestSays(t *testing.T) {
+	t.Parallel()
+	h, digest := forge(t, hostile.Module{
+		Imports: []hostile.Function{imported(wasiModule, "sched_yield", wasiFunctions["sched_yield"])},
+		Run:     hostile.Code(hostile.Call(0), hostile.Drop, hostile.I32Const(-1)),
+	})
+	c, r := forgedCall(t, digest)
+	why := errors.New("stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	r.onCall = func(int) error { cancel(why); return nil }
+	_, err := h.Run(ctx, c)
+	assert.Equal(t, why, err)
+}
+
+// The gate's answer is what Run returns, as it is, even after a refused grow.
+func TestTheGatesRefusalIsReturnedAsItIs(t *testing.T) {
+	t.Parallel()
+	h, digest := forge(t, hostile.Module{
+		Imports: []hostile.Function{imported(wasiModule, "sched_yield", wasiFunctions["sched_yield"])},
+		Run:     hostile.Code(hostile.I32Const(60_000), hostile.Grow, hostile.Drop, hostile.Call(0)),
+	})
+	c, r := forgedCall(t, digest)
+	why := errors.New("handed back")
+	r.onCall = func(int) error { return why }
+	_, err := h.Run(t.Context(), c)
+	assert.Equal(t, why, err)
+}
+
+// What a guest says of itself ends up in the job's record: it must stay small.
+func TestWordsOfAGuestAreBounded(t *testing.T) {
+	t.Parallel()
+	words := strings.Repeat("é\x1b", 20_000)
+	manifest := hostile.Manifest("analysis")
+	_, err := attackWith(t, hostile.Module{
+		Imports:  []hostile.Function{imported(abi.Module, "fail", hostFunctions["fail"])},
+		Manifest: manifest + words, Pages: 4,
+		Describe: hostile.I64Const(1024<<32 | int64(len(manifest))),
+		Run: hostile.Code(hostile.I32Const(1024+int32(len(manifest))), hostile.I32Const(int32(len(words))),
+			hostile.Call(0), hostile.I32Const(-1)),
+	})
+	failed := failure(t, err)
+	assert.Equal(t, "guest_error", failed.Code)
+	assert.LessOrEqual(t, len(failed.Detail), 4096+3)
+	assert.NotContains(t, failed.Detail, "\x1b", "control characters would reach terminals")
+}
+
+// The kind is the manifest's: a call that says otherwise does not crash the host.
+func TestTheManifestDecidesTheKind(t *testing.T) {
+	t.Parallel()
+	h, digest := forge(t, hostile.Module{Without: abi.ExportInit})
+	c, _ := forgedCall(t, digest)
+	c.Kind = routine.Simulation
+	_, err := h.Run(t.Context(), c)
+	assert.NoError(t, err)
+}
+
+func TestForgedModulesAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	with := func(manifest string) hostile.Module { return hostile.Module{Manifest: manifest} }
+	edit := func(old, replacement string) hostile.Module {
+		return with(strings.Replace(hostile.Manifest("analysis"), old, replacement, 1))
+	}
+	for name, c := range map[string]struct {
+		module hostile.Module
+		code   string
+	}{
+		"imports_a_global":       {hostile.Module{Globals: []string{"g"}}, "import_unknown"},
+		"imports_another_module": {hostile.Module{Imports: []hostile.Function{{Module: "env", Name: "exec"}}}, "import_unknown"},
+		"import_of_wrong_type":   {hostile.Module{Imports: []hostile.Function{{Module: abi.Module, Name: "log"}}}, "import_signature"},
+		"no_memory":              {hostile.Module{Without: abi.ExportMemory}, "export_missing"},
+		"no_run":                 {hostile.Module{Without: abi.ExportRun}, "export_missing"},
+		"no_step":                {hostile.Module{Without: abi.ExportStep, Manifest: hostile.Manifest("simulation")}, "export_missing"},
+		"describe_outside":       {hostile.Module{Describe: hostile.I64Const(-1)}, "describe_failed"},
+		"describe_traps":         {hostile.Module{Describe: hostile.Unreachable}, "describe_failed"},
+		"start_traps":            {hostile.Module{Start: hostile.Unreachable}, "describe_failed"},
+		"needs_too_much_memory":  {hostile.Module{Pages: 60_000}, "describe_failed"},
+		"not_json":               {with("{"), "manifest_invalid"},
+		"trailing_data":          {with(hostile.Manifest("analysis") + "{}"), "manifest_invalid"},
+		"unknown_field":          {edit(`"summary"`, `"sumary"`), "manifest_invalid"},
+		"path_as_name":           {edit("forged", "../forged"), "manifest_invalid"},
+		"version_1":              {edit("1.0.0", "1"), "manifest_invalid"},
+		"two_of_a_name":          {edit(`}]}`, `},{"name":"attack","kind":"analysis","title":"","params":{}}]}`), "manifest_invalid"},
+		"kind":                   {with(hostile.Manifest("virus")), "manifest_invalid"},
+		"schema_reads_a_file":    {edit(`{"type":"object"}`, `{"$ref":"file:///etc/passwd"}`), "manifest_invalid"},
+		"schema_is_a_number":     {edit(`{"type":"object"}`, `5`), "manifest_invalid"},
+		"input_named_by_a_path":  {edit(`"title":""`, `"title":"","inputs":[{"name":"../x"}]`), "manifest_invalid"},
+		"two_inputs_of_a_name":   {edit(`"title":""`, `"title":"","inputs":[{"name":"x"},{"name":"x"}]`), "manifest_invalid"},
+		"column_of_no_type":      {edit(`"title":""`, `"title":"","inputs":[{"name":"x","columns":[{"name":"c","type":"blob"}]}]`), "manifest_invalid"},
+		"output_named_by_a_path": {edit(`"title":""`, `"title":"","outputs":[{"name":"a/b"}]`), "manifest_invalid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, err := New(t.Context(), Config{CacheDir: guesttest.CacheDir(t)})
+			require.NoError(t, err)
+			defer h.Close(context.Background())
+			_, err = h.Load(t.Context(), c.module.Encode(), false)
+			var refused *Refusal
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, c.code, refused.Code, refused)
+		})
+	}
+}
+
+// A caller that gives up is not told that the module is at fault.
+func TestGivingUpOnALoadIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	h, err := New(t.Context(), Config{})
+	require.NoError(t, err)
+	defer h.Close(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = h.Load(ctx, hostile.Module{Start: hostile.LoopForever}.Encode(), false)
+	assert.ErrorIs(t, err, context.Canceled)
+	var refused *Refusal
+	assert.False(t, errors.As(err, &refused))
+}

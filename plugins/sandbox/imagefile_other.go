@@ -1,0 +1,16 @@
+//go:build !linux
+
+package sandbox
+
+import "os"
+
+// memoryFile returns an empty file that nobody else can open.
+func memoryFile() (*os.File, error) {
+	f, err := os.CreateTemp("", "thresher-image-")
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+func seal(*os.File) error { return nil } // it has no name
