@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -10,8 +11,11 @@ import (
 )
 
 // checkRanks is on in tests only: knowing what a goroutine holds takes its id,
-// which costs a stack header's worth of parsing for each lock taken.
-var checkRanks = testing.Testing()
+// which costs a stack header's worth of parsing for each lock taken. A run with
+// benchmarks goes without, or it would measure that.
+var checkRanks = sync.OnceValue(func() bool {
+	return testing.Testing() && flag.Lookup("test.bench").Value.String() == ""
+})
 
 // held lists, by goroutine, the locks it holds or waits for, outermost first.
 var held = struct {
@@ -28,7 +32,7 @@ type heldLock struct {
 // already holds one of the same or a higher rank. The function returned undoes
 // the record and must be called by the same goroutine.
 func enter(rank Rank, name string) (leave func()) {
-	if !checkRanks {
+	if !checkRanks() {
 		return func() {}
 	}
 	id := goroutineID()

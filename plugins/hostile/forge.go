@@ -38,6 +38,7 @@ type Module struct {
 	Pages    uint32     // of memory at first; default 1
 	DataAt   int32      // where the manifest is put; default 1024
 	Without  string     // an export to leave out
+	Also     string     // another name for thresher_alloc
 }
 
 // Manifest is a manifest with one routine, attack, of that kind.
@@ -117,8 +118,9 @@ func (m Module) exports(n uint32) []byte {
 		{"thresher_run", 0, n + run},
 		{"thresher_init", 0, n + run},
 		{"thresher_step", 0, n + step},
+		{m.Also, 0, n + alloc},
 	} {
-		if e.name != m.Without {
+		if e.name != m.Without && e.name != "" {
 			exports = append(exports, append(append(text(e.name), e.kind), uleb(e.index)...))
 		}
 	}

@@ -22,7 +22,8 @@ const VegaLite = "application/vnd.vegalite.v6+json"
 // Seed is the job's seed.
 func (c *Call) Seed() uint64 { return c.seed }
 
-// Rand returns a generator that follows from the job's seed alone.
+// Rand returns a generator that follows from the job's seed alone. The top-level
+// functions of math/rand do not: they draw the same numbers in every job.
 func (c *Call) Rand() *rand.Rand { return rand.New(rand.NewPCG(c.seed, 0)) }
 
 // HasInput reports whether an optional input was given.

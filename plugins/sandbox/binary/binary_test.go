@@ -1,0 +1,129 @@
+package binary_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/plugins/builtin/guesttest"
+	"thresher/plugins/hostile"
+	"thresher/plugins/sandbox/binary"
+)
+
+func forged() []byte {
+	return hostile.Module{
+		Imports: []hostile.Function{{Module: "m", Name: "f", Params: []byte{hostile.I32}}},
+		Start:   hostile.Code(hostile.F64Const(1), hostile.Drop, hostile.I64Const(-1), hostile.Drop),
+		Run:     hostile.LoopForever,
+	}.Encode()
+}
+
+func TestAModuleIsReadAsItWasWritten(t *testing.T) {
+	wasm := forged()
+	m, err := binary.Parse(wasm)
+	require.NoError(t, err)
+	assert.Equal(t, []binary.Import{{Module: "m", Name: "f"}}, m.Imports)
+	assert.Equal(t, 1, m.Memories)
+	assert.Equal(t, binary.Export{Name: "memory", Kind: binary.KindMemory}, m.Exports[0])
+	assert.Equal(t, uint32(5), *m.Start)
+	assert.Len(t, m.Bodies, 5)
+	require.Len(t, m.Data, 1)
+	assert.True(t, m.Data[0].Active && m.Data[0].Constant)
+	assert.Equal(t, uint32(1024), m.Data[0].Offset)
+	assert.Contains(t, string(m.Data[0].Bytes), `"name":"forged"`)
+	assert.Equal(t, wasm, binary.Encode(m.Sections))
+}
+
+func TestEveryInstructionIsFound(t *testing.T) {
+	m, err := binary.Parse(forged())
+	require.NoError(t, err)
+	var ops []uint32
+	require.NoError(t, m.Bodies[4].Instructions(func(i binary.Instruction) error {
+		ops = append(ops, i.Op)
+		return nil
+	}))
+	assert.Equal(t, []uint32{0x44, 0x1a, 0x42, 0x1a, 0x0b}, ops)
+}
+
+// What a compiler makes has every kind of section, and its code is understood to
+// the last instruction.
+func TestACompiledModuleIsUnderstood(t *testing.T) {
+	m, err := binary.Parse(guesttest.Build(t, "thresher/plugins/hostile/guest"))
+	require.NoError(t, err)
+	n := 0
+	for _, b := range m.Bodies {
+		last := binary.Instruction{}
+		require.NoError(t, b.Instructions(func(i binary.Instruction) error {
+			n++
+			last = i
+			return nil
+		}))
+		require.Equal(t, uint32(0x0b), last.Op, "a function ends with end")
+		require.Equal(t, len(b.Code), last.End)
+	}
+	assert.Greater(t, n, 100_000)
+	assert.NotEmpty(t, m.Data)
+	assert.NotEmpty(t, m.Globals)
+}
+
+func TestWhatCannotBeReadIsAnErrorWithItsPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		wasm  []byte
+		place int
+		says  string
+	}{
+		"empty":           {nil, 0, "magic"},
+		"long section":    {module(6, 0xff, 0xff, 0x03), 12, "65535 bytes wanted"},
+		"endless number":  {append(module(), 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), 14, "more than 32 bits"},
+		"number too high": {append(module(), 0, 0xff, 0xff, 0xff, 0xff, 0x1f), 14, "more than 32 bits"},
+		"many entries":    {append(module(), 7, 2, 0xff, 0x01), 12, "255 entries cannot fit"},
+		"too little":      {append(module(), 8, 2, 0, 0), 11, "more than it declares"},
+		"kind of import":  {append(module(), 2, 4, 1, 0, 0, 9), 14, "import of kind 9"},
+		"data flags":      {append(module(), 11, 2, 1, 7), 12, "flags 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := binary.Parse(c.wasm)
+			var bad *binary.Error
+			require.ErrorAs(t, err, &bad)
+			assert.Contains(t, bad.Detail, c.says)
+			assert.Equal(t, c.place, bad.Offset)
+		})
+	}
+}
+
+func TestAnUnknownInstructionIsNotSkipped(t *testing.T) {
+	for _, code := range [][]byte{{0x06}, {0xfc, 99}, {0xfd, 0x94, 0x02}, {0xff}, {0x44, 1}, {0x0e, 5, 0}} {
+		err := binary.Body{Offset: 100, Code: code}.Instructions(func(binary.Instruction) error { return nil })
+		var bad *binary.Error
+		require.ErrorAs(t, err, &bad, "%x", code)
+		assert.GreaterOrEqual(t, bad.Offset, 100)
+	}
+}
+
+func module(bytes ...byte) []byte { return append([]byte("\x00asm\x01\x00\x00\x00"), bytes...) }
+
+// Nothing that can be uploaded may do more than be refused.
+func FuzzParse(f *testing.F) {
+	wasm := forged()
+	for n := range wasm {
+		f.Add(wasm[:n])
+	}
+	f.Fuzz(func(t *testing.T, wasm []byte) {
+		m, err := binary.Parse(wasm)
+		if err != nil {
+			assert.IsType(t, &binary.Error{}, err)
+			return
+		}
+		for _, b := range m.Bodies {
+			assert.LessOrEqual(t, b.Offset+len(b.Code), len(wasm))
+			_ = b.Instructions(func(i binary.Instruction) error { // it may be nonsense
+				assert.Less(t, i.Start, i.End)
+				return nil
+			})
+		}
+		again, err := binary.Parse(binary.Encode(m.Sections))
+		assert.NoError(t, err)
+		assert.Len(t, again.Sections, len(m.Sections))
+	})
+}
