@@ -43,7 +43,7 @@ func (p *datasetsPut) Run(ctx context.Context, s streams, c *commands) error {
 		return &core.Invalid{Field: "file", Message: err.Error()}
 	}
 	defer f.Close() // only read
-	if _, err := putFile(ctx, cl, f, p.Name, p.Format); err != nil {
+	if _, err := putFile(ctx, s, cl, f, p.Name, p.Format); err != nil {
 		return err
 	}
 	return (&datasetsShow{p.Name}).Run(ctx, s, c)

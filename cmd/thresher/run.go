@@ -39,16 +39,16 @@ type runCmd struct {
 }
 
 // Run runs the job on the server, or on one of its own that is gone afterwards.
-func (r *runCmd) Run(ctx context.Context, io streams, c *commands) error {
+func (r *runCmd) Run(ctx context.Context, s streams, c *commands) error {
 	if r.Remote {
-		return r.on(ctx, client.New(c.Server), io)
+		return r.on(ctx, s, client.New(c.Server))
 	}
 	dir, err := os.MkdirTemp("", "thresher-run-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, compiledCache(), r.Plugins)
 	if err != nil {
 		return err
@@ -57,13 +57,13 @@ func (r *runCmd) Run(ctx context.Context, io streams, c *commands) error {
 	if err != nil {
 		return errors.Join(err, closeEngine(ctx))
 	}
-	s := server.New(server.Config{Version: version, Log: log}, e)
+	srv := server.New(server.Config{Version: version, Log: log}, e)
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(listener) }()
-	runErr := r.on(ctx, client.New("http://"+listener.Addr().String()), io)
+	go func() { served <- srv.Serve(listener) }()
+	runErr := r.on(ctx, s, client.New("http://"+listener.Addr().String()))
 	now, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	cancel() // there is nothing to wait for
-	return errors.Join(runErr, closeEngine(now), s.Shutdown(context.WithoutCancel(ctx)), <-served)
+	return errors.Join(runErr, closeEngine(now), srv.Shutdown(context.WithoutCancel(ctx)), <-served)
 }
 
 // compiledCache is where runs without a server keep compiled plugins, so that the
@@ -77,8 +77,8 @@ func compiledCache() string {
 }
 
 // on runs the job on a server.
-func (r *runCmd) on(ctx context.Context, c *client.Client, io streams) error {
-	req, err := r.request(ctx, c)
+func (r *runCmd) on(ctx context.Context, s streams, c *client.Client) error {
+	req, err := r.request(ctx, s, c)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (r *runCmd) on(ctx context.Context, c *client.Client, io streams) error {
 	if err != nil {
 		return err
 	}
-	p := newProgress(io.err, r.Routine)
+	p := newProgress(s.err, r.Routine)
 	j, err = c.Watch(ctx, j.ID, p.show)
 	p.end()
 	if err != nil {
@@ -96,12 +96,12 @@ func (r *runCmd) on(ctx context.Context, c *client.Client, io streams) error {
 		if err := save(ctx, c, j, r.Out); err != nil {
 			return err
 		}
-		fmt.Fprintf(io.err, "saved in %s\n", r.Out)
+		fmt.Fprintf(s.err, "saved in %s\n", r.Out)
 	}
 	if err := outcome(j); err != nil {
 		return err
 	}
-	return printResult(ctx, c, j.ID, io.out)
+	return printResult(ctx, c, j.ID, s.out)
 }
 
 func printResult(ctx context.Context, c *client.Client, id string, out io.Writer) error {
@@ -117,14 +117,14 @@ func printResult(ctx context.Context, c *client.Client, id string, out io.Writer
 	return printJSON(out, json.RawMessage(raw))
 }
 
-func (r *runCmd) request(ctx context.Context, c *client.Client) (core.Request, error) {
+func (r *runCmd) request(ctx context.Context, s streams, c *client.Client) (core.Request, error) {
 	req := core.Request{Routine: r.Routine, Seed: r.Seed, Labels: r.Label, Inputs: map[string]string{}}
 	var err error
 	if req.Params, err = r.params(ctx, c); err != nil {
 		return req, err
 	}
 	for name, source := range r.Input {
-		if req.Inputs[name], err = upload(ctx, c, source); err != nil {
+		if req.Inputs[name], err = upload(ctx, s, c, source); err != nil {
 			return req, err
 		}
 	}
@@ -136,7 +136,7 @@ func (r *runCmd) request(ctx context.Context, c *client.Client) (core.Request, e
 
 // upload imports a file and returns the dataset's name. What is no file is taken
 // for a dataset or a job's table.
-func upload(ctx context.Context, c *client.Client, source string) (string, error) {
+func upload(ctx context.Context, s streams, c *client.Client, source string) (string, error) {
 	f, err := os.Open(source)
 	if err != nil {
 		if looksLikeFile(source) {
@@ -145,7 +145,7 @@ func upload(ctx context.Context, c *client.Client, source string) (string, error
 		return source, nil
 	}
 	defer f.Close() // only read
-	return putFile(ctx, c, f, datasetName(source), "")
+	return putFile(ctx, s, c, f, datasetName(source), "")
 }
 
 func looksLikeFile(source string) bool {
@@ -165,7 +165,7 @@ func datasetName(path string) string {
 	return name
 }
 
-func putFile(ctx context.Context, c *client.Client, f *os.File, name, format string) (string, error) {
+func putFile(ctx context.Context, s streams, c *client.Client, f *os.File, name, format string) (string, error) {
 	if format == "" {
 		told, err := table.FormatOf(f.Name(), "")
 		if err != nil {
@@ -173,12 +173,25 @@ func putFile(ctx context.Context, c *client.Client, f *os.File, name, format str
 		}
 		format = string(told)
 	}
-	d, err := c.PutDataset(ctx, name, format, f)
+	info, err := f.Stat()
+	if err != nil {
+		return "", &core.Invalid{Field: "file", Message: err.Error()}
+	}
+	from := io.Reader(f)
+	if info.Size() >= showFrom {
+		p := newProgress(s.err, "upload "+name)
+		defer p.end()
+		from = p.reading(f, info.Size())
+	}
+	d, err := c.PutDataset(ctx, name, format, from)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return d.Name, nil
 }
+
+// showFrom is how large an upload must be for its progress to be worth showing.
+const showFrom = 16 << 20
 
 // params puts --params and --param together. A value of --param is read as the
 // routine's schema says.

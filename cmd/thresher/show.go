@@ -83,23 +83,43 @@ func newProgress(out io.Writer, name string) *progress {
 	return p
 }
 
-// show shows a job's newest state.
+// show shows a job's newest state. In a pipe a line says something new: a phase,
+// or another tenth.
 func (p *progress) show(j core.Job) {
-	fraction, message := 0.0, string(j.Phase)
-	if j.Progress != nil {
-		fraction, message = j.Progress.Fraction, j.Progress.Message
+	if j.Progress == nil {
+		p.at(0, string(j.Phase), string(j.Phase))
+		return
 	}
+	p.at(j.Progress.Fraction, j.Progress.Message, tenth(j.Progress.Fraction))
+}
+
+// reading returns a reader that shows how much of r has been read.
+func (p *progress) reading(r io.Reader, size int64) io.Reader {
+	return io.TeeReader(r, &counter{p, size, 0})
+}
+
+type counter struct {
+	*progress
+	size, read int64
+}
+
+func (c *counter) Write(data []byte) (int, error) {
+	c.read += int64(len(data))
+	fraction := float64(c.read) / float64(max(c.size, 1))
+	c.at(fraction, fmt.Sprintf("%.0f of %.0f MB", float64(c.read)/1e6, float64(c.size)/1e6), tenth(fraction))
+	return len(data), nil
+}
+
+func tenth(fraction float64) string { return fmt.Sprintf("%d %%", int(fraction*10)*10) }
+
+// at shows a message beside the bar, or the line, unless it is as the last one.
+func (p *progress) at(fraction float64, message, line string) {
 	if p.bar != nil {
 		p.bar.Describe(fmt.Sprintf("%s: %s", p.name, message))
 		_ = p.bar.Set(int(fraction * 1000)) // a bar that cannot be drawn is no error
 		return
 	}
-	// In a pipe a line says something new: a phase, or another tenth.
-	line := string(j.Phase)
-	if j.Progress != nil {
-		line = fmt.Sprintf("%d %%", int(fraction*10)*10)
-	}
-	if line != p.last && line != "" {
+	if line != p.last {
 		p.last = line
 		fmt.Fprintf(p.out, "%s: %s\n", p.name, line)
 	}

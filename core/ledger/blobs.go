@@ -38,7 +38,13 @@ func openBlobs(dir string) (*Blobs, error) {
 	if err := os.MkdirAll(b.temp, 0o700); err != nil {
 		return nil, fmt.Errorf("blobs: %w", err)
 	}
-	return b, nil
+	// All folders at once: a folder made later would have to be made durable too.
+	for first := range 256 {
+		if err := os.MkdirAll(filepath.Join(dir, fmt.Sprintf("%02x", first)), 0o700); err != nil {
+			return nil, fmt.Errorf("blobs: %w", err)
+		}
+	}
+	return b, syncFolder(dir)
 }
 
 // Temp is a folder for files on their way to Adopt. It is emptied at the start.
@@ -93,7 +99,7 @@ func (b *Blobs) Put(ctx context.Context, r io.Reader, limit int64) (Blob, error)
 	defer os.Remove(f.Name()) // gone already once adopted
 	defer f.Close()
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, sum), &untilDone{ctx, io.LimitReader(r, limit+1)})
+	n, err := io.Copy(io.MultiWriter(f, sum), &untilDone{ctx, io.LimitReader(r, max(limit, limit+1))}) // limit+1 may be too much
 	if err != nil {
 		return Blob{}, diskError("put blob", err)
 	}
@@ -131,14 +137,11 @@ func (b *Blobs) Adopt(path, digest string) (Blob, error) {
 	}
 	blob := Blob{Digest: digest, Bytes: info.Size()}
 	place := b.Path(digest)
-	if b.Has(digest) {
-		return blob, os.Remove(path) // the same content is there
+	if b.Has(digest) { // the same content; whoever put it may not have made its name durable yet
+		return blob, errors.Join(os.Remove(path), syncFolder(filepath.Dir(place)))
 	}
 	if err := os.Chmod(path, 0o400); err != nil {
 		return Blob{}, fmt.Errorf("adopt blob: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
-		return Blob{}, diskError("adopt blob", err)
 	}
 	if err := os.Rename(path, place); err != nil {
 		return Blob{}, diskError("adopt blob", err)

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +43,7 @@ func TestABlobIsNamedAfterItsContentAndSealed(t *testing.T) {
 	info, err := f.Stat()
 	require.NoError(t, err)
 	assert.EqualValues(t, 0o400, info.Mode().Perm())
-	assert.Empty(t, names(t, b.Temp()))
+	assert.Empty(t, files(t, b.Temp()))
 }
 
 func TestTooMuchIsRefusedAndLeavesNothing(t *testing.T) {
@@ -49,8 +51,13 @@ func TestTooMuchIsRefusedAndLeavesNothing(t *testing.T) {
 	b := newBlobs(t)
 	_, err := b.Put(t.Context(), strings.NewReader("chaff"), 4)
 	assert.ErrorIs(t, err, ErrTooLarge)
-	assert.Equal(t, []string{"temp"}, names(t, b.dir))
-	assert.Empty(t, names(t, b.Temp()))
+	assert.Empty(t, files(t, b.dir))
+}
+
+func TestTheLargestLimitIsALimit(t *testing.T) {
+	t.Parallel()
+	_, err := newBlobs(t).Put(t.Context(), strings.NewReader("grain"), math.MaxInt64)
+	assert.NoError(t, err)
 }
 
 func TestADigestCannotLeaveTheFolder(t *testing.T) {
@@ -82,15 +89,17 @@ func TestHalfWrittenFilesGoAtTheNextStart(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(b.Temp(), "half"), []byte("x"), 0o600))
 	b, err := openBlobs(b.dir)
 	require.NoError(t, err)
-	assert.Empty(t, names(t, b.Temp()))
+	assert.Empty(t, files(t, b.Temp()))
 }
 
-func names(t *testing.T, dir string) (list []string) {
+// files lists the files in a folder and below.
+func files(t *testing.T, dir string) (list []string) {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	for _, e := range entries {
-		list = append(list, e.Name())
-	}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			list = append(list, path)
+		}
+		return err
+	}))
 	return list
 }

@@ -247,6 +247,9 @@ func (s *Store[T]) publishAlone(w *write[T]) {
 // else is a conflict.
 func (s *Store[T]) lookAgain(w *write[T]) (last uint64, ok bool) {
 	m, err := s.lastMessage(w.key)
+	for err != nil && w.unclear && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, nats.ErrNoResponders) && !s.ledger.conn.IsClosed() {
+		m, err = s.lastMessage(w.key) // it may be there: nothing else can be said before that is known
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return 0, w.expected == 0
@@ -279,6 +282,9 @@ const (
 // request publishes a message and returns the sequence it got.
 func (s *Store[T]) request(m *nats.Msg) (uint64, error) {
 	reply, err := s.ledger.conn.RequestMsg(m, ackWait)
+	if errors.Is(err, nats.ErrNoResponders) { // JetStream has shut itself off: nothing was stored
+		return 0, fmt.Errorf("JetStream is off: the log has the reason: %w", err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
