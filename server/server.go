@@ -70,7 +70,7 @@ func New(cfg Config, engine *core.Engine) *Server {
 	live.Mount(v1, engine)
 	content.Mount(v1, engine, cfg.MaxUpload)
 	compat.Mount(app.Group("/api"), engine)
-	api.Mount(app, engine, cfg.Version)
+	api.Mount(app, engine, cfg.Version, cfg.Log)
 	ui.Mount(app)
 	app.Use(func(c *fiber.Ctx) error {
 		return problem.New("not_found", "there is nothing at %s %s", c.Method(), c.Path())

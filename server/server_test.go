@@ -94,8 +94,25 @@ func TestWrongRequestsGetAProblemThatSaysWhat(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(got.body), &p))
 			assert.Equal(t, c.code, p.Code)
 			assert.Contains(t, got.body, c.says)
+			assert.NotEmpty(t, p.Instance)
+			assert.Equal(t, got.header.Get("X-Request-ID"), p.Instance, "the request's id, as in the log")
 		})
 	}
+}
+
+func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
+	s := servertest.Start(t, core.Limits{Slots: 1, QueueCap: 1}, hostile)
+	for range 3 {
+		got := request(t, "POST", s.URL+"/api/v1/jobs", `{"routine":"hostile/loop"}`, "Content-Type", "application/json")
+		if got.status == 202 {
+			continue
+		}
+		assert.Equal(t, 429, got.status, got.body)
+		assert.Contains(t, got.body, `"code":"queue_full"`)
+		assert.Regexp(t, `^[1-9][0-9]*$`, got.header.Get("Retry-After"))
+		return
+	}
+	t.Error("one runs, one waits, and a third was taken")
 }
 
 func TestEveryCodeIsDocumented(t *testing.T) {

@@ -7,6 +7,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"path"
 	"reflect"
 	"strings"
@@ -30,13 +31,14 @@ const maxBody = 1 << 20
 type handlers struct{ engine *core.Engine }
 
 // Mount adds the routes, and /openapi.json.
-func Mount(app *fiber.App, engine *core.Engine, version string) huma.API {
+func Mount(app *fiber.App, engine *core.Engine, version string, log *slog.Logger) huma.API {
 	huma.NewError = problem.FromHuma
 	config := huma.DefaultConfig("Thresher", version)
 	config.Info.Description = "Simulation and analysis jobs as sandboxed WebAssembly plugins."
 	config.DocsPath = "" // served by the ui, without a foreign script
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema in answers
+	config.Transformers = append(config.Transformers, problem.Transformer(log))
 	config.RejectUnknownQueryParameters = true
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	// Raw JSON is any value, not a string of bytes.

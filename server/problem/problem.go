@@ -5,6 +5,7 @@
 package problem
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
@@ -35,7 +37,8 @@ type Problem struct {
 	Line     int64        `json:"line,omitempty" doc:"Of a table that could not be imported, from 1."`
 	Column   int64        `json:"column,omitempty"`
 
-	retryAfter int // seconds; 0: no hint
+	retryAfter int   // seconds; 0: no hint
+	cause      error // what the client is not told
 }
 
 // FieldError is what is wrong with a field of a request.
@@ -108,14 +111,20 @@ func Of(err error) *Problem {
 	}
 	var fiberError *fiber.Error
 	if errors.As(err, &fiberError) {
-		return ofStatus(fiberError.Code, fiberError.Message)
+		return ofStatus(fiberError.Code, fiberError.Message, err)
 	}
 	code := core.Code(err)
 	if code == "internal" {
-		return New(code, "the server's log has the reason under the request's id")
+		return internal(err)
 	}
 	p := New(code, "%v", err)
 	p.addDetails(err)
+	return p
+}
+
+func internal(cause error) *Problem {
+	p := New("internal", "the server's log has the reason under the request's id")
+	p.cause = cause
 	return p
 }
 
@@ -151,7 +160,7 @@ func (p *Problem) addDetails(err error) {
 }
 
 // ofStatus is the problem of a status that a library chose.
-func ofStatus(status int, message string) *Problem {
+func ofStatus(status int, message string, cause error) *Problem {
 	code := map[int]string{
 		http.StatusBadRequest:                  "bad_request",
 		http.StatusNotFound:                    "not_found",
@@ -166,14 +175,14 @@ func ofStatus(status int, message string) *Problem {
 		code = "bad_request"
 	}
 	if code == "" {
-		return New("internal", "the server's log has the reason under the request's id")
+		return internal(cause)
 	}
 	return New(code, "%s", message)
 }
 
 // FromHuma makes huma's own errors, such as those of validation, problems of ours.
 func FromHuma(status int, message string, causes ...error) huma.StatusError {
-	p := ofStatus(status, message)
+	p := ofStatus(status, message, errors.Join(append(causes, errors.New(message))...))
 	for _, cause := range causes {
 		var known *Problem
 		if errors.As(cause, &known) {
@@ -190,27 +199,38 @@ func FromHuma(status int, message string, causes ...error) huma.StatusError {
 	return p
 }
 
-// Handler is Fiber's error handler: it answers with the problem, and logs what the
-// client is not told.
+// Handler is Fiber's error handler: it answers with the problem.
 func Handler(log *slog.Logger) fiber.ErrorHandler {
 	return func(c *fiber.Ctx, err error) error {
-		p := *Of(err)
-		p.Instance = c.GetRespHeader(fiber.HeaderXRequestID)
-		if p.Status >= 500 {
-			log.Error("request failed", "request", p.Instance, "method", c.Method(), "path", c.Path(), "error", err)
+		p := Of(err).complete(c, log)
+		if err := c.Status(p.Status).JSON(p); err != nil {
+			return err
 		}
-		return p.Send(c)
+		c.Set(fiber.HeaderContentType, MediaType)
+		return nil
 	}
 }
 
-// Send answers with the problem.
-func (p Problem) Send(c *fiber.Ctx) error {
+// Transformer completes the problems that huma answers with.
+func Transformer(log *slog.Logger) huma.Transformer {
+	return func(ctx huma.Context, _ string, body any) (any, error) {
+		if p, ok := body.(*Problem); ok {
+			return p.complete(humafiber.Unwrap(ctx), log), nil
+		}
+		return body, nil
+	}
+}
+
+// complete returns the problem as the answer to a request, and logs what the
+// client is not told.
+func (p Problem) complete(c *fiber.Ctx, log *slog.Logger) *Problem {
+	p.Instance = c.GetRespHeader(fiber.HeaderXRequestID)
 	if p.retryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
 	}
-	if err := c.Status(p.Status).JSON(p); err != nil {
-		return err
+	if p.Status >= 500 {
+		log.Error("request failed", "request", p.Instance, "method", c.Method(), "path", c.Path(),
+			"code", p.Code, "error", cmp.Or(p.cause, error(&p)))
 	}
-	c.Set(fiber.HeaderContentType, MediaType)
-	return nil
+	return &p
 }
