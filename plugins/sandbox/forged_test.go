@@ -309,7 +309,7 @@ func TestForgedModulesAreRefusedByName(t *testing.T) {
 		"needs_too_much_memory":  {hostile.Module{Pages: 60_000}, "describe_failed"},
 		"not_json":               {with("{"), "manifest_invalid"},
 		"trailing_data":          {with(hostile.Manifest("analysis") + "{}"), "manifest_invalid"},
-		"unknown_field":          {edit(`"summary"`, `"sumary"`), "manifest_invalid"},
+		"unknown_field":          {edit(`"summary"`, `"extra"`), "manifest_invalid"},
 		"path_as_name":           {edit("forged", "../forged"), "manifest_invalid"},
 		"version_1":              {edit("1.0.0", "1"), "manifest_invalid"},
 		"two_of_a_name":          {edit(`}]}`, `},{"name":"attack","kind":"analysis","title":"","params":{}}]}`), "manifest_invalid"},
