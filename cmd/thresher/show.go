@@ -95,17 +95,23 @@ func (p *progress) show(j core.Job) {
 
 // reading returns a reader that shows how much of r has been read.
 func (p *progress) reading(r io.Reader, size int64) io.Reader {
-	return io.TeeReader(r, &counter{p, size, 0})
+	return io.TeeReader(r, &counter{progress: p, size: size})
 }
 
 type counter struct {
 	*progress
 	size, read int64
+	shown      int // thousandths
 }
 
 func (c *counter) Write(data []byte) (int, error) {
 	c.read += int64(len(data))
 	fraction := float64(c.read) / float64(max(c.size, 1))
+	shown := int(fraction * 1000)
+	if shown == c.shown {
+		return len(data), nil
+	}
+	c.shown = shown
 	c.at(fraction, fmt.Sprintf("%.0f of %.0f MB", float64(c.read)/1e6, float64(c.size)/1e6), tenth(fraction))
 	return len(data), nil
 }
