@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"thresher/core/dispatch"
 	"thresher/core/feed"
@@ -70,15 +71,23 @@ type Engine struct {
 	jobs     *ledger.Store[job.Record]
 	datasets *ledger.Store[Dataset]
 	settings *ledger.Store[Limits]
+	batches  *ledger.Store[batchRecord]
+	bulks    *ledger.Store[Bulk]
 	dispatch *dispatch.Dispatcher
 	pool     *work.Pool
 	hub      *feed.Hub
 
 	state   *guard.Value[engineState]
 	schemas *guard.Value[map[string]*schema.Schema] // by plugin digest and routine
+	submits singleflight.Group                      // by idempotency key
 	closing atomic.Bool                             // intake is closed
-	loop    errgroup.Group                          // the dispatcher
-	halt    context.CancelFunc                      // ends the dispatcher
+	life    context.Context                         // ends when Close is called
+	halt    context.CancelFunc                      // ends it
+	loop    errgroup.Group                          // what lives as long
+
+	tally  tally
+	tidy   chan struct{} // capacity 1: retention has changed
+	pruned atomic.Uint64 // jobs deleted by retention since the start
 
 	inconsistencies atomic.Uint64
 }
@@ -105,15 +114,19 @@ func Open(ctx context.Context, cfg Config, plugins Plugins) (*Engine, error) {
 		ledger:  l,
 		state:   guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
 		schemas: guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
+		tally:   newTally(),
+		tidy:    make(chan struct{}, 1),
 	}
+	e.life, e.halt = context.WithCancel(context.Background())
 	if err := e.start(ctx); err != nil {
+		e.halt()
 		return nil, errors.Join(err, l.Close(context.WithoutCancel(ctx)))
 	}
 	return e, nil
 }
 
 func (e *Engine) start(ctx context.Context) error {
-	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), actions{e}, e.lookUp, e.cfg.Now)
+	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), e.cfg.Node, actions{e}, e.lookUp, e.cfg.Now)
 	e.pool = work.NewPool(work.Config{
 		Store:  pendingStore{e},
 		Blobs:  e.ledger.Blobs(),
@@ -130,9 +143,8 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := e.recover(ctx); err != nil {
 		return err
 	}
-	loop, halt := context.WithCancel(context.Background()) // the engine's own life, ended by Close
-	e.halt = halt
-	e.loop.Go(func() error { e.dispatch.Run(loop); return nil })
+	e.loop.Go(func() error { e.dispatch.Run(e.life); return nil })
+	e.loop.Go(func() error { e.keep(e.life); return nil })
 	return nil
 }
 
@@ -162,14 +174,14 @@ type actions struct{ e *Engine }
 
 func (a actions) Grant(id string) { a.e.pool.Grant(id) }
 
-func (a actions) Cancel(ctx context.Context, id string, why job.Error) {
-	_, err := a.e.move(ctx, id, func(job.Record) job.Event {
-		return job.Cancel{Error: why, At: a.e.cfg.Now()}
-	})
+func (a actions) End(ctx context.Context, id string, how dispatch.Ending) error {
+	err := a.e.endJob(ctx, id, how)
 	var illegal *job.IllegalMove
-	if err != nil && !errors.As(err, &illegal) && !errors.Is(err, ErrNotFound) {
-		a.e.cfg.Log.Warn("job not cancelled", "job", id, "error", err)
+	if err == nil || errors.As(err, &illegal) || errors.Is(err, ErrNotFound) {
+		return nil // illegal: it has moved on
 	}
+	a.e.cfg.Log.Warn("job not ended yet", "job", id, "error", err)
+	return err
 }
 
 var _ dispatch.Actions = actions{}

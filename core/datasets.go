@@ -59,6 +59,7 @@ func (e *Engine) PutDataset(ctx context.Context, name string, f table.Format, r 
 	if err != nil {
 		return Dataset{}, fmt.Errorf("import %s: %w", name, err)
 	}
+	defer e.ledger.Blobs().Release(blob.Digest) // the record holds it
 	return e.nameDataset(ctx, Dataset{
 		Name:    name,
 		Created: e.cfg.Now().UTC(),

@@ -82,7 +82,7 @@ func open(t *testing.T, dir string, s *script, l core.Limits) *core.Engine {
 
 func submit(t *testing.T, e *core.Engine, name string) core.Job {
 	t.Helper()
-	j, err := e.Submit(t.Context(), core.Request{Routine: "test/" + name})
+	j, err := e.Submit(t.Context(), core.Request{Routine: "test/" + name, Cache: "off"})
 	require.NoError(t, err)
 	return j
 }
@@ -197,7 +197,7 @@ func TestAPausedGuestCanBeStopped(t *testing.T) {
 func TestTheWallLimitEndsAJobButNotWhileItIsPaused(t *testing.T) {
 	t.Parallel()
 	e := open(t, t.TempDir(), newScript(), core.Limits{})
-	j, err := e.Submit(t.Context(), core.Request{Routine: "test/wait", Limits: &job.Limits{WallSeconds: 0.05}})
+	j, err := e.Submit(t.Context(), core.Request{Routine: "test/wait", Cache: "off", Limits: &job.Limits{WallSeconds: 0.05}})
 	require.NoError(t, err)
 	j = until(t, e, j.ID, job.Failed)
 	assert.Equal(t, "wall_limit", j.Outcome.Error.Code)
@@ -235,7 +235,7 @@ func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
 	until(t, e, submit(t, e, "wait").ID, job.Running)
 	submit(t, e, "wait")
 	submit(t, e, "wait")
-	_, err := e.Submit(t.Context(), core.Request{Routine: "test/wait"})
+	_, err := e.Submit(t.Context(), core.Request{Routine: "test/wait", Cache: "off"})
 	assert.Equal(t, "queue_full", core.Code(err))
 }
 
@@ -270,7 +270,7 @@ func TestRequestsThatDoNotFitAreRefusedByField(t *testing.T) {
 		"memory_too_small":  {core.Request{Routine: "test/quick", Limits: &job.Limits{MemoryBytes: 1}}, "limits.memory_bytes: 1: want 65536"},
 		"memory_too_large":  {core.Request{Routine: "test/quick", Limits: &job.Limits{MemoryBytes: 1 << 62}}, "limits.memory_bytes"},
 		"wall_negative":     {core.Request{Routine: "test/quick", Limits: &job.Limits{WallSeconds: -1}}, "limits.wall_seconds"},
-		"label_with_equals": {core.Request{Routine: "test/quick", Labels: map[string]string{"a=b": "c"}}, "labels"},
+		"label_with_equals": {core.Request{Routine: "test/quick", Cache: "off", Labels: map[string]string{"a=b": "c"}}, "labels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := e.Submit(t.Context(), c.req)
@@ -318,7 +318,7 @@ func TestListsPageAndFilter(t *testing.T) {
 	e := open(t, t.TempDir(), newScript(), core.Limits{})
 	var ids []string
 	for i := range 5 {
-		j, err := e.Submit(t.Context(), core.Request{Routine: "test/quick", Labels: map[string]string{"odd": itoa(int64(i % 2))}})
+		j, err := e.Submit(t.Context(), core.Request{Routine: "test/quick", Cache: "off", Labels: map[string]string{"odd": itoa(int64(i % 2))}})
 		require.NoError(t, err)
 		ids = append([]string{j.ID}, ids...)
 		until(t, e, j.ID, job.Completed)

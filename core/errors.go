@@ -55,6 +55,7 @@ func Code(err error) string {
 		illegal  *job.IllegalMove
 		imported *table.ImportError
 		parked   *TooManyPaused
+		reused   *KeyReused
 	)
 	switch {
 	case err == nil:
@@ -69,6 +70,8 @@ func Code(err error) string {
 		return "illegal_move"
 	case errors.As(err, &parked):
 		return "too_many_paused"
+	case errors.As(err, &reused):
+		return "key_reused"
 	case errors.Is(err, ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return "not_found"
 	case errors.Is(err, dispatch.ErrQueueFull):

@@ -15,23 +15,23 @@ import (
 const DefaultTable = "data"
 
 // inputs pins what a request names to tables, and checks that they fit.
-func (e *Engine) inputs(ctx context.Context, decl routine.Routine, given map[string]string) (map[string]job.Input, error) {
+func (e *Engine) inputs(ctx context.Context, decl routine.Routine, req Request) (map[string]job.Input, error) {
 	pinned := map[string]job.Input{}
 	for _, want := range decl.Inputs {
-		source, ok := given[want.Name]
+		source, ok := req.Inputs[want.Name]
 		if !ok && want.Optional {
 			continue
 		}
 		if !ok {
 			return nil, invalid("inputs."+want.Name, "is missing: name a dataset, or job:ID/TABLE")
 		}
-		in, err := e.input(ctx, want, source)
+		in, err := e.input(ctx, want, source, req)
 		if err != nil {
 			return nil, err
 		}
 		pinned[want.Name] = in
 	}
-	for name := range given {
+	for name := range req.Inputs {
 		if _, ok := pinned[name]; !ok {
 			return nil, invalid("inputs."+name, "%s has no such input", decl.Name)
 		}
@@ -39,9 +39,9 @@ func (e *Engine) inputs(ctx context.Context, decl routine.Routine, given map[str
 	return pinned, nil
 }
 
-func (e *Engine) input(ctx context.Context, want routine.Input, source string) (job.Input, error) {
+func (e *Engine) input(ctx context.Context, want routine.Input, source string, req Request) (job.Input, error) {
 	if ref, ok := strings.CutPrefix(source, "job:"); ok {
-		return e.jobInput(ctx, want, source, ref)
+		return e.jobInput(ctx, want, ref, req)
 	}
 	name, tbl, ok := strings.Cut(source, "/")
 	d, err := e.Dataset(ctx, name)
@@ -74,17 +74,24 @@ func columnsOf(info table.Info) []routine.Column {
 
 // jobInput pins another job's table if that job has ended, and waits for it if it
 // has not.
-func (e *Engine) jobInput(ctx context.Context, want routine.Input, source, ref string) (job.Input, error) {
+func (e *Engine) jobInput(ctx context.Context, want routine.Input, ref string, req Request) (job.Input, error) {
 	field := "inputs." + want.Name
 	id, tbl, ok := strings.Cut(ref, "/")
 	if !ok || tbl == "" {
-		return job.Input{}, invalid(field, "%q: want job:ID/TABLE", source)
+		return job.Input{}, invalid(field, "job:%s: want job:ID/TABLE", ref)
+	}
+	id, sibling, err := req.sibling(field, id)
+	if err != nil {
+		return job.Input{}, err
+	}
+	in := job.Input{Source: "job:" + id + "/" + tbl, Job: id, Table: tbl}
+	if sibling {
+		return in, nil
 	}
 	parent, err := e.jobs.Get(ctx, id)
 	if err != nil {
 		return job.Input{}, invalid(field, "no job %q", id)
 	}
-	in := job.Input{Source: source, Job: id, Table: tbl}
 	if !parent.Value.Phase.Final() {
 		return in, nil
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"thresher/core/feed"
 	"thresher/core/job"
@@ -21,18 +24,24 @@ type Job struct {
 
 // Waiting says why a job does not run yet.
 type Waiting struct {
-	On string `json:"on"` // "slots", "plugin slots" or "job ID"
+	On string `json:"on"` // such as "slots", "memory", "lock NAME" or "job ID": see docs/limits.md
 }
 
 // Filter selects jobs. The zero value selects all.
 type Filter struct {
-	Phase   job.Phase
-	Plugin  string
-	Routine string // plugin/routine
-	Kind    routine.Kind
-	Labels  map[string]string // all must be there
-	Cursor  string            // Next of the page before
-	Limit   int               // default 100, at most MaxPage
+	Phase   job.Phase         `json:"phase,omitempty"`
+	Plugin  string            `json:"plugin,omitempty"`
+	Routine string            `json:"routine,omitempty"` // plugin/routine
+	Kind    routine.Kind      `json:"kind,omitempty"`
+	Tenant  string            `json:"tenant,omitempty"`
+	Batch   string            `json:"batch,omitempty"`
+	Origin  string            `json:"origin,omitempty"` // the job that they repeat
+	Labels  map[string]string `json:"labels,omitempty"` // all must be there
+	From    time.Time         `json:"from,omitzero"`    // submitted then or later
+	To      time.Time         `json:"to,omitzero"`      // submitted before
+
+	Cursor string `json:"-"` // Next of the page before
+	Limit  int    `json:"-"` // default 100, at most MaxPage
 }
 
 // MaxPage is the most jobs a page has.
@@ -78,7 +87,7 @@ func (e *Engine) Jobs(ctx context.Context, f Filter) (Page, error) {
 	if f.Limit < 1 || f.Limit > MaxPage {
 		return Page{}, invalid("limit", "%d: want 1 to %d", f.Limit, MaxPage)
 	}
-	entries, next, err := e.jobs.List(ctx, ledger.Query{Terms: f.terms(), Before: f.Cursor, Limit: f.Limit})
+	entries, next, err := e.jobs.List(ctx, f.query())
 	if err != nil {
 		return Page{}, fmt.Errorf("list jobs: %w", err)
 	}
@@ -89,21 +98,43 @@ func (e *Engine) Jobs(ctx context.Context, f Filter) (Page, error) {
 	return page, nil
 }
 
-func (f Filter) terms() []string {
-	var terms []string
+// Empty reports whether the filter selects every job.
+func (f Filter) Empty() bool {
+	q := f.query()
+	return len(q.Terms) == 0 && q.Low == "" && q.High == ""
+}
+
+func (f Filter) query() ledger.Query {
+	q := ledger.Query{Before: f.Cursor, Limit: f.Limit}
 	add := func(key, value string) {
 		if value != "" {
-			terms = append(terms, key+"="+value)
+			q.Terms = append(q.Terms, key+"="+value)
 		}
 	}
 	add("phase", string(f.Phase))
 	add("plugin", f.Plugin)
 	add("routine", f.Routine)
 	add("kind", string(f.Kind))
+	add("tenant", f.Tenant)
+	add("batch", f.Batch)
+	add("origin", f.Origin)
 	for k, v := range f.Labels {
-		terms = append(terms, labelTerm(k, v))
+		q.Terms = append(q.Terms, labelTerm(k, v))
 	}
-	return terms
+	if !f.From.IsZero() {
+		q.Low = firstID(f.From)
+	}
+	if !f.To.IsZero() {
+		q.High = firstID(f.To)
+	}
+	return q
+}
+
+// firstID is the least id of a job submitted at that time: ids sort by time.
+func firstID(at time.Time) string {
+	var id ulid.ULID
+	_ = id.SetTime(ulid.Timestamp(at)) // the year 10889 is the last that does not fit
+	return id.String()
 }
 
 // maxParked bounds the paused guests that hold memory, in guests a slot.
@@ -186,7 +217,7 @@ func (e *Engine) Delete(ctx context.Context, id string) error {
 			return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "delete", Phase: r.Phase, Desired: r.Desired})
 		}
 		if e.dispatch.HasDependents(id) {
-			return fmt.Errorf("job %s: a waiting job reads its tables: %w", id, ErrInUse)
+			return fmt.Errorf("job %s: another job needs it: %w", id, ErrInUse)
 		}
 		err = e.jobs.Delete(ctx, id, entry.Revision)
 		if !errors.Is(err, ledger.ErrConflict) {

@@ -1,11 +1,13 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"runtime"
+	"time"
 
 	"thresher/core/dispatch"
 	"thresher/core/job"
@@ -13,21 +15,53 @@ import (
 	"thresher/core/limit"
 )
 
-// Limits are what an operator may change while the server runs.
+// Limits are what an operator may change while the server runs. Maps are by name:
+// the key "*" stands for every name without an entry of its own; without it there
+// is no limit.
 type Limits struct {
 	Slots       int            `json:"slots"`        // jobs running at once
-	PluginSlots map[string]int `json:"plugin_slots"` // of one plugin; no entry: no limit of its own
-	QueueCap    int            `json:"queue_cap"`    // jobs waiting
-	Job         job.Limits     `json:"job"`          // of a job that names none
-	MaxJob      job.Limits     `json:"max_job"`      // the most that a job may name
+	TenantSlots map[string]int `json:"tenant_slots"` // of one tenant
+	PluginSlots map[string]int `json:"plugin_slots"` // of one plugin
+	NodeSlots   map[string]int `json:"node_slots"`   // on one node
+	Locks       map[string]int `json:"locks"`        // holders of a named lock; a job's own limit counts too
+	MemoryBytes int64          `json:"memory_bytes"` // that jobs reserve together
+
+	QueueCap       int            `json:"queue_cap"`        // jobs waiting
+	TenantQueueCap map[string]int `json:"tenant_queue_cap"` // of one tenant
+
+	TenantWeights   map[string]float64 `json:"tenant_weights"`   // of its share of slot-seconds; default 1
+	AgeingSeconds   float64            `json:"ageing_seconds"`   // waiting that raises a priority by one class
+	PatienceSeconds float64            `json:"patience_seconds"` // waiting after which locks and memory are kept for a job
+
+	Retention map[string]Retention `json:"retention"` // of a tenant's jobs that have ended
+	Job       job.Limits           `json:"job"`       // of a job that names none
+	MaxJob    job.Limits           `json:"max_job"`   // the most that a job may name
 }
 
-// DefaultLimits are the limits of a new server: as many slots as cores.
+// Retention bounds what is kept of the jobs that have ended. The oldest go first,
+// whichever bound is passed; pinned ones stay. 0 means no bound.
+type Retention struct {
+	AgeSeconds float64 `json:"age_seconds"`
+	Count      int     `json:"count"`
+	Bytes      int64   `json:"bytes"` // of their outputs
+}
+
+// DefaultLimits are the limits of a new server: as many slots as cores, and three
+// quarters of the machine's memory.
 func DefaultLimits() Limits {
 	return Limits{
-		Slots:       runtime.GOMAXPROCS(0),
-		PluginSlots: map[string]int{},
-		QueueCap:    10_000,
+		Slots:           runtime.GOMAXPROCS(0),
+		TenantSlots:     map[string]int{},
+		PluginSlots:     map[string]int{},
+		NodeSlots:       map[string]int{},
+		Locks:           map[string]int{},
+		MemoryBytes:     machineMemory() / 4 * 3,
+		QueueCap:        10_000,
+		TenantQueueCap:  map[string]int{},
+		TenantWeights:   map[string]float64{},
+		AgeingSeconds:   600,
+		PatienceSeconds: 60,
+		Retention:       map[string]Retention{limit.Any: {AgeSeconds: 24 * 3600, Count: 10_000}},
 		Job: job.Limits{
 			MemoryBytes: 256 << 20,
 			WallSeconds: 3600,
@@ -43,19 +77,46 @@ func DefaultLimits() Limits {
 	}
 }
 
+// withDefaults fills in what is 0 or missing.
 func (l Limits) withDefaults() Limits {
 	d := DefaultLimits()
-	if l.Slots == 0 {
-		l.Slots = d.Slots
+	l.Slots = cmp.Or(l.Slots, d.Slots)
+	l.MemoryBytes = cmp.Or(l.MemoryBytes, d.MemoryBytes)
+	l.QueueCap = cmp.Or(l.QueueCap, d.QueueCap)
+	l.AgeingSeconds = cmp.Or(l.AgeingSeconds, d.AgeingSeconds)
+	l.PatienceSeconds = cmp.Or(l.PatienceSeconds, d.PatienceSeconds)
+	if l.Retention == nil {
+		l.Retention = d.Retention
 	}
-	if l.PluginSlots == nil {
-		l.PluginSlots = d.PluginSlots
-	}
-	if l.QueueCap == 0 {
-		l.QueueCap = d.QueueCap
-	}
+	l = l.withMaps()
 	l.Job = orDefault(l.Job, d.Job)
 	l.MaxJob = orDefault(l.MaxJob, d.MaxJob)
+	return l
+}
+
+// withMaps makes a map of every one that is missing.
+func (l Limits) withMaps() Limits {
+	for _, m := range []*map[string]int{&l.TenantSlots, &l.PluginSlots, &l.NodeSlots, &l.Locks, &l.TenantQueueCap} {
+		if *m == nil {
+			*m = map[string]int{}
+		}
+	}
+	if l.TenantWeights == nil {
+		l.TenantWeights = map[string]float64{}
+	}
+	if l.Retention == nil {
+		l.Retention = map[string]Retention{}
+	}
+	return l
+}
+
+// clone copies what is shared by copies of l.
+func (l Limits) clone() Limits {
+	for _, m := range []*map[string]int{&l.TenantSlots, &l.PluginSlots, &l.NodeSlots, &l.Locks, &l.TenantQueueCap} {
+		*m = maps.Clone(*m)
+	}
+	l.TenantWeights = maps.Clone(l.TenantWeights)
+	l.Retention = maps.Clone(l.Retention)
 	return l
 }
 
@@ -80,6 +141,8 @@ func orDefault(l, d job.Limits) job.Limits {
 const (
 	maxSlots    = 4096
 	maxQueueCap = 10_000_000
+	maxSeconds  = 10 * 365 * 24 * 3600
+	maxWeight   = 1e6
 )
 
 func (l Limits) check() error {
@@ -89,15 +152,45 @@ func (l Limits) check() error {
 	if l.QueueCap < 1 || l.QueueCap > maxQueueCap {
 		return invalid("queue_cap", "%d: want 1 to %d", l.QueueCap, maxQueueCap)
 	}
-	for plugin, n := range l.PluginSlots {
-		if n < 0 || n > maxSlots {
-			return invalid("plugin_slots."+plugin, "%d: want 0 to %d", n, maxSlots)
+	for field, m := range map[string]map[string]int{
+		"tenant_slots": l.TenantSlots, "plugin_slots": l.PluginSlots, "node_slots": l.NodeSlots, "locks": l.Locks,
+		"tenant_queue_cap": l.TenantQueueCap,
+	} {
+		most := maxSlots
+		if field == "tenant_queue_cap" {
+			most = maxQueueCap
+		}
+		for name, n := range m {
+			if n < 0 || n > most {
+				return invalid(field+"."+name, "%d: want 0 to %d", n, most)
+			}
+		}
+	}
+	for name, w := range l.TenantWeights {
+		if !(w > 0 && w <= maxWeight) { // so that NaN is refused
+			return invalid("tenant_weights."+name, "%g: want more than 0 and at most %g", w, float64(maxWeight))
+		}
+	}
+	for field, seconds := range map[string]float64{"ageing_seconds": l.AgeingSeconds, "patience_seconds": l.PatienceSeconds} {
+		if !(seconds > 0 && seconds <= maxSeconds) {
+			return invalid(field, "%g: want more than 0 and at most %d", seconds, maxSeconds)
+		}
+	}
+	for tenant, r := range l.Retention {
+		if !(r.AgeSeconds >= 0 && r.AgeSeconds <= maxSeconds) || r.Count < 0 || r.Bytes < 0 {
+			return invalid("retention."+tenant, "bounds are not negative, and age_seconds at most %d; 0 means none", maxSeconds)
 		}
 	}
 	if err := checkJobLimits("max_job", l.MaxJob, hardest()); err != nil {
 		return err
 	}
-	return checkJobLimits("job", l.Job, l.MaxJob)
+	if err := checkJobLimits("job", l.Job, l.MaxJob); err != nil {
+		return err
+	}
+	if l.MemoryBytes < l.Job.MemoryBytes {
+		return invalid("memory_bytes", "%d: want at least job.memory_bytes, %d, or no job could run", l.MemoryBytes, l.Job.MemoryBytes)
+	}
+	return nil
 }
 
 func hardest() job.Limits {
@@ -122,11 +215,19 @@ func checkJobLimits(field string, l, most job.Limits) error {
 }
 
 func (l Limits) dispatch() dispatch.Limits {
+	l = l.clone()
 	return dispatch.Limits{
-		Limits:   limit.Limits{Slots: l.Slots, PluginSlots: maps.Clone(l.PluginSlots)},
-		QueueCap: l.QueueCap,
+		Limits: limit.Limits{
+			Slots: l.Slots, TenantSlots: l.TenantSlots, PluginSlots: l.PluginSlots, NodeSlots: l.NodeSlots,
+			Locks: l.Locks, MemoryBytes: l.MemoryBytes, Weights: l.TenantWeights,
+			Ageing: duration(l.AgeingSeconds), Patience: duration(l.PatienceSeconds),
+		},
+		QueueCap:       l.QueueCap,
+		TenantQueueCap: l.TenantQueueCap,
 	}
 }
+
+func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
 // jobLimits completes what a request names.
 func (e *Engine) jobLimits(given *job.Limits) (job.Limits, error) {
@@ -135,15 +236,15 @@ func (e *Engine) jobLimits(given *job.Limits) (job.Limits, error) {
 		return l.Job, nil
 	}
 	limits := orDefault(*given, l.Job)
+	if limits.MemoryBytes > l.MemoryBytes {
+		return limits, invalid("limits.memory_bytes", "%d: all jobs together have %d", limits.MemoryBytes, l.MemoryBytes)
+	}
 	return limits, checkJobLimits("limits", limits, l.MaxJob)
 }
 
 // Limits returns the limits in force.
 func (e *Engine) Limits() (l Limits) {
-	e.state.Must(func(s *engineState) {
-		l = s.limits
-		l.PluginSlots = maps.Clone(l.PluginSlots)
-	})
+	e.state.Must(func(s *engineState) { l = s.limits.clone() })
 	return l
 }
 
@@ -152,9 +253,7 @@ const limitsKey = "limits"
 // SetLimits changes the limits, all of them, durably. Jobs that run keep running: where there
 // are more than the new limits allow, nothing starts until enough have ended.
 func (e *Engine) SetLimits(ctx context.Context, l Limits) error {
-	if l.PluginSlots == nil {
-		l.PluginSlots = map[string]int{}
-	}
+	l = l.withMaps().clone()
 	if err := l.check(); err != nil {
 		return err
 	}
@@ -168,6 +267,10 @@ func (e *Engine) SetLimits(ctx context.Context, l Limits) error {
 		return fmt.Errorf("set limits: %w", err)
 	}
 	e.useLimits(l)
+	select {
+	case e.tidy <- struct{}{}:
+	default: // it is going to look anyway
+	}
 	return nil
 }
 
@@ -185,6 +288,6 @@ func (e *Engine) restoreLimits(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read limits: %w", err)
 	}
-	e.useLimits(entry.Value)
+	e.useLimits(entry.Value.withDefaults()) // those of an older version lack what is new
 	return nil
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -26,10 +27,35 @@ func jobTerms(_ string, r job.Record) []string {
 	if r.Lease != nil {
 		terms = append(terms, termLeased)
 	}
+	terms = append(terms, "tenant="+r.Tenant)
+	if r.Phase.Final() && !r.Pinned {
+		terms = append(terms, termEnded(r.Tenant))
+	}
+	if b := r.Spec.Batch; b != "" {
+		terms = append(terms, "batch="+b, batchTerm(b, r.Phase))
+	}
+	if r.Spec.Origin != "" {
+		terms = append(terms, "origin="+r.Spec.Origin)
+	}
+	if r.Spec.Request != nil {
+		terms = append(terms, requestTerm(r.Tenant, r.Spec.Request.Key))
+	}
+	if key := r.Spec.CacheKey; key != "" && r.Phase == job.Completed && r.CacheHit == "" {
+		terms = append(terms, cacheTerm(key))
+	}
 	return terms
 }
 
 const termLeased = "leased"
+
+// termEnded is the jobs that retention may take.
+func termEnded(tenant string) string { return "ended=" + tenant }
+
+func batchTerm(batch string, p job.Phase) string { return "batch=" + batch + "/" + string(p) }
+
+func requestTerm(tenant, key string) string { return "request=" + tenant + "/" + key }
+
+func cacheTerm(key string) string { return "cache=" + key }
 
 func labelTerm(key, value string) string { return "label:" + key + "=" + value }
 
@@ -42,7 +68,17 @@ func (e *Engine) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	e.hub = feed.New(e.jobs.Revision())
-	e.datasets, err = ledger.OpenStore(ctx, e.ledger, "datasets", ledger.StoreConfig[Dataset]{})
+	e.datasets, err = ledger.OpenStore(ctx, e.ledger, "datasets", ledger.StoreConfig[Dataset]{Observe: e.trackDataset})
+	if err != nil {
+		return err
+	}
+	e.batches, err = ledger.OpenStore(ctx, e.ledger, "batches", ledger.StoreConfig[batchRecord]{Index: batchTerms})
+	if err != nil {
+		return err
+	}
+	e.bulks, err = ledger.OpenStore(ctx, e.ledger, "bulks", ledger.StoreConfig[Bulk]{
+		Index: func(_ string, b Bulk) []string { return []string{b.State} },
+	})
 	if err != nil {
 		return err
 	}
@@ -53,6 +89,8 @@ func (e *Engine) openStores(ctx context.Context) (err error) {
 // observe passes a committed change on: to the guest it concerns, to the
 // dispatcher, to subscribers. The ledger calls it in commit order.
 func (e *Engine) observe(c ledger.Change[job.Record]) {
+	e.trackJob(c)
+	e.tally.observe(c)
 	if c.Replay {
 		return // recover reads the view instead, once
 	}
@@ -63,8 +101,8 @@ func (e *Engine) observe(c ledger.Change[job.Record]) {
 	e.publish(c)
 }
 
-// recover takes back the leases of the process that is gone, puts what is pending
-// in the queue, and clears away blobs that nothing names.
+// recover takes back the leases of the process that is gone, tells the dispatcher
+// of every job that has not ended, and clears away blobs that nothing names.
 func (e *Engine) recover(ctx context.Context) error {
 	if err := e.restoreLimits(ctx); err != nil {
 		return err
@@ -78,14 +116,19 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("take back leases: %w", err)
 	}
-	err = e.each(ctx, "phase="+string(job.Pending), func(_ string, r job.Record) error {
-		e.dispatch.Observe(r, false)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("queue pending jobs: %w", err)
+	for _, p := range []job.Phase{job.Pending, job.Paused} {
+		err = e.each(ctx, "phase="+string(p), func(_ string, r job.Record) error {
+			e.dispatch.Observe(r, false)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("queue %s jobs: %w", p, err)
+		}
 	}
-	return e.sweepBlobs(ctx)
+	if err := errors.Join(e.abandonBatches(ctx), e.interruptBulks(ctx)); err != nil {
+		return err
+	}
+	return e.ledger.Blobs().Sweep(ctx)
 }
 
 // each calls fn with every job under a term, oldest first. fn may change the job.

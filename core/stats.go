@@ -14,6 +14,9 @@ type Stats struct {
 	Waiting            int               `json:"waiting"` // for a slot, or for another job
 	Slots              int               `json:"slots"`
 	QueueCap           int               `json:"queue_cap"`
+	MemoryBytes        int64             `json:"memory_bytes"` // reserved by jobs
+	MemoryBudget       int64             `json:"memory_budget_bytes"`
+	Pruned             uint64            `json:"pruned"` // jobs deleted by retention since the start
 	Datasets           int               `json:"datasets"`
 	Subscribers        int               `json:"subscribers"`
 	DroppedSubscribers uint64            `json:"dropped_subscribers"`
@@ -29,6 +32,9 @@ func (e *Engine) Stats(ctx context.Context) Stats {
 		Jobs:            make(map[job.Phase]int, len(job.Phases)),
 		Slots:           l.Slots,
 		QueueCap:        l.QueueCap,
+		MemoryBytes:     e.dispatch.Memory(),
+		MemoryBudget:    l.MemoryBytes,
+		Pruned:          e.pruned.Load(),
 		Datasets:        e.datasets.Count(ctx, ""),
 		Inconsistencies: e.inconsistencies.Load(),
 		Revision:        e.jobs.Revision(),

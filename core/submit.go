@@ -1,12 +1,14 @@
 package core
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -19,19 +21,30 @@ import (
 
 // Request asks for a job.
 type Request struct {
-	Routine  string            `json:"routine"`            // plugin/routine
+	Routine  string            `json:"routine"`            // plugin/routine[@version]
 	Params   json.RawMessage   `json:"params,omitempty"`   // an object that fits the routine's schema
 	Inputs   map[string]string `json:"inputs,omitempty"`   // input → DATASET[/TABLE] or job:ID/TABLE
-	Seed     *uint64           `json:"seed,omitempty"`     // drawn if absent
+	Seed     *uint64           `json:"seed,omitempty"`     // if absent: 0 for an analysis, drawn for a simulation
 	Labels   map[string]string `json:"labels,omitempty"`   // to find it by
 	Priority string            `json:"priority,omitempty"` // low, normal (default) or high
 	Limits   *job.Limits       `json:"limits,omitempty"`   // zero fields take the default
+	Locks    []job.Lock        `json:"locks,omitempty"`    // held while it runs
+	After    []string          `json:"after,omitempty"`    // jobs that must complete first
+	Cache    string            `json:"cache,omitempty"`    // on (default) or off: never share another's run
+	Tenant   string            `json:"tenant,omitempty"`   // whose job it is; default "default"
+
+	Key string `json:"-"` // idempotency key; empty: each submit is a new job
+
+	batch    string            // that it is part of
+	siblings map[string]string // name → id of those in its batch
 }
 
 // Bounds of a request.
 const (
 	MaxLabels      = 16
 	MaxLabelLength = 63
+	MaxLocks       = 16
+	MaxAfter       = 64
 	maxSeed        = 1<<53 - 1 // what every JSON reader keeps exactly
 	maxParams      = 256 << 10 // bytes, with defaults filled in: a record must stay small
 )
@@ -41,26 +54,76 @@ func (e *Engine) Submit(ctx context.Context, req Request) (Job, error) {
 	if err := e.closed(); err != nil {
 		return Job{}, err
 	}
+	req.Tenant = cmp.Or(req.Tenant, DefaultTenant)
+	if !routine.ValidName(req.Tenant) {
+		return Job{}, invalid("tenant", "%q: want up to 64 lower case letters, digits, dashes and underscores", req.Tenant)
+	}
+	if len(req.Key) > MaxKey {
+		return Job{}, invalid("header.Idempotency-Key", "%d bytes: the limit is %d", len(req.Key), MaxKey)
+	}
+	if req.Key != "" {
+		return e.once(ctx, req)
+	}
+	return e.create(ctx, req, nil)
+}
+
+// DefaultTenant is whose jobs are that name no tenant.
+const DefaultTenant = "default"
+
+// create writes a new job: pending, or completed where the cache has its result.
+func (e *Engine) create(ctx context.Context, req Request, once *job.Request) (Job, error) {
 	spec, err := e.specOf(ctx, req)
 	if err != nil {
 		return Job{}, err
 	}
-	r := job.Record{
-		ID:      ulid.Make().String(),
-		Tenant:  "default",
+	spec.Request = once
+	return e.write(ctx, req.Tenant, spec)
+}
+
+// write makes a job of a spec durable.
+func (e *Engine) write(ctx context.Context, tenant string, spec job.Spec) (Job, error) {
+	r := e.newRecord(ulid.Make().String(), tenant, spec)
+	if !e.isCached(ctx, spec.CacheKey) {
+		if err := e.dispatch.Admit(r.ID, tenant); err != nil {
+			return Job{}, err
+		}
+		defer e.dispatch.Withdraw(r.ID)
+	}
+	if err := e.put(ctx, r); err != nil {
+		return Job{}, err
+	}
+	return e.Job(ctx, r.ID)
+}
+
+func (e *Engine) newRecord(id, tenant string, spec job.Spec) job.Record {
+	return job.Record{
+		ID:      id,
+		Tenant:  tenant,
 		Spec:    spec,
 		Desired: job.WantRun,
 		Phase:   job.Pending,
 		Created: e.cfg.Now().UTC(),
 	}
-	if err := e.dispatch.Admit(r.ID); err != nil {
-		return Job{}, err
+}
+
+// put writes a new record, completed at once where the cache has its result.
+func (e *Engine) put(ctx context.Context, r job.Record) error {
+	inputs := inputDigests(r.Spec)
+	if !e.ledger.Blobs().Hold(inputs...) {
+		return invalid("inputs", "the data of an input is gone: its dataset or job was deleted")
 	}
-	defer e.dispatch.Withdraw(r.ID)
+	defer e.ledger.Blobs().Release(inputs...)
+	if from, release, found := e.cached(ctx, r.Spec.CacheKey); found {
+		defer release()
+		var err error
+		if r, err = job.Apply(r, e.hit(from)); err != nil {
+			return fmt.Errorf("submit: %w", err)
+		}
+	}
 	if _, err := e.jobs.Create(ctx, r.ID, r); err != nil {
-		return Job{}, fmt.Errorf("submit: %w", err)
+		return fmt.Errorf("submit: %w", err)
 	}
-	return e.Job(ctx, r.ID)
+	return nil
 }
 
 func (e *Engine) specOf(ctx context.Context, req Request) (job.Spec, error) {
@@ -68,42 +131,109 @@ func (e *Engine) specOf(ctx context.Context, req Request) (job.Spec, error) {
 	if err != nil {
 		return job.Spec{}, err
 	}
-	params, err := e.params(plugin, decl, req.Params)
-	if err != nil {
-		return job.Spec{}, err
+	spec := job.Spec{
+		Routine: plugin.Name + "/" + decl.Name,
+		Version: plugin.Version,
+		Digest:  plugin.Digest,
+		Kind:    decl.Kind,
+		Labels:  req.Labels,
+		Batch:   req.batch,
 	}
-	inputs, err := e.inputs(ctx, decl, req.Inputs)
-	if err != nil {
-		return job.Spec{}, err
+	if spec.Params, err = e.params(plugin, decl, req.Params); err != nil {
+		return spec, err
 	}
-	priority, err := parsePriority(req.Priority)
-	if err != nil {
-		return job.Spec{}, err
+	if spec.Inputs, err = e.inputs(ctx, decl, req); err != nil {
+		return spec, err
+	}
+	if spec.Priority, err = parsePriority(req.Priority); err != nil {
+		return spec, err
 	}
 	if err := checkLabels(req.Labels); err != nil {
-		return job.Spec{}, err
+		return spec, err
 	}
-	limits, err := e.jobLimits(req.Limits)
-	if err != nil {
-		return job.Spec{}, err
+	if spec.Limits, err = e.jobLimits(req.Limits); err != nil {
+		return spec, err
 	}
-	seed, err := seedOf(req.Seed)
-	if err != nil {
-		return job.Spec{}, err
+	if spec.Locks, err = locksOf(req.Locks); err != nil {
+		return spec, err
 	}
-	return job.Spec{
-		Routine:  plugin.Name + "/" + decl.Name,
-		Version:  plugin.Version,
-		Digest:   plugin.Digest,
-		Kind:     decl.Kind,
-		Params:   params,
-		Inputs:   inputs,
-		Seed:     seed,
-		Labels:   req.Labels,
-		Priority: priority,
-		Limits:   limits,
-	}, nil
+	if spec.After, err = e.after(ctx, req); err != nil {
+		return spec, err
+	}
+	if spec.Seed, err = seedOf(req.Seed, decl.Kind); err != nil {
+		return spec, err
+	}
+	switch req.Cache {
+	case "", "on":
+		spec.CacheKey = cacheKey(spec)
+	case "off":
+	default:
+		return spec, invalid("cache", "%q: want on or off", req.Cache)
+	}
+	return spec, nil
 }
+
+// after checks the jobs that must complete first. They exist before the job that
+// names them, so there can be no circle.
+func (e *Engine) after(ctx context.Context, req Request) (ids []string, err error) {
+	if len(req.After) > MaxAfter {
+		return nil, invalid("after", "%d jobs: the limit is %d", len(req.After), MaxAfter)
+	}
+	for _, ref := range req.After {
+		id, sibling, err := req.sibling("after", ref)
+		if err != nil {
+			return nil, err
+		}
+		if ids = append(ids, id); sibling {
+			continue
+		}
+		parent, err := e.jobs.Get(ctx, id)
+		if err != nil {
+			return nil, invalid("after", "no job %q", id)
+		}
+		if p := parent.Value.Phase; p.Final() && p != job.Completed {
+			return nil, invalid("after", "job %s is %s: only a completed job can be followed", id, p)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// sibling resolves @NAME, which names another job of the same batch, to its id.
+func (r Request) sibling(field, ref string) (id string, found bool, err error) {
+	name, ok := strings.CutPrefix(ref, "@")
+	if !ok {
+		return ref, false, nil
+	}
+	if id, found = r.siblings[name]; !found {
+		return "", false, invalid(field, "no job in this batch is named %q", name)
+	}
+	return id, true, nil
+}
+
+// locksOf checks named locks and sorts them.
+func locksOf(given []job.Lock) ([]job.Lock, error) {
+	if len(given) > MaxLocks {
+		return nil, invalid("locks", "%d locks: the limit is %d", len(given), MaxLocks)
+	}
+	locks := slices.Clone(given)
+	slices.SortFunc(locks, func(a, b job.Lock) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range locks {
+		l := &locks[i]
+		l.Limit = cmp.Or(l.Limit, 1)
+		switch {
+		case !lockName.MatchString(l.Name):
+			return nil, invalid("locks", "name %q: want up to 128 letters, digits and . _ : / -", l.Name)
+		case l.Limit < 1 || l.Limit > maxSlots:
+			return nil, invalid("locks", "%s: limit %d: want 1 to %d", l.Name, l.Limit, maxSlots)
+		case i > 0 && locks[i-1].Name == l.Name:
+			return nil, invalid("locks", "%s is named twice", l.Name)
+		}
+	}
+	return locks, nil
+}
+
+var lockName = regexp.MustCompile(`^[A-Za-z0-9._:/-]{1,128}$`)
 
 // routine finds what a request names.
 func (e *Engine) routine(name string) (Plugin, routine.Routine, error) {
@@ -185,15 +315,15 @@ func checkLabels(labels map[string]string) error {
 	return nil
 }
 
-func seedOf(given *uint64) (uint64, error) {
-	if given == nil {
-		var b [4]byte
-		if _, err := rand.Read(b[:]); err != nil {
-			return 0, fmt.Errorf("draw a seed: %w", err)
-		}
-		return uint64(binary.LittleEndian.Uint32(b[:])), nil
-	}
-	if *given > maxSeed {
+// seedOf returns the seed given. A simulation without one gets one of its own; an
+// analysis is the same whatever the seed, as a rule, so that it can be cached.
+func seedOf(given *uint64, kind routine.Kind) (uint64, error) {
+	switch {
+	case given == nil && kind == routine.Analysis:
+		return 0, nil
+	case given == nil:
+		return uint64(rand.Uint32()), nil
+	case *given > maxSeed:
 		return 0, invalid("seed", "%d: the largest is %d", *given, uint64(maxSeed))
 	}
 	return *given, nil

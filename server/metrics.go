@@ -46,6 +46,8 @@ var (
 	slotsDesc   = prometheus.NewDesc("thresher_slots", "Jobs that may run at once.", nil, nil)
 	runningDesc = prometheus.NewDesc("thresher_slots_in_use", "Jobs that hold a slot.", nil, nil)
 	waitingDesc = prometheus.NewDesc("thresher_jobs_waiting", "Jobs that wait for a slot or for another job.", nil, nil)
+	memoryDesc  = prometheus.NewDesc("thresher_memory_reserved_bytes", "Memory that jobs reserve.", nil, nil)
+	prunedDesc  = prometheus.NewDesc("thresher_jobs_pruned_total", "Jobs deleted by retention.", nil, nil)
 	subsDesc    = prometheus.NewDesc("thresher_subscribers", "Event streams open.", nil, nil)
 	droppedDesc = prometheus.NewDesc("thresher_subscribers_dropped_total", "Event streams ended because their client was slow.", nil, nil)
 	inconsDesc  = prometheus.NewDesc("thresher_inconsistencies_total", "Breaches that audits found.", nil, nil)
@@ -53,7 +55,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (engineMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, subsDesc, droppedDesc, inconsDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, memoryDesc, prunedDesc, subsDesc, droppedDesc, inconsDesc} {
 		ch <- d
 	}
 }
@@ -67,6 +69,8 @@ func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(slotsDesc, prometheus.GaugeValue, float64(s.Slots))
 	ch <- prometheus.MustNewConstMetric(runningDesc, prometheus.GaugeValue, float64(s.Running))
 	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting))
+	ch <- prometheus.MustNewConstMetric(memoryDesc, prometheus.GaugeValue, float64(s.MemoryBytes))
+	ch <- prometheus.MustNewConstMetric(prunedDesc, prometheus.CounterValue, float64(s.Pruned))
 	ch <- prometheus.MustNewConstMetric(subsDesc, prometheus.GaugeValue, float64(s.Subscribers))
 	ch <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(s.DroppedSubscribers))
 	ch <- prometheus.MustNewConstMetric(inconsDesc, prometheus.CounterValue, float64(s.Inconsistencies))

@@ -103,7 +103,7 @@ func TestWrongRequestsGetAProblemThatSaysWhat(t *testing.T) {
 func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
 	s := servertest.Start(t, core.Limits{Slots: 1, QueueCap: 1}, hostile)
 	for range 3 {
-		got := request(t, "POST", s.URL+"/api/v1/jobs", `{"routine":"hostile/loop"}`, "Content-Type", "application/json")
+		got := request(t, "POST", s.URL+"/api/v1/jobs", `{"routine":"hostile/loop","cache":"off"}`, "Content-Type", "application/json")
 		if got.status == 202 {
 			continue
 		}
@@ -225,7 +225,7 @@ func TestASubscriberThatNeverReadsHarmsNobody(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	for range 30 {
-		j, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/nothing"}, time.Minute)
+		j, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/nothing", Cache: "off"}, time.Minute)
 		require.NoError(t, err)
 		require.Equal(t, job.Completed, j.Phase)
 	}

@@ -29,8 +29,16 @@ type Actions interface {
 	// [Dispatcher.Settle] once the grant has been written or has come to nothing
 	// and no guest of it is left.
 	Grant(id string)
-	// Cancel fails a job that no worker holds.
-	Cancel(ctx context.Context, id string, why job.Error)
+	// End ends a job that no worker holds. An error means that it could not be
+	// written now: it is asked for again.
+	End(ctx context.Context, id string, how Ending) error
+}
+
+// Ending is how a job ends without a run of its own: it fails, or it gets the
+// outcome of another job.
+type Ending struct {
+	Failure *job.Error
+	Twin    string // the job that completed with the same cache key
 }
 
 // Parents looks a job up, to see whether those that wait for it may go on.
@@ -41,11 +49,15 @@ var ErrQueueFull = errors.New("the queue is full")
 
 // QueueFull says when there may be room again.
 type QueueFull struct {
+	Tenant     string // whose queue it is; empty for that of all
 	Cap        int
 	RetryAfter time.Duration // from the rate at which jobs ended lately
 }
 
 func (e *QueueFull) Error() string {
+	if e.Tenant != "" {
+		return fmt.Sprintf("%d jobs of tenant %s are waiting already: %v", e.Cap, e.Tenant, ErrQueueFull)
+	}
 	return fmt.Sprintf("%d jobs are waiting already: %v", e.Cap, ErrQueueFull)
 }
 
@@ -55,7 +67,8 @@ func (e *QueueFull) Unwrap() error { return ErrQueueFull }
 // Limits are the limits that the dispatcher keeps.
 type Limits struct {
 	limit.Limits
-	QueueCap int // jobs waiting, for a slot or for another job
+	QueueCap       int            // jobs waiting, for a slot or for another job
+	TenantQueueCap map[string]int // likewise, of one tenant
 }
 
 // Dispatcher hands out slots. Its methods may be called concurrently.
@@ -65,36 +78,42 @@ type Dispatcher struct {
 	now     func() time.Time
 	state   *guard.Value[state]
 	grants  chan struct{} // capacity 1: something may be granted
-	cancels chan struct{} // capacity 1: something is to be cancelled
+	endings chan struct{} // capacity 1: something is to be ended
 }
 
 // New returns a dispatcher that knows no job yet and, until Run is called, grants
 // nothing.
-func New(l Limits, actions Actions, parents Parents, now func() time.Time) *Dispatcher {
+func New(l Limits, node string, actions Actions, parents Parents, now func() time.Time) *Dispatcher {
 	return &Dispatcher{
 		actions: actions,
 		parents: parents,
 		now:     now,
-		state:   guard.New("dispatch", guard.RankDispatch, newState(l)),
+		state:   guard.New("dispatch", guard.RankDispatch, newState(l, node)),
 		grants:  make(chan struct{}, 1),
-		cancels: make(chan struct{}, 1),
+		endings: make(chan struct{}, 1),
 	}
 }
 
-// Run grants and cancels until ctx ends.
+// Run grants and ends jobs until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) {
 	var loops errgroup.Group
 	loops.Go(func() error { d.grantLoop(ctx); return nil })
-	loops.Go(func() error { d.cancelLoop(ctx); return nil })
+	loops.Go(func() error { d.endLoop(ctx); return nil })
 	_ = loops.Wait() // neither returns an error
 }
 
+// lookAgain is how often the queue is looked at where nothing happens: priorities
+// rise and patience ends by time alone.
+const lookAgain = time.Second
+
 func (d *Dispatcher) grantLoop(ctx context.Context) {
-	for await(ctx, d.grants) {
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for await(ctx, d.grants, again.C) {
 		for {
 			var id string
 			var ok bool
-			d.state.Must(func(s *state) { id, ok = s.grantNext() })
+			d.state.Must(func(s *state) { id, ok = s.grantNext(d.now()) })
 			if !ok || ctx.Err() != nil {
 				break
 			}
@@ -103,21 +122,32 @@ func (d *Dispatcher) grantLoop(ctx context.Context) {
 	}
 }
 
-func (d *Dispatcher) cancelLoop(ctx context.Context) {
-	for await(ctx, d.cancels) {
-		var doomed map[string]job.Error
-		d.state.Must(func(s *state) { doomed, s.doomed = s.doomed, map[string]job.Error{} })
-		for id, why := range doomed {
-			d.actions.Cancel(ctx, id, why)
+// endLoop carries out endings. One that could not be written is asked for again,
+// with the next look.
+func (d *Dispatcher) endLoop(ctx context.Context) {
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for await(ctx, d.endings, again.C) {
+		var due map[string]Ending
+		d.state.Must(func(s *state) { due, s.endings = s.endings, map[string]Ending{} })
+		for id, how := range due {
+			if ctx.Err() != nil {
+				return
+			}
+			if err := d.actions.End(ctx, id, how); err != nil {
+				d.state.Must(func(s *state) { s.endAgain(id, how) })
+			}
 		}
 	}
 }
 
-func await(ctx context.Context, signal <-chan struct{}) bool {
+func await(ctx context.Context, signal <-chan struct{}, again <-chan time.Time) bool {
 	select {
 	case <-ctx.Done():
 		return false
 	case <-signal:
+		return true
+	case <-again:
 		return true
 	}
 }
@@ -133,12 +163,14 @@ func ring(signal chan<- struct{}) {
 // it was deleted. Changes must come in commit order.
 func (d *Dispatcher) Observe(r job.Record, deleted bool) {
 	d.state.Must(func(s *state) {
-		delete(s.admitted, r.ID)
+		if s.admitted(r.ID) {
+			s.aside.remove(r.ID)
+		}
 		if s.granting[r.ID] != nil {
 			s.granting[r.ID] = &change{r, deleted}
 			return
 		}
-		s.place(r, deleted, d.parents)
+		s.place(r, deleted, d.parents, d.now())
 		if r.Phase.Final() && r.Ended != nil {
 			s.drain.ended(*r.Ended)
 		}
@@ -148,36 +180,27 @@ func (d *Dispatcher) Observe(r job.Record, deleted bool) {
 
 // Settle ends a grant: from here on the records decide again who runs.
 func (d *Dispatcher) Settle(id string) {
-	d.state.Must(func(s *state) { s.settle(id, d.parents) })
+	d.state.Must(func(s *state) { s.settle(id, d.parents, d.now()) })
 	d.signal()
 }
 
 func (d *Dispatcher) signal() {
 	ring(d.grants)
-	ring(d.cancels)
+	ring(d.endings)
 }
 
 // Admit makes room in the queue for a job about to be submitted, or returns a
 // *[QueueFull]. Its record's first change takes the room over; Withdraw gives it
 // back where no record came of it.
-func (d *Dispatcher) Admit(id string) error {
-	var full *QueueFull
-	d.state.Must(func(s *state) {
-		if s.waiting() >= s.limits.QueueCap {
-			full = &QueueFull{Cap: s.limits.QueueCap, RetryAfter: s.drain.retryAfter(d.now())}
-			return
-		}
-		s.admitted[id] = struct{}{}
-	})
-	if full != nil {
-		return full
-	}
-	return nil
+func (d *Dispatcher) Admit(id, tenant string) error {
+	var err error
+	d.state.Must(func(s *state) { err = s.admit(id, tenant, d.now()) })
+	return err
 }
 
 // Withdraw gives back the room of a job whose submit failed.
 func (d *Dispatcher) Withdraw(id string) {
-	d.state.Must(func(s *state) { delete(s.admitted, id) })
+	d.state.Must(func(s *state) { s.aside.remove(id) })
 }
 
 // SetLimits changes the limits. What runs keeps running.
@@ -189,16 +212,17 @@ func (d *Dispatcher) SetLimits(l Limits) {
 	d.signal()
 }
 
-// WaitsOn says what a waiting job waits for: "slots", "plugin slots", or
-// "job ID". It is empty for a job that does not wait.
+// WaitsOn says what a waiting job waits for: what [limit.State.WaitsOn] says,
+// "job ID" for one that must complete first, or "twin ID" for one that runs with
+// the same cache key. It is empty for a job that does not wait.
 func (d *Dispatcher) WaitsOn(id string) (on string) {
 	d.state.Must(func(s *state) { on = s.waitsOn(id) })
 	return on
 }
 
-// HasDependents reports whether a job that has not started waits for this one.
+// HasDependents reports whether a job that has not ended needs this one.
 func (d *Dispatcher) HasDependents(id string) (yes bool) {
-	d.state.Must(func(s *state) { yes = len(s.children[id]) > 0 })
+	d.state.Must(func(s *state) { yes = len(s.needed.by[id]) > 0 })
 	return yes
 }
 
@@ -206,6 +230,18 @@ func (d *Dispatcher) HasDependents(id string) (yes bool) {
 func (d *Dispatcher) Counts() (running, waiting int) {
 	d.state.Must(func(s *state) { running, waiting = s.slots.Running(), s.waiting() })
 	return running, waiting
+}
+
+// Locks lists the named locks that jobs hold or wait for.
+func (d *Dispatcher) Locks() (list []limit.Held) {
+	d.state.Must(func(s *state) { list = s.slots.Locks() })
+	return list
+}
+
+// Memory returns the bytes that jobs hold.
+func (d *Dispatcher) Memory() (n int64) {
+	d.state.Must(func(s *state) { n = s.slots.Memory() })
+	return n
 }
 
 // InUse returns the ids of the jobs that hold a slot, and those among them whose

@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -13,13 +12,15 @@ import (
 type state struct {
 	limits Limits
 	slots  *limit.State
+	drain  drainRate
 
-	blocked  map[string]job.Record          // jobs that wait for another's table
+	aside    aside                          // jobs that wait elsewhere than for a slot
+	blocked  map[string]job.Record          // those that wait for another's end or table
 	children map[string]map[string]struct{} // parent → those in blocked that wait for it
+	needed   dependents                     // jobs that have not ended
+	twins    twins                          // jobs with one cache key
 	granting map[string]*change             // grants on their way; the newest change seen since
-	admitted map[string]struct{}            // submits whose record is on its way
-	doomed   map[string]job.Error           // to be cancelled
-	drain    drainRate
+	endings  map[string]Ending              // to be carried out
 }
 
 type change struct {
@@ -27,189 +28,158 @@ type change struct {
 	deleted bool
 }
 
-func newState(l Limits) state {
+func newState(l Limits, node string) state {
 	return state{
 		limits:   l,
-		slots:    limit.New(l.Limits),
+		slots:    limit.New(l.Limits, node),
+		aside:    newAside(),
 		blocked:  map[string]job.Record{},
 		children: map[string]map[string]struct{}{},
+		needed:   newDependents(),
+		twins:    newTwins(),
 		granting: map[string]*change{},
-		admitted: map[string]struct{}{},
-		doomed:   map[string]job.Error{},
+		endings:  map[string]Ending{},
 	}
 }
 
 // place puts a job where its record says it belongs.
-func (s *state) place(r job.Record, deleted bool, parents Parents) {
+func (s *state) place(r job.Record, deleted bool, parents Parents, now time.Time) {
 	s.unblock(r.ID)
+	delete(s.endings, r.ID)
+	queued := false
 	switch {
 	case deleted || r.Phase.Final():
-		s.slots.Forget(r.ID)
-		s.parentEnded(r.ID, parents)
+		s.slots.Forget(r.ID, now)
 	case r.Phase == job.Running:
-		s.slots.Run(entry(r))
-	case r.Desired != job.WantRun:
-		s.slots.Forget(r.ID)
+		s.slots.Run(entry(r), now)
+	case r.Lease != nil && r.Desired != job.WantRun:
+		s.slots.Park(entry(r), now)
 	case r.Lease != nil:
-		s.slots.Wait(entry(r)) // its guest is parked here and wants its slot back
+		s.slots.Wait(entry(r), now) // its guest is parked here and wants its slot back
+	case r.Desired != job.WantRun:
+		s.slots.Forget(r.ID, now)
 	default:
-		s.queue(r, parents)
+		queued = true
+		s.queue(r, parents, now)
+	}
+	if deleted || r.Phase.Final() {
+		s.needed.remove(r.ID)
+		s.parentEnded(r.ID, parents, now)
+	} else {
+		s.needed.add(r)
+	}
+	if !queued && r.Phase != job.Running {
+		s.twinLeft(r, deleted, parents, now)
 	}
 }
 
-// queue lets a pending job wait for a slot, for its parents, or for its end.
-func (s *state) queue(r job.Record, parents Parents) {
-	waits := false
-	for name, in := range r.Spec.Inputs {
-		if in.Job == "" {
-			continue
-		}
-		parent, found := parents(in.Job)
-		switch {
-		case !found || parent.Phase.Final() && !hasTable(parent, in.Table):
-			s.slots.Forget(r.ID)
-			s.unblock(r.ID)
-			s.doomed[r.ID] = dependencyError(name, in, parent, found)
-			return
-		case !parent.Phase.Final():
-			waits = true
-			s.block(r, in.Job)
-		}
-	}
-	if waits {
-		s.slots.Forget(r.ID)
-		return
-	}
-	s.slots.Wait(entry(r))
-}
-
-func hasTable(r job.Record, table string) bool {
-	if r.Phase != job.Completed || r.Outcome == nil {
-		return false
-	}
-	for _, t := range r.Outcome.Tables {
-		if t.Name == table {
-			return true
-		}
-	}
-	return false
-}
-
-func dependencyError(input string, in job.Input, parent job.Record, found bool) job.Error {
-	detail := fmt.Sprintf("input %s: job %s is gone", input, in.Job)
+// queue lets a pending job wait for its parents, for its twin, for a slot, or for
+// its end.
+func (s *state) queue(r job.Record, parents Parents, now time.Time) {
+	waits, failure := s.await(r, parents)
 	switch {
-	case found && parent.Phase == job.Completed:
-		detail = fmt.Sprintf("input %s: job %s wrote no table %q", input, in.Job, in.Table)
-	case found:
-		detail = fmt.Sprintf("input %s: job %s is %s", input, in.Job, parent.Phase)
-	}
-	return job.Error{Code: "dependency_failed", Title: "A job that this one needs did not complete", Detail: detail}
-}
-
-func (s *state) block(r job.Record, parent string) {
-	s.blocked[r.ID] = r
-	if s.children[parent] == nil {
-		s.children[parent] = map[string]struct{}{}
-	}
-	s.children[parent][r.ID] = struct{}{}
-}
-
-func (s *state) unblock(id string) {
-	r, ok := s.blocked[id]
-	if !ok {
-		return
-	}
-	delete(s.blocked, id)
-	for _, in := range r.Spec.Inputs {
-		delete(s.children[in.Job], id)
-		if len(s.children[in.Job]) == 0 {
-			delete(s.children, in.Job)
-		}
+	case failure != nil:
+		s.slots.Forget(r.ID, now)
+		s.unblock(r.ID)
+		s.endings[r.ID] = Ending{Failure: failure}
+	case waits:
+		s.slots.Forget(r.ID, now)
+	case s.twins.follow(r):
+		s.slots.Forget(r.ID, now)
+		s.aside.add(r.ID, r.Tenant)
+	default:
+		s.slots.Wait(entry(r), now)
 	}
 }
 
-// parentEnded looks again at the jobs that waited for id.
-func (s *state) parentEnded(id string, parents Parents) {
-	waiters := s.children[id]
-	delete(s.children, id)
-	for child := range waiters {
-		r := s.blocked[child]
-		s.unblock(child)
-		s.queue(r, parents)
+// endAgain puts back an ending that could not be written, unless the job has moved
+// on.
+func (s *state) endAgain(id string, how Ending) {
+	if _, newer := s.endings[id]; !newer {
+		s.endings[id] = how
 	}
 }
 
 // grantNext reserves a slot for the next job. Until the grant is settled the job
 // keeps that slot, whatever happens to its record.
-func (s *state) grantNext() (id string, ok bool) {
-	next, ok := s.slots.Next()
+func (s *state) grantNext(now time.Time) (id string, ok bool) {
+	next, ok := s.slots.Next(now)
 	if !ok {
 		return "", false
 	}
-	s.slots.Run(next)
+	s.slots.Run(next, now)
 	s.granting[next.ID] = &change{}
 	return next.ID, true
 }
 
-func (s *state) settle(id string, parents Parents) {
+func (s *state) settle(id string, parents Parents, now time.Time) {
 	seen := s.granting[id]
 	delete(s.granting, id)
 	switch {
 	case seen == nil:
 	case seen.record.ID != "":
-		s.place(seen.record, seen.deleted, parents)
+		s.place(seen.record, seen.deleted, parents, now)
 	default: // nothing was written: the record is as it was when it was granted
 		if r, found := parents(id); found {
-			s.place(r, false, parents)
+			s.place(r, false, parents, now)
 		} else {
-			s.slots.Forget(id)
+			s.slots.Forget(id, now)
 		}
 	}
 }
 
-func (s *state) waiting() int {
-	return s.slots.Waiting() + len(s.blocked) + len(s.admitted)
+func (s *state) admit(id, tenant string, now time.Time) error {
+	if s.waiting() >= s.limits.QueueCap {
+		return &QueueFull{Cap: s.limits.QueueCap, RetryAfter: s.drain.retryAfter(now)}
+	}
+	most, limited := s.limits.TenantQueueCap[tenant]
+	if !limited {
+		most, limited = s.limits.TenantQueueCap[limit.Any]
+	}
+	if limited && s.slots.TenantWaiting(tenant)+s.aside.count(tenant) >= most {
+		return &QueueFull{Tenant: tenant, Cap: most, RetryAfter: s.drain.retryAfter(now)}
+	}
+	s.aside.add(id, tenant)
+	return nil
 }
+
+// admitted reports whether the job's record is on its way.
+func (s *state) admitted(id string) bool {
+	_, blocked := s.blocked[id]
+	return !blocked && s.twins.leaderOf(id) == "" && s.aside.has(id)
+}
+
+func (s *state) waiting() int { return s.slots.Waiting() + s.aside.len() }
 
 func (s *state) waitsOn(id string) string {
 	if r, ok := s.blocked[id]; ok {
 		var on []string
-		for _, in := range r.Spec.Inputs {
-			if _, waits := s.children[in.Job][id]; waits {
-				on = append(on, in.Job)
+		for _, need := range needs(r) {
+			if _, waits := s.children[need.job][id]; waits {
+				on = append(on, need.job)
 			}
 		}
 		return "job " + strings.Join(on, ", ")
+	}
+	if leader := s.twins.leaderOf(id); leader != "" {
+		return "twin " + leader
 	}
 	return s.slots.WaitsOn(id)
 }
 
 func entry(r job.Record) limit.Job {
 	plugin, _, _ := strings.Cut(r.Spec.Routine, "/")
-	return limit.Job{ID: r.ID, Plugin: plugin, Priority: int8(r.Spec.Priority)}
-}
-
-// drainRate measures how fast jobs end, from the newest of them.
-type drainRate struct {
-	times [64]time.Time
-	n     int // ended since the start
-}
-
-func (d *drainRate) ended(at time.Time) {
-	d.times[d.n%len(d.times)] = at
-	d.n++
-}
-
-// retryAfter is the time in which one job should end, between 1 s and 1 min.
-func (d *drainRate) retryAfter(now time.Time) time.Duration {
-	kept := min(d.n, len(d.times))
-	if kept == 0 {
-		return 5 * time.Second // nothing known yet
+	j := limit.Job{
+		ID:       r.ID,
+		Tenant:   r.Tenant,
+		Plugin:   plugin,
+		Priority: int8(r.Spec.Priority),
+		Since:    r.Created,
+		Memory:   r.Spec.Limits.MemoryBytes,
+		Resident: r.Lease != nil,
 	}
-	oldest := d.times[0]
-	if d.n > len(d.times) {
-		oldest = d.times[d.n%len(d.times)]
+	for _, l := range r.Spec.Locks {
+		j.Locks = append(j.Locks, limit.Lock{Name: l.Name, Limit: max(l.Limit, 1)})
 	}
-	each := now.Sub(oldest) / time.Duration(kept)
-	return min(max(each, time.Second), time.Minute)
+	return j
 }

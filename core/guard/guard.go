@@ -38,6 +38,7 @@ const (
 	RankFeed     Rank = 60 // core/feed: subscribers
 	RankTable    Rank = 70 // core/table: a table that grows
 	RankSandbox  Rank = 80 // plugins/sandbox: loaded modules
+	RankBlobs    Rank = 90 // core/ledger: who holds which blob
 )
 
 // SlowHold is how long a lock may be held before its holder is logged. Locks

@@ -21,6 +21,9 @@ type (
 	Resume struct{}
 	// Stop asks the job to end. A job that no worker holds is stopped at once.
 	Stop struct{ At time.Time }
+	// Pin keeps the job from retention, or lets it go. It is legal in every
+	// phase: it says nothing about what the job is.
+	Pin struct{ On bool }
 )
 
 // What the dispatcher decides.
@@ -36,6 +39,13 @@ type (
 	Cancel struct {
 		Error Error
 		At    time.Time
+	}
+	// Hit completes a job that no worker holds with the outcome of another, which
+	// ran with the same cache key.
+	Hit struct {
+		Job     string // that ran
+		Outcome Outcome
+		At      time.Time
 	}
 )
 
@@ -72,6 +82,8 @@ type (
 func (Pause) event() string    { return "pause" }
 func (Resume) event() string   { return "resume" }
 func (Stop) event() string     { return "stop" }
+func (Pin) event() string      { return "pin" }
+func (Hit) event() string      { return "hit" }
 func (Grant) event() string    { return "grant" }
 func (Cancel) event() string   { return "cancel" }
 func (Parked) event() string   { return "parked" }
@@ -103,6 +115,10 @@ func Apply(r Record, e Event) (Record, error) {
 	illegal := func() (Record, error) {
 		return r, &IllegalMove{Event: nameOf(e), Phase: r.Phase, Desired: r.Desired}
 	}
+	if pin, ok := e.(Pin); ok {
+		r.Pinned = pin.On
+		return r, nil
+	}
 	if r.Phase.Final() {
 		return illegal()
 	}
@@ -123,6 +139,12 @@ func Apply(r Record, e Event) (Record, error) {
 			return illegal()
 		}
 		return end(r, Failed, Outcome{Error: &e.Error}, e.At), nil
+	case Hit:
+		if r.Phase != Pending {
+			return illegal()
+		}
+		r.CacheHit = e.Job
+		return end(r, Completed, e.Outcome, e.At), nil
 	case Parked:
 		if r.Phase != Running || r.Desired != WantPause {
 			return illegal()

@@ -24,7 +24,7 @@ func shapeOf(r Record) shape { return shape{r.Phase, r.Desired, r.Lease != nil} 
 // every lists one of each event, as the lease's own worker would send it.
 func every(epoch uint64) []Event {
 	return []Event{
-		Pause{}, Resume{}, Stop{At: at},
+		Pause{}, Resume{}, Stop{At: at}, Hit{Job: "K", At: at},
 		Grant{Node: "n", At: at}, Cancel{Error: Error{Code: "dependency_failed"}, At: at},
 		Parked{Epoch: epoch}, Finish{Epoch: epoch, At: at},
 		Halted{Epoch: epoch, At: at}, Lost{Epoch: epoch, At: at}, HandBack{Epoch: epoch, At: at},
@@ -44,6 +44,7 @@ var legal = map[shape]map[string]shape{
 		"stop":   {Stopped, WantStop, false},
 		"grant":  {Running, WantRun, true},
 		"cancel": {Failed, WantRun, false},
+		"hit":    {Completed, WantRun, false},
 	},
 	{Paused, WantPause, false}: {
 		"pause":  {Paused, WantPause, false},
@@ -201,6 +202,22 @@ func TestResumingAParkedGuestIsTheSameAttempt(t *testing.T) {
 func TestAnErrorInTheOutcomeFailsTheJob(t *testing.T) {
 	r := must(t, submitted(), Grant{At: at}, Finish{Epoch: 1, At: at, Outcome: Outcome{Error: &Error{Code: "guest_trap"}}})
 	assert.Equal(t, Failed, r.Phase)
+}
+
+func TestAPinChangesNothingElseInAnyPhase(t *testing.T) {
+	final := must(t, submitted(), Stop{At: at})
+	for _, r := range []Record{submitted(), final} {
+		pinned := must(t, r, Pin{On: true})
+		assert.True(t, pinned.Pinned)
+		assert.Equal(t, r, must(t, pinned, Pin{On: false}))
+	}
+}
+
+func TestAHitNamesTheJobThatRan(t *testing.T) {
+	r := must(t, submitted(), Hit{Job: "K", At: at, Outcome: Outcome{Result: json.RawMessage(`1`)}})
+	assert.Equal(t, "K", r.CacheHit)
+	assert.Equal(t, Completed, r.Phase)
+	assert.Zero(t, r.Attempt)
 }
 
 func TestApplyRefusesWhatIsNotAnEvent(t *testing.T) {

@@ -30,7 +30,9 @@ type Record struct {
 	Started *time.Time `json:"started,omitempty"` // of the newest attempt
 	Ended   *time.Time `json:"ended,omitempty"`
 
-	Outcome *Outcome `json:"outcome,omitempty"` // set with a final phase
+	Outcome  *Outcome `json:"outcome,omitempty"`   // set with a final phase
+	CacheHit string   `json:"cache_hit,omitempty"` // the job whose run made the outcome, where it was another's
+	Pinned   bool     `json:"pinned,omitempty"`    // retention leaves it alone
 }
 
 // Spec is what was submitted. It never changes.
@@ -45,6 +47,25 @@ type Spec struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 	Priority Priority          `json:"priority,omitempty"`
 	Limits   Limits            `json:"limits"`
+	Locks    []Lock            `json:"locks,omitempty"` // held while its guest is there; sorted by name
+	After    []string          `json:"after,omitempty"` // jobs that must complete first
+
+	Batch    string   `json:"batch,omitempty"`     // the batch that it is part of
+	Origin   string   `json:"origin,omitempty"`    // the job that it repeats
+	CacheKey string   `json:"cache_key,omitempty"` // of all that decides the result; empty: its run is its own
+	Request  *Request `json:"request,omitempty"`   // what makes the submit idempotent
+}
+
+// Lock is a named lock that a job holds while its guest is there, paused included.
+type Lock struct {
+	Name  string `json:"name"`
+	Limit int    `json:"limit,omitempty"` // most jobs that may hold it; default 1, a mutex
+}
+
+// Request identifies a submit, so that repeating it returns the same job.
+type Request struct {
+	Key    string `json:"key"`    // the client's own, unique for its tenant
+	Digest string `json:"digest"` // of what was asked for
 }
 
 // Input is a table that a job reads: a dataset's, pinned to a digest at submit,
@@ -65,6 +86,17 @@ const (
 	Normal Priority = 0
 	High   Priority = 1
 )
+
+// String returns the priority's name.
+func (p Priority) String() string {
+	switch {
+	case p < Normal:
+		return "low"
+	case p > Normal:
+		return "high"
+	}
+	return "normal"
+}
 
 // Limits bound one job. In a stored spec every field is set.
 type Limits struct {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -25,13 +26,19 @@ var ErrTooLarge = errors.New("content is over its limit")
 // Blobs is a folder of sealed files named after their content. A file is complete
 // and on disk before it has its name, and never changes afterwards, so it may be
 // mapped. Its methods may be called concurrently.
+//
+// Every blob is held by someone: whoever put it, until it is released; the records
+// that name it, from when they are written until they are gone. A blob that nobody
+// holds is removed.
 type Blobs struct {
-	dir  string
-	temp string
+	dir   string
+	temp  string
+	holds *holds
 }
 
-func openBlobs(dir string) (*Blobs, error) {
+func openBlobs(dir string, log *slog.Logger) (*Blobs, error) {
 	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp")}
+	b.holds = newHolds(b.remove, log)
 	if err := os.RemoveAll(b.temp); err != nil { // what a crash left half written
 		return nil, fmt.Errorf("blobs: %w", err)
 	}
@@ -89,8 +96,8 @@ func (b *Blobs) Open(digest string) (*os.File, error) {
 	return f, nil
 }
 
-// Put keeps what r yields, up to limit bytes. More returns ErrTooLarge and keeps
-// nothing.
+// Put keeps what r yields, up to limit bytes, and holds it for the caller. More
+// returns ErrTooLarge and keeps nothing.
 func (b *Blobs) Put(ctx context.Context, r io.Reader, limit int64) (Blob, error) {
 	f, err := os.CreateTemp(b.temp, "put-")
 	if err != nil {
@@ -126,7 +133,7 @@ func (u *untilDone) Read(p []byte) (int, error) {
 }
 
 // Adopt moves a complete file, which must be on disk already and in Temp, to its
-// place under its digest. The caller vouches for the digest.
+// place under its digest, and holds it for the caller, who vouches for the digest.
 func (b *Blobs) Adopt(path, digest string) (Blob, error) {
 	if !validDigest(digest) {
 		return Blob{}, fmt.Errorf("adopt %s: %q is not a SHA-256", path, digest)
@@ -136,17 +143,26 @@ func (b *Blobs) Adopt(path, digest string) (Blob, error) {
 		return Blob{}, fmt.Errorf("adopt blob: %w", err)
 	}
 	blob := Blob{Digest: digest, Bytes: info.Size()}
+	b.holds.claimNew(digest)
+	if err := b.place(path, digest); err != nil {
+		b.Release(digest)
+		return Blob{}, err
+	}
+	return blob, nil
+}
+
+func (b *Blobs) place(path, digest string) error {
 	place := b.Path(digest)
 	if b.Has(digest) { // the same content; whoever put it may not have made its name durable yet
-		return blob, errors.Join(os.Remove(path), syncFolder(filepath.Dir(place)))
+		return errors.Join(os.Remove(path), syncFolder(filepath.Dir(place)))
 	}
 	if err := os.Chmod(path, 0o400); err != nil {
-		return Blob{}, fmt.Errorf("adopt blob: %w", err)
+		return fmt.Errorf("adopt blob: %w", err)
 	}
 	if err := os.Rename(path, place); err != nil {
-		return Blob{}, diskError("adopt blob", err)
+		return diskError("adopt blob", err)
 	}
-	return blob, syncFolder(filepath.Dir(place))
+	return syncFolder(filepath.Dir(place))
 }
 
 // syncFolder makes the names in a folder durable.
@@ -162,18 +178,24 @@ func syncFolder(dir string) error {
 	return nil
 }
 
-// Remove removes a blob. One that is not there is no error.
-func (b *Blobs) Remove(digest string) error {
+func (b *Blobs) remove(digest string) error {
 	if err := os.Remove(b.Path(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove blob: %w", err)
 	}
 	return nil
 }
 
-// Sweep removes every blob for which keep returns false. Nothing may be put while
-// it runs.
-func (b *Blobs) Sweep(ctx context.Context, keep func(digest string) bool) error {
-	return filepath.WalkDir(b.dir, func(path string, entry fs.DirEntry, err error) error {
+// Sweep removes every blob that nobody holds, which is what a crash left between
+// sealing an output and recording it; from then on a blob is removed when the last
+// who holds it lets go. Nothing may be put before or while it runs.
+func (b *Blobs) Sweep(ctx context.Context) error {
+	held := map[string]bool{}
+	b.holds.state.Must(func(s *holdCounts) {
+		for d := range s.held {
+			held[d] = true
+		}
+	})
+	err := filepath.WalkDir(b.dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("sweep blobs: %w", err)
@@ -181,12 +203,20 @@ func (b *Blobs) Sweep(ctx context.Context, keep func(digest string) bool) error 
 			return context.Cause(ctx)
 		case entry.IsDir() && path == b.temp:
 			return fs.SkipDir
-		case entry.IsDir() || !validDigest(entry.Name()) || keep(entry.Name()):
+		case entry.IsDir() || !validDigest(entry.Name()) || held[entry.Name()]:
 			return nil
 		}
-		return b.Remove(entry.Name())
+		return b.remove(entry.Name())
 	})
+	if err != nil {
+		return err
+	}
+	b.holds.state.Must(func(s *holdCounts) { s.active = true })
+	return nil
 }
+
+// close waits for removals under way.
+func (b *Blobs) close() { b.holds.pending.Wait() }
 
 // diskError tells a full disk from other failures.
 func diskError(deed string, err error) error {

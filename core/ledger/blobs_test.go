@@ -3,12 +3,15 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,7 +20,7 @@ import (
 
 func newBlobs(t *testing.T) *Blobs {
 	t.Helper()
-	b, err := openBlobs(filepath.Join(t.TempDir(), "blobs"))
+	b, err := openBlobs(filepath.Join(t.TempDir(), "blobs"), slog.Default())
 	require.NoError(t, err)
 	return b
 }
@@ -71,23 +74,68 @@ func TestADigestCannotLeaveTheFolder(t *testing.T) {
 	}
 }
 
-func TestSweepingKeepsWhatIsNamed(t *testing.T) {
+func TestABlobIsRemovedWhenTheLastWhoHoldsItLetsGo(t *testing.T) {
+	t.Parallel()
+	b := newBlobs(t)
+	require.NoError(t, b.Sweep(t.Context()))
+	blob, err := b.Put(t.Context(), strings.NewReader("grain"), 100)
+	require.NoError(t, err)
+	require.True(t, b.Hold(blob.Digest))
+	b.Release(blob.Digest)
+	b.close()
+	assert.True(t, b.Has(blob.Digest))
+	b.Release(blob.Digest)
+	b.close()
+	assert.False(t, b.Has(blob.Digest))
+	assert.False(t, b.Hold(blob.Digest), "what is gone cannot be held")
+}
+
+func TestSweepingKeepsWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	b := newBlobs(t)
 	kept, err := b.Put(t.Context(), strings.NewReader("kept"), 100)
 	require.NoError(t, err)
 	gone, err := b.Put(t.Context(), strings.NewReader("gone"), 100)
 	require.NoError(t, err)
-	require.NoError(t, b.Sweep(t.Context(), func(d string) bool { return d == kept.Digest }))
+	b.Release(gone.Digest)
+	assert.True(t, b.Has(gone.Digest), "not before the records are read")
+	require.NoError(t, b.Sweep(t.Context()))
 	assert.True(t, b.Has(kept.Digest))
 	assert.False(t, b.Has(gone.Digest))
+}
+
+// Putting what is just being removed, from many sides: whoever has put or held a
+// blob can read it until it is released.
+func TestPuttingRacesRemovalWithoutHarm(t *testing.T) {
+	t.Parallel()
+	b := newBlobs(t)
+	require.NoError(t, b.Sweep(t.Context()))
+	var sides sync.WaitGroup
+	for range 8 {
+		sides.Go(func() {
+			for n := range 100 {
+				blob, err := b.Put(t.Context(), strings.NewReader(fmt.Sprint("grain", n%3)), 100)
+				if !assert.NoError(t, err) {
+					return
+				}
+				held := b.Hold(blob.Digest)
+				assert.True(t, held && b.Has(blob.Digest))
+				b.Release(blob.Digest)
+				assert.True(t, b.Has(blob.Digest))
+				b.Release(blob.Digest)
+			}
+		})
+	}
+	sides.Wait()
+	b.close()
+	assert.Empty(t, files(t, b.dir))
 }
 
 func TestHalfWrittenFilesGoAtTheNextStart(t *testing.T) {
 	t.Parallel()
 	b := newBlobs(t)
 	require.NoError(t, os.WriteFile(filepath.Join(b.Temp(), "half"), []byte("x"), 0o600))
-	b, err := openBlobs(b.dir)
+	b, err := openBlobs(b.dir, slog.Default())
 	require.NoError(t, err)
 	assert.Empty(t, files(t, b.Temp()))
 }

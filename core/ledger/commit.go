@@ -158,7 +158,7 @@ func (s *Store[T]) committed(w *write[T], revision uint64) {
 	if w.value != nil {
 		c.Value = *w.value
 	}
-	s.view.Must(func(v *view[T]) { v.apply(c, s.cfg.Index) })
+	s.view.Must(func(v *view[T]) { c.Before = v.apply(c, s.cfg.Index) })
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(c)
 	}

@@ -103,7 +103,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 }
 
 func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
-	if l.blobs, err = openBlobs(filepath.Join(cfg.Dir, "blobs")); err != nil {
+	if l.blobs, err = openBlobs(filepath.Join(cfg.Dir, "blobs"), cfg.Log); err != nil {
 		return err
 	}
 	if l.server, err = startServer(ctx, cfg); err != nil {
@@ -171,6 +171,9 @@ func (l *Ledger) Close(context.Context) error {
 	if l.server != nil {
 		l.server.Shutdown()
 		l.server.WaitForShutdown()
+	}
+	if l.blobs != nil {
+		l.blobs.close()
 	}
 	return l.unlock()
 }

@@ -94,7 +94,7 @@ func (s *Store[T]) replayOne(m jetstream.Msg, revision uint64) error {
 			return fmt.Errorf("%w: record %s at revision %d: %w", ErrCorrupt, m.Subject(), revision, err)
 		}
 	}
-	s.view.Must(func(v *view[T]) { v.apply(c, s.cfg.Index) })
+	s.view.Must(func(v *view[T]) { c.Before = v.apply(c, s.cfg.Index) })
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(c)
 	}

@@ -47,12 +47,14 @@ type Change[T any] struct {
 	Entry[T]
 	Deleted bool // Value is the zero value
 	Replay  bool // it was committed by an earlier process
+	Before  *T   // what the record was; nil if it was not there
 }
 
 // Query selects records by terms, in the order of their keys.
 type Query struct {
 	Terms     []string // all must hold
 	Before    string   // where the page before ended; empty for the first page
+	Low, High string   // if not empty, the bounds of the keys, both within
 	Limit     int      // default 100
 	Ascending bool     // default: the highest key, for ids that is the newest, first
 }
@@ -146,6 +148,18 @@ func (s *Store[T]) List(ctx context.Context, q Query) (page []Entry[T], next str
 func (s *Store[T]) Count(ctx context.Context, term string) (n int) {
 	_ = s.view.Do(ctx, func(v *view[T]) { n = v.index(term).Len() })
 	return n
+}
+
+// CountQuery returns how many records a query selects. Its limit does not matter.
+func (s *Store[T]) CountQuery(ctx context.Context, q Query) (n int, err error) {
+	q.Limit = 1000 // a page at a time, so that writes can come between
+	for {
+		page, next, err := s.List(ctx, q)
+		if n += len(page); err != nil || next == "" {
+			return n, err
+		}
+		q.Before = next
+	}
 }
 
 // Revision returns the newest committed revision.

@@ -25,12 +25,14 @@ func newView[T any]() view[T] {
 	}
 }
 
-// apply takes in a committed change.
-func (v *view[T]) apply(c Change[T], index func(string, T) []string) {
+// apply takes in a committed change, and returns what the record was before.
+func (v *view[T]) apply(c Change[T], index func(string, T) []string) (before *T) {
 	v.revision = c.Revision
-	v.remove(c.Key)
+	if old := v.remove(c.Key); old != nil {
+		before = &old.Value
+	}
 	if c.Deleted {
-		return
+		return before
 	}
 	it := &item[T]{Entry: c.Entry}
 	if index != nil {
@@ -45,12 +47,13 @@ func (v *view[T]) apply(c Change[T], index func(string, T) []string) {
 		}
 		tree.Set(c.Key, it)
 	}
+	return before
 }
 
-func (v *view[T]) remove(key string) {
+func (v *view[T]) remove(key string) *item[T] {
 	old, ok := v.all.Delete(key)
 	if !ok {
-		return
+		return nil
 	}
 	for _, term := range old.terms {
 		tree := v.terms[term]
@@ -59,6 +62,7 @@ func (v *view[T]) remove(key string) {
 			delete(v.terms, term)
 		}
 	}
+	return old
 }
 
 // index returns the records that have a term. It is not nil.
@@ -77,6 +81,9 @@ func (v *view[T]) index(term string) *btree.Map[string, *item[T]] {
 func (v *view[T]) list(q Query) (page []Entry[T], next string) {
 	walk, others := v.plan(q.Terms)
 	visit := func(key string, it *item[T]) bool {
+		if q.Ascending && q.High != "" && key > q.High || !q.Ascending && key < q.Low {
+			return false
+		}
 		if key == q.Before || !inAll(key, others) {
 			return true
 		}
@@ -87,13 +94,18 @@ func (v *view[T]) list(q Query) (page []Entry[T], next string) {
 		page = append(page, it.Entry)
 		return true
 	}
-	switch {
-	case q.Ascending:
-		walk.Ascend(q.Before, visit)
-	case q.Before == "":
+	from := q.Before
+	if q.Ascending {
+		walk.Ascend(max(from, q.Low), visit)
+		return page, next
+	}
+	if q.High != "" && (from == "" || q.High < from) {
+		from = q.High
+	}
+	if from == "" {
 		walk.Reverse(visit)
-	default:
-		walk.Descend(q.Before, visit)
+	} else {
+		walk.Descend(from, visit)
 	}
 	return page, next
 }

@@ -1,173 +1,323 @@
 // Package limit decides which waiting job may run next, and how many may run.
 //
 // A [State] is a pure structure: no lock, no clock, no goroutine, no I/O. The
-// dispatcher owns it and calls it with its own lock held. What is in use is the
-// set of jobs that run, never a counter, so taking a job out twice, or one that
-// was never there, cannot make a slot leak or appear.
+// dispatcher owns it and calls it with its own lock held, with the time where it
+// matters. What is in use is what the jobs that are known to run hold, never a
+// counter beside them: putting a job in twice, or taking one out that was never
+// there, cannot make a slot, a lock or a byte of memory leak or appear.
+//
+// Jobs are ordered by priority, which rises while they wait; then by the share of
+// their tenant, in slot-seconds by weight, so that a tenant with short jobs and
+// one with long jobs get the same; then by submit time. A job that cannot start
+// does not hold up those that can, until it has waited too long: then what it
+// waits for is kept for it.
 package limit
 
 import (
 	"cmp"
 	"iter"
+	"math"
+	"time"
 
 	"github.com/tidwall/btree"
 )
 
-// Limits bound what runs at once.
+// Any is the key of a limit that holds where there is none by name.
+const Any = "*"
+
+// Limits bound what runs at once. A map has limits by name; [Any] is for the names
+// that it does not have; where neither is there, there is no limit of that kind.
 type Limits struct {
 	Slots       int            // jobs running in all
-	PluginSlots map[string]int // jobs running of one plugin; no entry means no limit of its own
+	TenantSlots map[string]int // of one tenant
+	PluginSlots map[string]int // of one plugin
+	NodeSlots   map[string]int // on one node
+	Locks       map[string]int // jobs that hold a lock; a job's own limit counts too
+	MemoryBytes int64          // held by all jobs together; 0: no limit
+
+	Weights  map[string]float64 // of a tenant's share; default 1
+	Ageing   time.Duration      // waiting that raises a priority by one class; 0: never
+	Patience time.Duration      // waiting after which a job's locks and memory are kept for it; 0: never
 }
 
-// Job is what the order of jobs depends on.
+// of returns the limit of a name.
+func of(limits map[string]int, name string) int {
+	if n, ok := limits[name]; ok {
+		return n
+	}
+	if n, ok := limits[Any]; ok {
+		return n
+	}
+	return math.MaxInt
+}
+
+// The classes of priority.
+const (
+	Low    = -1
+	Normal = 0
+	High   = 1
+)
+
+// Job is what the order of jobs, and what they hold, depends on.
 type Job struct {
 	ID       string // ULID: earlier submits sort first
+	Tenant   string
 	Plugin   string
-	Priority int8 // higher first
+	Priority int8      // a class; others count as the nearest
+	Since    time.Time // when it began to wait
+	Memory   int64     // bytes that it holds while its guest is there
+	Locks    []Lock    // likewise; sorted by name, no name twice
+	// Resident says that its guest is there, paused: it holds its memory and its
+	// locks already, and waits for a slot only.
+	Resident bool
 }
 
-// State is the queue of waiting jobs and the set of running ones. A job is in at
-// most one of the two.
+// Lock is a named lock that a job holds while its guest is there.
+type Lock struct {
+	Name  string
+	Limit int // most jobs that may hold it; 1 makes it a mutex
+}
+
+// where a job is.
+type where uint8
+
+const (
+	waiting where = iota
+	running
+	parked // its guest is there but wants no slot
+)
+
+// entry is a job and where it is. While it waits, queue and class say in which
+// order.
+type entry struct {
+	Job
+	where  where
+	queue  *queue
+	class  int       // index of its priority, as it has risen
+	rises  time.Time // when it rises next
+	tenant *tenant
+}
+
+// holds reports whether the job's guest is there.
+func (e *entry) holds() bool { return e.where != waiting || e.Resident }
+
+// State knows every job that waits, runs, or is paused with its guest there.
 type State struct {
-	limits  Limits
-	jobs    map[string]Job                 // every job known, by id
-	waiting map[string]*btree.BTreeG[Job]  // by plugin, in order
-	running map[string]map[string]struct{} // plugin → ids
+	limits Limits
+	node   string
+	jobs   map[string]*entry
+
+	queues  map[kind]*queue       // waiting jobs by what they need
+	rising  *btree.BTreeG[*entry] // waiting jobs that can rise, by when
+	tenants tenants
+	accrued time.Time // shares are up to date as of then
+
+	running map[string]*entry // hold a slot
+	parked  map[string]*entry
+	plugins map[string]map[string]*entry // those of a plugin
+	locks   map[string]*lock
+	memory  int64 // sum of what holders hold
 }
 
-// New returns an empty state.
-func New(l Limits) *State {
+// lock is who holds a named lock and who wants it.
+type lock struct {
+	holders map[string]*entry
+	wanted  *btree.BTreeG[*entry] // by jobs that wait for it or for something else
+	limits  map[int]int           // the limits that its jobs name → how many name it
+}
+
+// New returns an empty state. Jobs run on the node of that name.
+func New(l Limits, node string) *State {
 	return &State{
 		limits:  l,
-		jobs:    map[string]Job{},
-		waiting: map[string]*btree.BTreeG[Job]{},
-		running: map[string]map[string]struct{}{},
+		node:    node,
+		jobs:    map[string]*entry{},
+		queues:  map[kind]*queue{},
+		rising:  newTree(func(a, b *entry) bool { return cmp.Or(a.rises.Compare(b.rises), cmp.Compare(a.ID, b.ID)) < 0 }),
+		tenants: newTenants(),
+		running: map[string]*entry{},
+		parked:  map[string]*entry{},
+		plugins: map[string]map[string]*entry{},
+		locks:   map[string]*lock{},
 	}
 }
+
+func newTree[T any](less func(a, b T) bool) *btree.BTreeG[T] {
+	return btree.NewBTreeGOptions(less, btree.Options{NoLocks: true, Degree: 16})
+}
+
+func bySubmit(a, b *entry) bool { return a.ID < b.ID }
 
 // SetLimits changes the limits. Jobs that run keep running; where there are more
 // than the new limits allow, nothing starts until enough have ended.
-func (s *State) SetLimits(l Limits) { s.limits = l }
-
-// Wait puts a job in the queue, taking it out of the running set if it is there.
-func (s *State) Wait(j Job) {
-	s.Forget(j.ID)
-	s.jobs[j.ID] = j
-	queue, ok := s.waiting[j.Plugin]
-	if !ok {
-		queue = btree.NewBTreeGOptions(before, btree.Options{NoLocks: true})
-		s.waiting[j.Plugin] = queue
+func (s *State) SetLimits(l Limits) {
+	again := l.Ageing != s.limits.Ageing
+	s.limits = l
+	for _, t := range s.tenants.byName {
+		s.restand(t)
 	}
-	queue.Set(j)
+	if !again {
+		return
+	}
+	for _, e := range s.jobs {
+		if e.where == waiting {
+			s.rising.Delete(e)
+			s.scheduleRise(e)
+		}
+	}
 }
 
-// Run puts a job in the running set, taking it out of the queue if it is there.
-// It does not ask whether the limits allow it: that is what [State.Next] is for.
-func (s *State) Run(j Job) {
-	s.Forget(j.ID)
-	s.jobs[j.ID] = j
-	set, ok := s.running[j.Plugin]
-	if !ok {
-		set = map[string]struct{}{}
-		s.running[j.Plugin] = set
-	}
-	set[j.ID] = struct{}{}
-}
+// Wait puts a job in the queue, taking it from wherever it is.
+func (s *State) Wait(j Job, now time.Time) { s.put(j, waiting, now) }
+
+// Run gives a job its slot, taking it from wherever it is. It does not ask whether
+// the limits allow it: that is what [State.Next] is for.
+func (s *State) Run(j Job, now time.Time) { s.put(j, running, now) }
+
+// Park keeps a job that is paused with its guest there: it holds its memory and
+// its locks, and no slot.
+func (s *State) Park(j Job, now time.Time) { s.put(j, parked, now) }
 
 // Forget takes a job out, wherever it is. It is harmless for an unknown id.
-func (s *State) Forget(id string) {
-	j, ok := s.jobs[id]
+func (s *State) Forget(id string, now time.Time) {
+	e, ok := s.jobs[id]
 	if !ok {
 		return
 	}
+	s.accrue(now)
 	delete(s.jobs, id)
-	if queue, ok := s.waiting[j.Plugin]; ok {
-		queue.Delete(j)
-		if queue.Len() == 0 {
-			delete(s.waiting, j.Plugin)
-		}
+	delete(s.parked, id)
+	switch e.where {
+	case waiting:
+		s.dequeue(e)
+	case running:
+		s.release(e)
 	}
-	if set, ok := s.running[j.Plugin]; ok {
-		delete(set, id)
-		if len(set) == 0 {
-			delete(s.running, j.Plugin)
-		}
+	if e.holds() {
+		s.memory -= e.Memory
+	}
+	for _, l := range e.Locks {
+		s.unwant(l, e)
+	}
+	s.leave(e)
+}
+
+func (s *State) put(j Job, w where, now time.Time) {
+	s.Forget(j.ID, now)
+	s.accrue(now)
+	e := &entry{Job: j, where: w}
+	s.jobs[j.ID] = e
+	s.join(e)
+	for _, l := range e.Locks {
+		s.want(l, e)
+	}
+	if e.holds() {
+		s.memory += e.Memory
+	}
+	switch w {
+	case waiting:
+		s.enqueue(e)
+	case running:
+		s.occupy(e)
+	case parked:
+		s.parked[e.ID] = e
 	}
 }
 
-// Next returns the job that should start now: the first in order among those
-// that the limits let run. The caller then calls Run with it. It takes
-// O(plugins) time.
-func (s *State) Next() (Job, bool) {
-	if s.Running() >= s.limits.Slots {
-		return Job{}, false
+// occupy takes a slot.
+func (s *State) occupy(e *entry) {
+	s.running[e.ID] = e
+	set, ok := s.plugins[e.Plugin]
+	if !ok {
+		set = map[string]*entry{}
+		s.plugins[e.Plugin] = set
 	}
-	var best Job
-	found := false
-	for plugin, queue := range s.waiting {
-		if s.pluginFull(plugin) {
-			continue
+	set[e.ID] = e
+	e.tenant.running++
+	s.restand(e.tenant)
+}
+
+// release gives a slot back.
+func (s *State) release(e *entry) {
+	delete(s.running, e.ID)
+	set := s.plugins[e.Plugin]
+	delete(set, e.ID)
+	if len(set) == 0 {
+		delete(s.plugins, e.Plugin)
+	}
+	e.tenant.running--
+	s.restand(e.tenant)
+}
+
+// want notes that a job holds a lock or is going to.
+func (s *State) want(named Lock, e *entry) {
+	l, ok := s.locks[named.Name]
+	if !ok {
+		l = &lock{holders: map[string]*entry{}, wanted: newTree(bySubmit), limits: map[int]int{}}
+		s.locks[named.Name] = l
+	}
+	l.limits[named.Limit]++
+	if e.holds() {
+		l.holders[e.ID] = e
+	} else {
+		l.wanted.Set(e)
+	}
+}
+
+func (s *State) unwant(named Lock, e *entry) {
+	l := s.locks[named.Name]
+	delete(l.holders, e.ID)
+	l.wanted.Delete(e)
+	if l.limits[named.Limit]--; l.limits[named.Limit] == 0 {
+		delete(l.limits, named.Limit)
+	}
+	if len(l.limits) == 0 {
+		delete(s.locks, named.Name)
+	}
+}
+
+// lockLimit is the most jobs that may hold a lock: the least that anyone names,
+// the operator included, so that it does not depend on who comes first.
+func (s *State) lockLimit(name string) int {
+	most := of(s.limits.Locks, name)
+	if l, ok := s.locks[name]; ok {
+		for n := range l.limits {
+			most = min(most, n)
 		}
-		if head, ok := queue.Min(); ok && (!found || before(head, best)) {
-			best, found = head, true
-		}
 	}
-	return best, found
+	return most
 }
 
-// WaitsOn says what a waiting job waits for, "slots" or "plugin slots". It is
-// empty for a job that is not in the queue.
-func (s *State) WaitsOn(id string) string {
-	j, ok := s.jobs[id]
-	if !ok || s.IsRunning(id) {
-		return ""
+// Running returns how many jobs hold a slot.
+func (s *State) Running() int { return len(s.running) }
+
+// Waiting returns how many jobs are in the queue.
+func (s *State) Waiting() int { return len(s.jobs) - len(s.running) - len(s.parked) }
+
+// TenantWaiting returns how many jobs of a tenant are in the queue.
+func (s *State) TenantWaiting(name string) int {
+	if t, ok := s.tenants.byName[name]; ok {
+		return t.waiting
 	}
-	if s.pluginFull(j.Plugin) {
-		return "plugin slots"
-	}
-	return "slots"
+	return 0
 }
 
-// Running returns how many jobs run.
-func (s *State) Running() int {
-	n := 0
-	for _, set := range s.running {
-		n += len(set)
-	}
-	return n
-}
-
-// IsRunning reports whether the job is in the running set.
+// IsRunning reports whether the job holds a slot.
 func (s *State) IsRunning(id string) bool {
-	_, ok := s.running[s.jobs[id].Plugin][id]
+	_, ok := s.running[id]
 	return ok
 }
 
-// Waiting returns how many jobs are in the queue.
-func (s *State) Waiting() int { return len(s.jobs) - s.Running() }
-
-// RunningIDs yields the running jobs, in no order.
+// RunningIDs yields the jobs that hold a slot, in no order.
 func (s *State) RunningIDs() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, set := range s.running {
-			for id := range set {
-				if !yield(id) {
-					return
-				}
+		for id := range s.running {
+			if !yield(id) {
+				return
 			}
 		}
 	}
 }
 
-func (s *State) pluginFull(plugin string) bool {
-	most, limited := s.limits.PluginSlots[plugin]
-	return limited && len(s.running[plugin]) >= most
-}
-
-// before orders the queue: higher priority first, then earlier submit.
-func before(a, b Job) bool {
-	if c := cmp.Compare(b.Priority, a.Priority); c != 0 {
-		return c < 0
-	}
-	return a.ID < b.ID
-}
+// Memory returns the bytes that jobs hold.
+func (s *State) Memory() int64 { return s.memory }

@@ -2,139 +2,549 @@ package limit
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func newState(l Limits, jobs ...Job) *State {
+	s := New(l, "here")
+	for _, j := range jobs {
+		s.Wait(j, epoch)
+	}
+	return s
+}
+
 func start(t *testing.T, s *State) string {
 	t.Helper()
-	j, ok := s.Next()
+	j, ok := s.Next(epoch)
 	require.True(t, ok, "nothing may start")
-	s.Run(j)
+	s.Run(j, epoch)
 	return j.ID
 }
 
+func nothing(t *testing.T, s *State) {
+	t.Helper()
+	j, ok := s.Next(epoch)
+	assert.False(t, ok, "%v may start", j)
+}
+
 func TestOrderIsPriorityThenSubmitTime(t *testing.T) {
-	s := New(Limits{Slots: 10})
-	for _, j := range []Job{{"3", "a", 0}, {"1", "b", 0}, {"4", "a", 1}, {"2", "a", -1}} {
-		s.Wait(j)
-	}
+	s := newState(Limits{Slots: 10}, Job{ID: "3", Plugin: "a"}, Job{ID: "1", Plugin: "b"},
+		Job{ID: "4", Plugin: "a", Priority: High}, Job{ID: "2", Plugin: "a", Priority: Low})
 	assert.Equal(t, []string{"4", "1", "3", "2"}, []string{start(t, s), start(t, s), start(t, s), start(t, s)})
 }
 
 func TestAFullPluginDoesNotHoldUpTheOthers(t *testing.T) {
-	s := New(Limits{Slots: 3, PluginSlots: map[string]int{"a": 1}})
-	s.Wait(Job{ID: "1", Plugin: "a"})
-	s.Wait(Job{ID: "2", Plugin: "a"})
-	s.Wait(Job{ID: "3", Plugin: "b"})
+	s := newState(Limits{Slots: 3, PluginSlots: map[string]int{"a": 1}},
+		Job{ID: "1", Plugin: "a"}, Job{ID: "2", Plugin: "a"}, Job{ID: "3", Plugin: "b"})
 	assert.Equal(t, "1", start(t, s))
 	assert.Equal(t, "3", start(t, s))
-	_, ok := s.Next()
-	assert.False(t, ok)
+	nothing(t, s)
 	assert.Equal(t, "plugin slots", s.WaitsOn("2"))
-	s.Forget("1")
+	s.Forget("1", epoch)
 	assert.Equal(t, "2", start(t, s))
 }
 
 func TestShrinkingLetsRunningJobsRun(t *testing.T) {
-	s := New(Limits{Slots: 2})
-	for i := range 3 {
-		s.Wait(Job{ID: fmt.Sprint(i)})
-	}
+	s := newState(Limits{Slots: 2}, Job{ID: "0"}, Job{ID: "1"}, Job{ID: "2"})
 	start(t, s)
 	start(t, s)
 	s.SetLimits(Limits{Slots: 1})
 	assert.Equal(t, 2, s.Running())
-	s.Forget("0")
-	_, ok := s.Next()
-	assert.False(t, ok, "one still runs: that is the limit")
-	s.Forget("1")
+	s.Forget("0", epoch)
+	nothing(t, s)
+	s.Forget("1", epoch)
 	assert.Equal(t, "2", start(t, s))
 }
 
-// In any sequence of submits, starts, ends, pauses and changes of the limits:
-// nothing starts over a limit, nothing that may start is held back, and what is
-// in use is exactly what runs.
-func TestSlotsAreExact(t *testing.T) {
+func TestALockLetsInAsManyAsItsLimit(t *testing.T) {
+	licence := []Lock{{"licence", 2}}
+	s := newState(Limits{Slots: 9}, Job{ID: "1", Locks: licence}, Job{ID: "2", Locks: licence},
+		Job{ID: "3", Locks: licence}, Job{ID: "4"})
+	assert.Equal(t, []string{"1", "2", "4"}, []string{start(t, s), start(t, s), start(t, s)})
+	nothing(t, s)
+	assert.Equal(t, "lock licence", s.WaitsOn("3"))
+	assert.Equal(t, []Held{{Name: "licence", Limit: 2, Holders: []string{"1", "2"}, Waiters: []string{"3"}, Waiting: 1}}, s.Locks())
+	s.Forget("2", epoch)
+	assert.Equal(t, "3", start(t, s))
+}
+
+// Whoever comes first, the strictest limit that anyone names holds.
+func TestALocksLimitIsTheLeastThatIsNamed(t *testing.T) {
+	s := newState(Limits{Slots: 9, Locks: map[string]int{"gpu": 2}},
+		Job{ID: "1", Locks: []Lock{{"gpu", 5}}}, Job{ID: "2", Locks: []Lock{{"gpu", 5}}},
+		Job{ID: "3", Locks: []Lock{{"gpu", 5}}}, Job{ID: "4", Locks: []Lock{{"db", 3}}}, Job{ID: "5", Locks: []Lock{{"db", 1}}})
+	assert.Equal(t, []string{"1", "2", "4"}, []string{start(t, s), start(t, s), start(t, s)})
+	nothing(t, s)
+	s.SetLimits(Limits{Slots: 9})
+	assert.Equal(t, "3", start(t, s))
+}
+
+func TestAPausedGuestKeepsItsLocksAndMemoryAndNoSlot(t *testing.T) {
+	j := Job{ID: "1", Plugin: "p", Memory: 60, Locks: []Lock{{"l", 1}}}
+	s := newState(Limits{Slots: 1, MemoryBytes: 100}, j,
+		Job{ID: "2", Locks: []Lock{{"l", 1}}}, Job{ID: "3", Memory: 60}, Job{ID: "4", Memory: 40})
+	start(t, s)
+	assert.Equal(t, "slots", s.WaitsOn("4"))
+	s.Park(j, epoch)
+	assert.Equal(t, "4", start(t, s), "it gave back its slot")
+	s.Forget("4", epoch)
+	nothing(t, s)
+	assert.Equal(t, "lock l", s.WaitsOn("2"))
+	assert.Equal(t, "memory", s.WaitsOn("3"))
+	j.Resident = true
+	s.Wait(j, epoch)
+	assert.Equal(t, "slots", s.WaitsOn("1"))
+	assert.Equal(t, "1", start(t, s), "it has what it needs")
+	s.Forget("1", epoch)
+	assert.Equal(t, "2", start(t, s))
+	assert.Zero(t, s.Memory())
+}
+
+func TestATenantAtItsLimitWaitsAlone(t *testing.T) {
+	s := newState(Limits{Slots: 9, TenantSlots: map[string]int{Any: 1, "b": 2}})
+	for i, tenant := range []string{"a", "a", "b", "b", "b"} {
+		s.Wait(Job{ID: fmt.Sprint(i), Tenant: tenant}, epoch)
+	}
+	assert.ElementsMatch(t, []string{"0", "2", "3"}, []string{start(t, s), start(t, s), start(t, s)})
+	nothing(t, s)
+	assert.Equal(t, "tenant slots", s.WaitsOn("1"))
+	s.SetLimits(Limits{Slots: 9})
+	assert.ElementsMatch(t, []string{"1", "4"}, []string{start(t, s), start(t, s)})
+}
+
+func TestANodesSlotsAreALimitToo(t *testing.T) {
+	s := newState(Limits{Slots: 9, NodeSlots: map[string]int{"here": 1, "there": 5}}, Job{ID: "1"}, Job{ID: "2"})
+	start(t, s)
+	nothing(t, s)
+	assert.Equal(t, "node slots", s.WaitsOn("2"))
+}
+
+// A tenant that floods the queue does not hold up one that submits a single job.
+func TestANewcomerGetsTheNextFreeSlot(t *testing.T) {
+	s := New(Limits{Slots: 4}, "here")
+	for i := range 1000 {
+		s.Wait(Job{ID: fmt.Sprintf("a%04d", i), Tenant: "a"}, epoch)
+	}
+	var running []Job
+	for range 4 {
+		j, _ := s.Next(epoch)
+		s.Run(j, epoch)
+		running = append(running, j)
+	}
+	now := epoch.Add(30 * time.Second)
+	s.Wait(Job{ID: "b", Tenant: "b", Since: now}, now)
+	s.Forget(running[0].ID, now)
+	j, ok := s.Next(now)
+	require.True(t, ok)
+	assert.Equal(t, "b", j.ID)
+}
+
+// simulation runs tenants that always have jobs waiting, each with jobs of its own
+// length, and returns the slot-seconds that each got.
+func simulation(l Limits, lengths map[string]time.Duration, span time.Duration) map[string]float64 {
+	s := New(l, "here")
+	type run struct {
+		Job
+		end time.Time
+	}
+	var running []run
+	n, now := 0, epoch
+	used := map[string]float64{}
+	for now.Before(epoch.Add(span)) {
+		for tenant := range lengths {
+			for s.TenantWaiting(tenant) < 3 {
+				n++
+				s.Wait(Job{ID: fmt.Sprintf("%08d", n), Tenant: tenant, Since: now}, now)
+			}
+		}
+		for {
+			j, ok := s.Next(now)
+			if !ok {
+				break
+			}
+			s.Run(j, now)
+			running = append(running, run{j, now.Add(lengths[j.Tenant])})
+		}
+		next := slices.MinFunc(running, func(a, b run) int { return a.end.Compare(b.end) }).end
+		for _, r := range running {
+			used[r.Tenant] += next.Sub(now).Seconds()
+		}
+		now = next
+		running = slices.DeleteFunc(running, func(r run) bool {
+			if r.end.After(now) {
+				return false
+			}
+			s.Forget(r.ID, now)
+			return true
+		})
+	}
+	return used
+}
+
+func TestBackloggedTenantsShareSlotSecondsNotJobs(t *testing.T) {
+	for _, slots := range []int{1, 2, 4} {
+		used := simulation(Limits{Slots: slots}, map[string]time.Duration{"short": 300 * time.Millisecond, "long": 17 * time.Second}, time.Hour)
+		assert.InDelta(t, 0.5, used["short"]/(used["short"]+used["long"]), 0.05, "%d slots: %v", slots, used)
+	}
+}
+
+func TestWeightsScaleTheShare(t *testing.T) {
+	l := Limits{Slots: 4, Weights: map[string]float64{"big": 3}}
+	used := simulation(l, map[string]time.Duration{"big": 5 * time.Second, "small": 2 * time.Second}, time.Hour)
+	assert.InDelta(t, 0.75, used["big"]/(used["big"]+used["small"]), 0.05, used)
+}
+
+func TestWhatATenantDidNotUseIsNotSavedUp(t *testing.T) {
+	s := newState(Limits{Slots: 1}, Job{ID: "z1", Tenant: "z"})
+	start(t, s)
+	now := epoch.Add(time.Hour)
+	s.Wait(Job{ID: "b1", Tenant: "b"}, now)
+	s.Wait(Job{ID: "b2", Tenant: "b"}, now)
+	s.Wait(Job{ID: "z2", Tenant: "z"}, now)
+	s.Forget("z1", now)
+	j, _ := s.Next(now)
+	assert.Equal(t, "b1", j.ID)
+	s.Run(j, now)
+	now = now.Add(time.Second)
+	s.Forget("b1", now)
+	j, _ = s.Next(now)
+	assert.Equal(t, "z2", j.ID, "b was away for an hour and has no hour's worth to come")
+}
+
+func TestWaitingRaisesThePriority(t *testing.T) {
+	s := New(Limits{Slots: 1, Ageing: time.Minute}, "here")
+	s.Wait(Job{ID: "1", Priority: Low, Since: epoch}, epoch)
+	now := epoch.Add(2*time.Minute + time.Second)
+	s.Wait(Job{ID: "2", Priority: High, Since: now}, now)
+	j, _ := s.Next(epoch.Add(30 * time.Second))
+	assert.Equal(t, "2", j.ID)
+	j, _ = s.Next(now)
+	assert.Equal(t, "1", j.ID, "two classes up, and submitted earlier")
+}
+
+// Small jobs that always fit must not keep out a large one for ever, nor jobs with
+// one lock a job that needs two.
+func TestWhatAJobLacksIsKeptForItInTheEnd(t *testing.T) {
+	l := Limits{Slots: 9, MemoryBytes: 100, Patience: time.Minute}
+	s := newState(l, Job{ID: "0", Memory: 60})
+	start(t, s)
+	s.Wait(Job{ID: "1", Memory: 100, Since: epoch}, epoch)
+	s.Wait(Job{ID: "2", Memory: 40, Since: epoch}, epoch)
+	assert.Equal(t, "2", start(t, s), "it fits, and the large one has not waited long")
+	s.Forget("2", epoch)
+	now := epoch.Add(2 * time.Minute)
+	s.Wait(Job{ID: "3", Memory: 40, Since: now}, now)
+	_, ok := s.Next(now)
+	assert.False(t, ok, "memory is kept for the large one")
+	s.Forget("0", now)
+	j, _ := s.Next(now)
+	assert.Equal(t, "1", j.ID)
+
+	s = newState(l, Job{ID: "0", Locks: []Lock{{"b", 1}}})
+	start(t, s)
+	s.Wait(Job{ID: "1", Locks: []Lock{{"a", 1}, {"b", 1}}, Since: epoch}, epoch)
+	s.Wait(Job{ID: "2", Locks: []Lock{{"a", 1}}, Since: now}, now)
+	s.Wait(Job{ID: "3", Memory: 5, Since: now}, now)
+	j, _ = s.Next(now)
+	assert.Equal(t, "3", j.ID, "lock a is kept; the memory is not")
+}
+
+// A job that can never have what it needs must not hold up the others.
+func TestNothingIsKeptForTheImpossible(t *testing.T) {
+	l := Limits{Slots: 9, MemoryBytes: 100, Patience: time.Minute, Locks: map[string]int{"closed": 0}}
+	s := newState(l, Job{ID: "1", Memory: 101, Since: epoch}, Job{ID: "2", Locks: []Lock{{"closed", 1}}, Since: epoch},
+		Job{ID: "3", Memory: 100, Since: epoch})
+	j, ok := s.Next(epoch.Add(time.Hour))
+	assert.True(t, ok)
+	assert.Equal(t, "3", j.ID)
+}
+
+// model is the rules in their plainest form, over every job.
+type model struct {
+	limits  Limits
+	waiting map[string]Job
+	running map[string]Job
+	parked  map[string]Job
+}
+
+func (m *model) holders() (all []Job) {
+	for _, set := range []map[string]Job{m.running, m.parked} {
+		for _, j := range set {
+			all = append(all, j)
+		}
+	}
+	for _, j := range m.waiting {
+		if j.Resident {
+			all = append(all, j)
+		}
+	}
+	return all
+}
+
+func (m *model) mayStart(j Job) bool {
+	tenant, plugin := 0, 0
+	for _, r := range m.running {
+		if r.Tenant == j.Tenant {
+			tenant++
+		}
+		if r.Plugin == j.Plugin {
+			plugin++
+		}
+	}
+	if len(m.running) >= m.limits.Slots || tenant >= of(m.limits.TenantSlots, j.Tenant) || plugin >= of(m.limits.PluginSlots, j.Plugin) {
+		return false
+	}
+	if j.Resident {
+		return true
+	}
+	memory := j.Memory
+	held := map[string]int{}
+	for _, h := range m.holders() {
+		memory += h.Memory
+		for _, l := range h.Locks {
+			held[l.Name]++
+		}
+	}
+	if m.limits.MemoryBytes > 0 && memory > m.limits.MemoryBytes {
+		return false
+	}
+	for _, l := range j.Locks {
+		if held[l.Name] >= m.lockLimit(l.Name) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *model) lockLimit(name string) int {
+	most := of(m.limits.Locks, name)
+	for _, set := range []map[string]Job{m.waiting, m.running, m.parked} {
+		for _, j := range set {
+			for _, l := range j.Locks {
+				if l.Name == name {
+					most = min(most, l.Limit)
+				}
+			}
+		}
+	}
+	return most
+}
+
+// In any sequence of submits, starts, ends, pauses, resumes and changes of the
+// limits: nothing starts over a limit, nothing that may start is held back, and
+// what is in use is exactly what the jobs that are there hold.
+func TestLimitsAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := New(Limits{Slots: 2})
-		l := s.limits
-		waiting, running := map[string]Job{}, map[string]Job{}
-		plugins := []string{"a", "b", "c"}
-		next := 0
+		m := model{limits: Limits{Slots: 2}, waiting: map[string]Job{}, running: map[string]Job{}, parked: map[string]Job{}}
+		s := New(m.limits, "here")
+		now, next := epoch, 0
+		pick := func(set map[string]Job) (Job, bool) {
+			ids := make([]string, 0, len(set))
+			for id := range set {
+				ids = append(ids, id)
+			}
+			if len(ids) == 0 {
+				return Job{}, false
+			}
+			slices.Sort(ids)
+			return set[rapid.SampledFrom(ids).Draw(t, "id")], true
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"submit": func(t *rapid.T) {
 				next++
 				j := Job{
 					ID:       fmt.Sprintf("%06d", next),
-					Plugin:   rapid.SampledFrom(plugins).Draw(t, "plugin"),
+					Tenant:   rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "tenant"),
+					Plugin:   rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "plugin"),
 					Priority: int8(rapid.IntRange(-1, 1).Draw(t, "priority")),
+					Memory:   int64(rapid.IntRange(0, 3).Draw(t, "memory") * 10),
+					Since:    now,
 				}
-				waiting[j.ID] = j
-				s.Wait(j)
+				for _, name := range []string{"k", "l"} {
+					if rapid.Bool().Draw(t, name) {
+						j.Locks = append(j.Locks, Lock{name, rapid.IntRange(1, 3).Draw(t, "limit")})
+					}
+				}
+				m.waiting[j.ID] = j
+				s.Wait(j, now)
 			},
 			"start": func(t *rapid.T) {
-				j, ok := s.Next()
-				if ok != mayStart(l, waiting, running) {
-					t.Fatalf("Next says %v with %v waiting and %v running under %v", ok, waiting, running, l)
+				j, ok := s.Next(now)
+				may := false
+				for _, w := range m.waiting {
+					may = may || m.mayStart(w)
+				}
+				if ok != may || ok && !m.mayStart(m.waiting[j.ID]) {
+					t.Fatalf("Next says %v %v in %+v", j, ok, m)
 				}
 				if ok {
-					s.Run(j)
-					running[j.ID] = j
-					delete(waiting, j.ID)
+					s.Run(j, now)
+					delete(m.waiting, j.ID)
+					j.Resident = false
+					m.running[j.ID] = j
 				}
 			},
 			"end": func(t *rapid.T) {
-				id := fmt.Sprintf("%06d", rapid.IntRange(0, next).Draw(t, "id"))
-				s.Forget(id)
-				delete(running, id)
-				delete(waiting, id)
-			},
-			"park": func(t *rapid.T) {
-				for id, j := range running {
-					s.Wait(j)
-					waiting[id] = j
-					delete(running, id)
-					break
+				for _, set := range []map[string]Job{m.running, m.waiting, m.parked} {
+					if j, ok := pick(set); ok && rapid.Bool().Draw(t, "end") {
+						s.Forget(j.ID, now)
+						s.Forget(j.ID, now)
+						delete(set, j.ID)
+					}
 				}
 			},
+			"pause": func(t *rapid.T) {
+				if j, ok := pick(m.running); ok {
+					s.Park(j, now)
+					delete(m.running, j.ID)
+					m.parked[j.ID] = j
+				}
+			},
+			"resume": func(t *rapid.T) {
+				if j, ok := pick(m.parked); ok {
+					delete(m.parked, j.ID)
+					j.Resident = true
+					s.Wait(j, now)
+					m.waiting[j.ID] = j
+				}
+			},
+			"lost": func(t *rapid.T) {
+				if j, ok := pick(m.running); ok {
+					s.Wait(j, now)
+					delete(m.running, j.ID)
+					m.waiting[j.ID] = j
+				}
+			},
+			"time": func(*rapid.T) { now = now.Add(time.Second) },
 			"limits": func(t *rapid.T) {
-				l = Limits{
+				m.limits = Limits{
 					Slots:       rapid.IntRange(1, 5).Draw(t, "slots"),
+					TenantSlots: map[string]int{"x": rapid.IntRange(0, 3).Draw(t, "x"), Any: 4},
 					PluginSlots: map[string]int{"a": rapid.IntRange(0, 3).Draw(t, "a")},
+					Locks:       map[string]int{"k": rapid.IntRange(0, 3).Draw(t, "k")},
+					MemoryBytes: int64(rapid.IntRange(0, 6).Draw(t, "budget") * 10),
+					Ageing:      time.Duration(rapid.IntRange(0, 2).Draw(t, "ageing")) * time.Second,
 				}
-				s.SetLimits(l)
+				s.SetLimits(m.limits)
 			},
 			"": func(t *rapid.T) {
-				if s.Running() != len(running) || s.Waiting() != len(waiting) {
-					t.Fatalf("%d run and %d wait; want %d and %d", s.Running(), s.Waiting(), len(running), len(waiting))
+				if s.Running() != len(m.running) || s.Waiting() != len(m.waiting) {
+					t.Fatalf("%d run and %d wait; want %d and %d", s.Running(), s.Waiting(), len(m.running), len(m.waiting))
 				}
-				ids := slices.Sorted(s.RunningIDs())
-				if len(ids) != len(running) {
-					t.Fatalf("in use: %v", ids)
+				memory := int64(0)
+				for _, j := range m.holders() {
+					memory += j.Memory
+				}
+				if s.Memory() != memory || len(slices.Collect(s.RunningIDs())) != len(m.running) {
+					t.Fatalf("%d bytes held, want %d", s.Memory(), memory)
+				}
+				for _, j := range m.waiting {
+					if s.WaitsOn(j.ID) == "" {
+						t.Fatalf("%s waits on nothing", j.ID)
+					}
+				}
+				for _, held := range s.Locks() {
+					n := 0
+					for _, j := range m.holders() {
+						if slices.ContainsFunc(j.Locks, func(l Lock) bool { return l.Name == held.Name }) {
+							n++
+						}
+					}
+					if len(held.Holders) != n {
+						t.Fatalf("lock %s: %v hold it, want %d", held.Name, held.Holders, n)
+					}
 				}
 			},
 		})
 	})
 }
 
-// mayStart is the rule in its plainest form.
-func mayStart(l Limits, waiting, running map[string]Job) bool {
-	if len(running) >= l.Slots {
-		return false
-	}
-	used := map[string]int{}
-	for _, j := range running {
-		used[j.Plugin]++
-	}
-	for _, j := range waiting {
-		if most, limited := l.PluginSlots[j.Plugin]; !limited || used[j.Plugin] < most {
-			return true
+// Whatever mix of priorities, tenants, sizes and locks keeps coming: every job
+// starts within a bound.
+func TestNobodyStarves(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := Limits{Slots: 2, MemoryBytes: 100, Ageing: time.Minute, Patience: time.Minute}
+		s := New(l, "here")
+		now := epoch
+		since := map[string]time.Time{}
+		var running []Job
+		for n := range 600 {
+			j := Job{
+				ID:       fmt.Sprintf("%06d", n),
+				Tenant:   rapid.SampledFrom([]string{"x", "y"}).Draw(t, "tenant"),
+				Priority: int8(rapid.IntRange(-1, 1).Draw(t, "priority")),
+				Memory:   int64(rapid.SampledFrom([]int{10, 50, 100}).Draw(t, "memory")),
+				Since:    now,
+			}
+			if rapid.Bool().Draw(t, "locked") {
+				j.Locks = []Lock{{"l", 1}}
+			}
+			since[j.ID] = now
+			if len(since) < 20 { // what comes in is what can be done
+				s.Wait(j, now)
+			} else {
+				delete(since, j.ID)
+			}
+			now = now.Add(10 * time.Second)
+			if len(running) > 0 {
+				s.Forget(running[0].ID, now)
+				running = running[1:]
+			}
+			for {
+				j, ok := s.Next(now)
+				if !ok {
+					break
+				}
+				s.Run(j, now)
+				running = append(running, j)
+				delete(since, j.ID)
+			}
+			for id, at := range since {
+				if now.Sub(at) > 15*time.Minute {
+					t.Fatalf("%s waits since %v: %s", id, now.Sub(at), s.WaitsOn(id))
+				}
+			}
 		}
+	})
+}
+
+// BenchmarkNext decides with a million jobs of ten thousand tenants waiting.
+func BenchmarkNext(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprintf("jobs=%d", n), func(b *testing.B) {
+			s := New(Limits{Slots: math.MaxInt, TenantSlots: map[string]int{Any: 100}, PluginSlots: map[string]int{"p0": 32}}, "here")
+			job := func(i int) Job {
+				return Job{ID: fmt.Sprintf("%09d", i), Tenant: fmt.Sprint("t", i%min(n, 10_000)), Plugin: fmt.Sprint("p", i%4), Memory: 1 << 28}
+			}
+			for i := range n {
+				s.Wait(job(i), epoch)
+			}
+			var running []string
+			now, next := epoch, n
+			for b.Loop() {
+				now = now.Add(time.Millisecond)
+				j, ok := s.Next(now)
+				if !ok {
+					b.Fatal("nothing may start")
+				}
+				s.Run(j, now)
+				running = append(running, j.ID)
+				if len(running) > 64 {
+					s.Forget(running[0], now)
+					running = running[1:]
+				}
+				s.Wait(job(next), now)
+				next++
+			}
+		})
 	}
-	return false
 }

@@ -48,7 +48,8 @@ type outputs struct {
 	published time.Time // of the last progress
 	tables    map[string]*table.Writer
 	artifacts []job.Artifact
-	bytes     int64 // of artifacts, and of tables as last told
+	bytes     int64    // of artifacts, and of tables as last told
+	held      []string // blobs, until the record names them
 }
 
 func newOutputs(id string, limits job.Limits, blobs *ledger.Blobs, news News, now func() time.Time) *Outputs {
@@ -227,7 +228,16 @@ func (o *Outputs) spend(n int64) error {
 
 func (o *Outputs) put(ctx context.Context, content []byte) (job.Blob, error) {
 	blob, err := o.blobs.Put(ctx, bytes.NewReader(content), int64(len(content)))
-	return job.Blob{Digest: blob.Digest, Bytes: blob.Bytes}, err
+	if err != nil {
+		return job.Blob{}, err
+	}
+	o.hold(blob.Digest)
+	return job.Blob{Digest: blob.Digest, Bytes: blob.Bytes}, nil
+}
+
+// hold notes a blob that is held for us.
+func (o *Outputs) hold(digest string) {
+	o.state.Must(func(s *outputs) { s.held = append(s.held, digest) })
 }
 
 // seal makes everything durable and names it in the outcome.
@@ -243,6 +253,7 @@ func (o *Outputs) seal(ctx context.Context, result json.RawMessage, into *job.Ou
 		if _, err := o.blobs.Adopt(sealed.Path, sealed.Digest); err != nil {
 			return fmt.Errorf("keep table %s: %w", name, err)
 		}
+		o.hold(sealed.Digest)
 		into.Tables = append(into.Tables, job.Table{
 			Name: name, Rows: sealed.Rows,
 			Blob: job.Blob{Digest: sealed.Digest, Bytes: sealed.Bytes},
@@ -286,8 +297,11 @@ func (o *Outputs) sealLog(ctx context.Context, into *job.Outcome) error {
 	return nil
 }
 
-// discard lets go of the tables, and removes the files of those not sealed.
+// discard lets go of everything. What the record names stays; the rest is removed.
 func (o *Outputs) discard() {
+	var held []string
+	o.state.Must(func(s *outputs) { held, s.held = s.held, nil })
+	o.blobs.Release(held...)
 	for _, name := range o.tableNames() {
 		_ = o.Table(name).Close() // temporary files; the next start clears what stays
 	}

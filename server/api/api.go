@@ -46,6 +46,7 @@ func Mount(app *fiber.App, engine *core.Engine, version string, log *slog.Logger
 	api := humafiber.New(app, config)
 	h := handlers{engine}
 	h.mountJobs(api)
+	h.mountBatches(api)
 	h.mountCatalog(api)
 	h.mountServer(api)
 	describeContent(api.OpenAPI())

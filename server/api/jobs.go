@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -20,6 +21,9 @@ func (h handlers) mountJobs(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/pause", "pause-job", "jobs", "Ask a job to hold", http.StatusOK), h.change((*core.Engine).Pause))
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/resume", "resume-job", "jobs", "Ask a paused job to go on", http.StatusOK), h.change((*core.Engine).Resume))
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/stop", "stop-job", "jobs", "Ask a job to end", http.StatusOK), h.change((*core.Engine).Stop))
+	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/pin", "pin-job", "jobs", "Keep a job from retention", http.StatusOK), h.change(pin(true)))
+	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/unpin", "unpin-job", "jobs", "Let retention have a job", http.StatusOK), h.change(pin(false)))
+	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/retry", "retry-job", "jobs", "Submit a job that has ended again", http.StatusAccepted), h.retry)
 	huma.Register(api, operation(http.MethodDelete, "/jobs/{id}", "delete-job", "jobs", "Delete a job that has ended", http.StatusNoContent), h.remove)
 	huma.Register(api, operation(http.MethodGet, "/jobs/{id}/artifacts", "list-artifacts", "jobs", "List a job's artifacts", http.StatusOK), h.artifacts)
 	huma.Register(api, operation(http.MethodGet, "/jobs/{id}/tables", "list-tables", "jobs", "List a job's output tables", http.StatusOK), h.tables)
@@ -34,6 +38,7 @@ type jobOutput struct {
 
 type submitInput struct {
 	Wait string `query:"wait" doc:"Wait for the job's end up to this long, such as 30s; at most 60s." example:"30s"`
+	Key  string `header:"Idempotency-Key" maxLength:"128" doc:"A name of your own for this submit: repeating it returns the same job, for as long as the job is kept."`
 	Body core.Request
 }
 
@@ -42,10 +47,16 @@ func (h handlers) submit(ctx context.Context, in *submitInput) (*jobOutput, erro
 	if err != nil {
 		return nil, problem.Of(err)
 	}
+	in.Body.Key = in.Key
 	j, err := h.engine.Submit(ctx, in.Body)
 	if err != nil {
 		return nil, problem.Of(err)
 	}
+	return h.submitted(ctx, j, wait), nil
+}
+
+// submitted answers with a new job, once it has ended or the wait is over.
+func (h handlers) submitted(ctx context.Context, j core.Job, wait time.Duration) *jobOutput {
 	if wait > 0 {
 		ctx, cancel := bounded(ctx, wait)
 		defer cancel()
@@ -54,7 +65,29 @@ func (h handlers) submit(ctx context.Context, in *submitInput) (*jobOutput, erro
 			j = waited
 		}
 	}
-	return &jobOutput{Status: statusOf(j, http.StatusAccepted), Location: Prefix + "/jobs/" + j.ID, Body: j}, nil
+	return &jobOutput{Status: statusOf(j, http.StatusAccepted), Location: Prefix + "/jobs/" + j.ID, Body: j}
+}
+
+type retryInput struct {
+	JobID
+	Newest bool   `query:"newest" doc:"Run what the names of the routine and the datasets stand for now, not what the job ran."`
+	Wait   string `query:"wait" doc:"Wait for the new job's end up to this long."`
+}
+
+func (h handlers) retry(ctx context.Context, in *retryInput) (*jobOutput, error) {
+	wait, err := parseWait(in.Wait)
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	j, err := h.engine.Retry(ctx, in.ID, in.Newest)
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	return h.submitted(ctx, j, wait), nil
+}
+
+func pin(on bool) func(*core.Engine, context.Context, string) (core.Job, error) {
+	return func(e *core.Engine, ctx context.Context, id string) (core.Job, error) { return e.Pin(ctx, id, on) }
 }
 
 func statusOf(j core.Job, unfinished int) int {
@@ -96,18 +129,24 @@ func (h handlers) get(ctx context.Context, in *getInput) (*jobOutput, error) {
 }
 
 type listInput struct {
-	Phase   string   `query:"phase" enum:"pending,running,paused,completed,failed,stopped" doc:"Only jobs in this phase."`
-	Plugin  string   `query:"plugin" doc:"Only jobs of this plugin."`
-	Routine string   `query:"routine" doc:"Only jobs of this routine: plugin/routine."`
-	Kind    string   `query:"kind" enum:"analysis,simulation" doc:"Only jobs of this kind."`
-	Label   []string `query:"label,explode" doc:"Only jobs with this label: key=value. May be repeated."`
-	Cursor  string   `query:"cursor" doc:"next of the page before."`
-	Limit   int      `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Phase   string    `query:"phase" enum:"pending,running,paused,completed,failed,stopped" doc:"Only jobs in this phase."`
+	Plugin  string    `query:"plugin" doc:"Only jobs of this plugin."`
+	Routine string    `query:"routine" doc:"Only jobs of this routine: plugin/routine."`
+	Kind    string    `query:"kind" enum:"analysis,simulation" doc:"Only jobs of this kind."`
+	Tenant  string    `query:"tenant" doc:"Only this tenant's jobs."`
+	Batch   string    `query:"batch" doc:"Only jobs of this batch."`
+	Origin  string    `query:"origin" doc:"Only jobs that repeat this one."`
+	Label   []string  `query:"label,explode" doc:"Only jobs with this label: key=value. May be repeated."`
+	From    time.Time `query:"from" doc:"Only jobs submitted then or later."`
+	To      time.Time `query:"to" doc:"Only jobs submitted before."`
+	Cursor  string    `query:"cursor" doc:"next of the page before."`
+	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
 func (h handlers) list(ctx context.Context, in *listInput) (*output[core.Page], error) {
 	f := core.Filter{
 		Phase: job.Phase(in.Phase), Plugin: in.Plugin, Routine: in.Routine, Kind: routine.Kind(in.Kind),
+		Tenant: in.Tenant, Batch: in.Batch, Origin: in.Origin, From: in.From, To: in.To,
 		Cursor: in.Cursor, Limit: in.Limit, Labels: map[string]string{},
 	}
 	for _, label := range in.Label {

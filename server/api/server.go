@@ -15,6 +15,8 @@ import (
 func (h handlers) mountServer(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/limits", "get-limits", "server", "Get the limits in force", http.StatusOK), h.limits)
 	huma.Register(api, operation(http.MethodPatch, "/limits", "change-limits", "server", "Change limits; what is not named stays", http.StatusOK), h.changeLimits)
+	huma.Register(api, operation(http.MethodGet, "/locks", "list-locks", "server", "List named locks: who holds them, who waits", http.StatusOK), h.locks)
+	huma.Register(api, operation(http.MethodPost, "/cleanup", "cleanup", "server", "Delete now what retention does not keep", http.StatusOK), h.cleanup)
 	huma.Register(api, operation(http.MethodGet, "/stats", "get-stats", "server", "Count jobs, slots and subscribers", http.StatusOK), h.stats)
 	huma.Register(api, operation(http.MethodGet, "/audit", "audit", "server", "Check that records, slots and guests agree", http.StatusOK), h.audit)
 }
@@ -23,13 +25,47 @@ func (h handlers) limits(context.Context, *struct{}) (*output[core.Limits], erro
 	return answer(h.engine.Limits(), nil)
 }
 
-// limitsPatch is core.Limits with every field optional.
+// limitsPatch is core.Limits with every field optional. A map replaces the whole
+// map.
 type limitsPatch struct {
-	Slots       *int           `json:"slots,omitempty"`
-	PluginSlots map[string]int `json:"plugin_slots,omitempty" doc:"Replaces all plugins' limits."`
-	QueueCap    *int           `json:"queue_cap,omitempty"`
-	Job         *job.Limits    `json:"job,omitempty"`
-	MaxJob      *job.Limits    `json:"max_job,omitempty"`
+	Slots           *int                      `json:"slots,omitempty"`
+	TenantSlots     map[string]int            `json:"tenant_slots,omitempty"`
+	PluginSlots     map[string]int            `json:"plugin_slots,omitempty"`
+	NodeSlots       map[string]int            `json:"node_slots,omitempty"`
+	Locks           map[string]int            `json:"locks,omitempty"`
+	MemoryBytes     *int64                    `json:"memory_bytes,omitempty"`
+	QueueCap        *int                      `json:"queue_cap,omitempty"`
+	TenantQueueCap  map[string]int            `json:"tenant_queue_cap,omitempty"`
+	TenantWeights   map[string]float64        `json:"tenant_weights,omitempty"`
+	AgeingSeconds   *float64                  `json:"ageing_seconds,omitempty"`
+	PatienceSeconds *float64                  `json:"patience_seconds,omitempty"`
+	Retention       map[string]core.Retention `json:"retention,omitempty"`
+	Job             *job.Limits               `json:"job,omitempty"`
+	MaxJob          *job.Limits               `json:"max_job,omitempty"`
+}
+
+// clear empties the maps that a patch replaces: decoding would add to them.
+func (p limitsPatch) clear(l *core.Limits) {
+	for _, m := range []struct {
+		named map[string]int
+		of    *map[string]int
+	}{
+		{p.TenantSlots, &l.TenantSlots},
+		{p.PluginSlots, &l.PluginSlots},
+		{p.NodeSlots, &l.NodeSlots},
+		{p.Locks, &l.Locks},
+		{p.TenantQueueCap, &l.TenantQueueCap},
+	} {
+		if m.named != nil {
+			*m.of = nil
+		}
+	}
+	if p.TenantWeights != nil {
+		l.TenantWeights = nil
+	}
+	if p.Retention != nil {
+		l.Retention = nil
+	}
 }
 
 func (h handlers) changeLimits(ctx context.Context, in *struct{ Body limitsPatch }) (*output[core.Limits], error) {
@@ -38,9 +74,7 @@ func (h handlers) changeLimits(ctx context.Context, in *struct{ Body limitsPatch
 	if err != nil {
 		return nil, problem.Of(err)
 	}
-	if in.Body.PluginSlots != nil {
-		l.PluginSlots = nil
-	}
+	in.Body.clear(&l)
 	// Decoding over the limits in force leaves what the patch does not name.
 	if err := json.Unmarshal(patch, &l); err != nil {
 		return nil, problem.Of(err)
@@ -49,6 +83,23 @@ func (h handlers) changeLimits(ctx context.Context, in *struct{ Body limitsPatch
 		return nil, problem.Of(err)
 	}
 	return answer(h.engine.Limits(), nil)
+}
+
+type lockList struct {
+	Locks []core.Lock `json:"locks" nullable:"false"`
+}
+
+func (h handlers) locks(ctx context.Context, _ *struct{}) (*output[lockList], error) {
+	return answer(lockList{h.engine.Locks(ctx)}, nil)
+}
+
+type cleaned struct {
+	Deleted int `json:"deleted" doc:"Jobs that were deleted."`
+}
+
+func (h handlers) cleanup(ctx context.Context, _ *struct{}) (*output[cleaned], error) {
+	n, err := h.engine.Prune(ctx)
+	return answer(cleaned{n}, err)
 }
 
 func (h handlers) stats(ctx context.Context, _ *struct{}) (*output[core.Stats], error) {

@@ -68,6 +68,7 @@ var kinds = map[string]struct {
 	"method":          {http.StatusMethodNotAllowed, "The method is not allowed here"},
 	"illegal_move":    {http.StatusConflict, "The job's phase does not allow this"},
 	"conflict":        {http.StatusConflict, "It was changed meanwhile"},
+	"key_reused":      {http.StatusConflict, "The idempotency key stands for another request"},
 	"in_use":          {http.StatusConflict, "Something still needs it"},
 	"too_large":       {http.StatusRequestEntityTooLarge, "The body is too large"},
 	"media_type":      {http.StatusUnsupportedMediaType, "The media type is not known"},

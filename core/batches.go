@@ -1,0 +1,354 @@
+package core
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/sync/errgroup"
+
+	"thresher/core/job"
+	"thresher/core/ledger"
+	"thresher/core/routine"
+)
+
+// MaxBatch is the most jobs in a batch.
+const MaxBatch = 10_000
+
+// BatchRequest asks for many jobs at once: a list, or a template with a grid, which
+// makes a job of every combination of the grid's values.
+type BatchRequest struct {
+	Jobs     []BatchJob                   `json:"jobs,omitempty"`
+	Template *Request                     `json:"template,omitempty"`
+	Grid     map[string][]json.RawMessage `json:"grid,omitempty"`    // param → its values; "seed" is the seed
+	Labels   map[string]string            `json:"labels,omitempty"`  // of every job
+	Running  int                          `json:"running,omitempty"` // most of its jobs that run at once; 0: no limit of its own
+	Tenant   string                       `json:"tenant,omitempty"`
+}
+
+// BatchJob is a job of a batch. Others of the batch can name it: after "@NAME", or
+// an input "job:@NAME/TABLE".
+type BatchJob struct {
+	Name string `json:"name,omitempty"`
+	Request
+}
+
+// batchRecord is what is kept of a batch. Its jobs name it.
+type batchRecord struct {
+	ID      string            `json:"id"`
+	Tenant  string            `json:"tenant"`
+	Created time.Time         `json:"created"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Running int               `json:"running,omitempty"`
+	Written bool              `json:"written"` // all of its jobs are there
+}
+
+// Batch is a batch and how far it is.
+type Batch struct {
+	ID      string            `json:"id"`
+	Tenant  string            `json:"tenant"`
+	Created time.Time         `json:"created"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Running int               `json:"running,omitempty"`
+	Jobs    int               `json:"jobs"`   // those that are still kept
+	Phases  map[job.Phase]int `json:"phases"` // how many are in each
+	Done    bool              `json:"done"`   // all have ended
+}
+
+func batchTerms(_ string, b batchRecord) []string {
+	terms := []string{"tenant=" + b.Tenant}
+	if !b.Written {
+		terms = append(terms, termUnwritten)
+	}
+	return terms
+}
+
+const termUnwritten = "unwritten"
+
+// SubmitBatch makes all jobs of a batch durable, or none: a request that is not
+// valid is refused whole.
+func (e *Engine) SubmitBatch(ctx context.Context, req BatchRequest) (Batch, error) {
+	if err := e.closed(); err != nil {
+		return Batch{}, err
+	}
+	items, err := req.expand()
+	if err != nil {
+		return Batch{}, err
+	}
+	b := batchRecord{
+		ID: ulid.Make().String(), Tenant: cmp.Or(req.Tenant, DefaultTenant), Created: e.cfg.Now().UTC(),
+		Labels: req.Labels, Running: req.Running,
+	}
+	if !routine.ValidName(b.Tenant) {
+		return Batch{}, invalid("tenant", "%q: want up to 64 lower case letters, digits, dashes and underscores", b.Tenant)
+	}
+	levels, err := e.plan(ctx, b, items)
+	if err != nil {
+		return Batch{}, err
+	}
+	defer e.withdraw(levels)
+	if err := e.admit(levels); err != nil {
+		return Batch{}, err
+	}
+	revision, err := e.batches.Create(ctx, b.ID, b)
+	if err != nil {
+		return Batch{}, fmt.Errorf("batch: %w", err)
+	}
+	if err := e.putAll(ctx, levels); err != nil {
+		return Batch{}, errors.Join(err, e.abandon(context.WithoutCancel(ctx), b.ID))
+	}
+	b.Written = true
+	if _, err := e.batches.Update(ctx, b.ID, revision, b); err != nil {
+		return Batch{}, fmt.Errorf("batch: %w", err)
+	}
+	return e.Batch(ctx, b.ID)
+}
+
+// expand lists the jobs of a request.
+func (req BatchRequest) expand() ([]BatchJob, error) {
+	switch {
+	case (len(req.Jobs) > 0) == (req.Template != nil):
+		return nil, invalid("jobs", "want either jobs, a list, or template and grid")
+	case req.Running < 0 || req.Running > maxSlots:
+		return nil, invalid("running", "%d: want 0 to %d", req.Running, maxSlots)
+	case req.Template == nil && len(req.Grid) > 0:
+		return nil, invalid("grid", "needs a template")
+	case req.Template == nil:
+		return req.Jobs, tooMany(len(req.Jobs))
+	}
+	total := 1
+	for name, values := range req.Grid {
+		if len(values) == 0 {
+			return nil, invalid("grid."+name, "has no values")
+		}
+		if total *= len(values); total > MaxBatch {
+			return nil, tooMany(total)
+		}
+	}
+	return grid(*req.Template, req.Grid)
+}
+
+func tooMany(n int) error {
+	if n > MaxBatch {
+		return invalid("jobs", "%d jobs or more: the limit is %d", n, MaxBatch)
+	}
+	return nil
+}
+
+// grid makes a request of every combination, the last param changing fastest.
+func grid(template Request, values map[string][]json.RawMessage) ([]BatchJob, error) {
+	base := map[string]json.RawMessage{}
+	if len(template.Params) > 0 {
+		if err := json.Unmarshal(template.Params, &base); err != nil {
+			return nil, invalid("template.params", "want a JSON object: %v", err)
+		}
+	}
+	items := []BatchJob{{Request: template}}
+	points := []map[string]json.RawMessage{base}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		var nextItems []BatchJob
+		var nextPoints []map[string]json.RawMessage
+		for i, item := range items {
+			for _, v := range values[name] {
+				point := maps.Clone(points[i])
+				if name == "seed" {
+					item.Seed = new(uint64)
+					if err := json.Unmarshal(v, item.Seed); err != nil {
+						return nil, invalid("grid.seed", "%s is no seed: %v", v, err)
+					}
+				} else {
+					point[name] = v
+				}
+				nextItems, nextPoints = append(nextItems, item), append(nextPoints, point)
+			}
+		}
+		items, points = nextItems, nextPoints
+	}
+	for i := range items {
+		items[i].Params = encode(points[i])
+	}
+	return items, nil
+}
+
+// plan checks every job of a batch and returns their records in levels: those of a
+// level need only those of the levels before.
+func (e *Engine) plan(ctx context.Context, b batchRecord, items []BatchJob) ([][]job.Record, error) {
+	order, err := inOrder(items)
+	if err != nil {
+		return nil, err
+	}
+	ids, siblings := make([]string, len(items)), map[string]string{}
+	for _, level := range order {
+		for _, i := range level {
+			if ids[i] = ulid.Make().String(); items[i].Name != "" {
+				siblings[items[i].Name] = ids[i]
+			}
+		}
+	}
+	levels := make([][]job.Record, len(order))
+	for n, level := range order {
+		for _, i := range level {
+			req := items[i].Request
+			req.batch, req.siblings, req.Labels = b.ID, siblings, maps.Clone(req.Labels)
+			for k, v := range b.Labels {
+				if req.Labels == nil {
+					req.Labels = map[string]string{}
+				}
+				req.Labels[k] = v
+			}
+			if b.Running > 0 {
+				req.Locks = append(slices.Clone(req.Locks), job.Lock{Name: "batch:" + b.ID, Limit: b.Running})
+			}
+			spec, err := e.specOf(ctx, req)
+			if err != nil {
+				return nil, inItem(i, err)
+			}
+			levels[n] = append(levels[n], e.newRecord(ids[i], b.Tenant, spec))
+		}
+	}
+	return levels, nil
+}
+
+// inItem says which job of a batch an error is about.
+func inItem(i int, err error) error {
+	var bad *Invalid
+	if errors.As(err, &bad) {
+		return invalid(fmt.Sprintf("jobs[%d].%s", i, bad.Field), "%s", bad.Message)
+	}
+	var params *InvalidParams
+	if errors.As(err, &params) {
+		return &InvalidParams{Routine: fmt.Sprintf("%s in jobs[%d]", params.Routine, i), Violations: params.Violations}
+	}
+	return fmt.Errorf("jobs[%d]: %w", i, err)
+}
+
+// admit makes room in the queue for every job, or for none.
+func (e *Engine) admit(levels [][]job.Record) error {
+	for _, level := range levels {
+		for _, r := range level {
+			if err := e.dispatch.Admit(r.ID, r.Tenant); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// withdraw gives back the room of those that no record came of.
+func (e *Engine) withdraw(levels [][]job.Record) {
+	for _, level := range levels {
+		for _, r := range level {
+			e.dispatch.Withdraw(r.ID)
+		}
+	}
+}
+
+// together is how many records are written at once: enough for the ledger to make
+// batches of them.
+const together = 128
+
+func (e *Engine) putAll(ctx context.Context, levels [][]job.Record) error {
+	for _, level := range levels {
+		var writers errgroup.Group
+		writers.SetLimit(together)
+		for _, r := range level {
+			writers.Go(func() error { return e.put(ctx, r) })
+		}
+		if err := writers.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Batch returns a batch and how far it is.
+func (e *Engine) Batch(ctx context.Context, id string) (Batch, error) {
+	entry, err := e.batches.Get(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return Batch{}, fmt.Errorf("batch %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return Batch{}, fmt.Errorf("batch %s: %w", id, err)
+	}
+	return e.progress(ctx, entry.Value), nil
+}
+
+func (e *Engine) progress(ctx context.Context, r batchRecord) Batch {
+	b := Batch{ID: r.ID, Tenant: r.Tenant, Created: r.Created, Labels: r.Labels, Running: r.Running, Phases: map[job.Phase]int{}}
+	ended := 0
+	for _, p := range job.Phases {
+		n := e.jobs.Count(ctx, batchTerm(r.ID, p))
+		b.Phases[p] = n
+		b.Jobs += n
+		if p.Final() {
+			ended += n
+		}
+	}
+	b.Done = r.Written && ended == b.Jobs
+	return b
+}
+
+// BatchPage is a part of the list of batches, newest first.
+type BatchPage struct {
+	Batches []Batch `json:"batches"`
+	Next    string  `json:"next,omitempty"`
+}
+
+// Batches lists batches, newest first.
+func (e *Engine) Batches(ctx context.Context, cursor string, n int) (BatchPage, error) {
+	if n < 1 || n > MaxPage {
+		return BatchPage{}, invalid("limit", "%d: want 1 to %d", n, MaxPage)
+	}
+	entries, next, err := e.batches.List(ctx, ledger.Query{Before: cursor, Limit: n})
+	if err != nil {
+		return BatchPage{}, fmt.Errorf("list batches: %w", err)
+	}
+	page := BatchPage{Batches: make([]Batch, len(entries)), Next: next}
+	for i, entry := range entries {
+		page.Batches[i] = e.progress(ctx, entry.Value)
+	}
+	return page, nil
+}
+
+// abandonBatches ends what a crash left of batches whose jobs were not all
+// written: nobody was told of them.
+func (e *Engine) abandonBatches(ctx context.Context) error {
+	entries, _, err := e.batches.List(ctx, ledger.Query{Terms: []string{termUnwritten}, Limit: MaxPage})
+	if err != nil {
+		return fmt.Errorf("unwritten batches: %w", err)
+	}
+	for _, entry := range entries {
+		if err := e.abandon(ctx, entry.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) abandon(ctx context.Context, id string) error {
+	err := e.each(ctx, "batch="+id, func(id string, r job.Record) error {
+		if r.Phase.Final() {
+			return nil
+		}
+		_, err := e.Stop(ctx, id)
+		var illegal *job.IllegalMove
+		if errors.As(err, &illegal) || errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("abandon batch %s: %w", id, err)
+	}
+	entry, err := e.batches.Get(ctx, id)
+	if err != nil {
+		return fmt.Errorf("abandon batch %s: %w", id, err)
+	}
+	return e.batches.Delete(ctx, id, entry.Revision)
+}

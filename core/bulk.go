@@ -1,0 +1,181 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/sync/errgroup"
+
+	"thresher/core/job"
+	"thresher/core/ledger"
+)
+
+// Bulk is one thing done to every job that a filter selects: to those that are
+// there when it begins.
+type Bulk struct {
+	ID      string     `json:"id"`
+	Action  string     `json:"action"` // pause, resume, stop, retry or delete
+	Filter  Filter     `json:"filter"`
+	Jobs    int        `json:"jobs"`    // that the filter selects
+	Done    int        `json:"done"`    // for which the action was taken
+	Skipped int        `json:"skipped"` // whose phase does not allow it, or that are gone or needed
+	State   string     `json:"state"`   // preview, running, completed or interrupted
+	Created time.Time  `json:"created"`
+	Ended   *time.Time `json:"ended,omitempty"`
+}
+
+// The states of a bulk.
+const (
+	BulkPreview     = "preview"
+	BulkRunning     = "running"
+	BulkCompleted   = "completed"
+	BulkInterrupted = "interrupted" // the server ended before it was through
+)
+
+// bulkActions is what can be done to many jobs.
+var bulkActions = map[string]func(*Engine, context.Context, string) error{
+	"pause":  func(e *Engine, ctx context.Context, id string) error { _, err := e.Pause(ctx, id); return err },
+	"resume": func(e *Engine, ctx context.Context, id string) error { _, err := e.Resume(ctx, id); return err },
+	"stop":   func(e *Engine, ctx context.Context, id string) error { _, err := e.Stop(ctx, id); return err },
+	"retry":  (*Engine).retryOnce,
+	"delete": (*Engine).Delete,
+}
+
+// retryOnce retries a job that failed or was stopped and has not been retried.
+func (e *Engine) retryOnce(ctx context.Context, id string) error {
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return err
+	}
+	if j.Phase == job.Completed || e.jobs.Count(ctx, "origin="+id) > 0 {
+		return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry again", Phase: j.Phase, Desired: j.Desired})
+	}
+	_, err = e.Retry(ctx, id, false)
+	return err
+}
+
+// StartBulk begins to do something to every job that a filter selects, and returns
+// at once. A preview only counts them.
+func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview bool) (Bulk, error) {
+	if err := e.closed(); err != nil {
+		return Bulk{}, err
+	}
+	if _, ok := bulkActions[action]; !ok {
+		return Bulk{}, invalid("action", "%q: want pause, resume, stop, retry or delete", action)
+	}
+	b := Bulk{ID: ulid.Make().String(), Action: action, Filter: f, State: BulkPreview, Created: e.cfg.Now().UTC()}
+	n, err := e.jobs.CountQuery(ctx, b.query())
+	if err != nil {
+		return Bulk{}, fmt.Errorf("bulk: %w", err)
+	}
+	b.Jobs = n
+	if preview {
+		return b, nil
+	}
+	b.State = BulkRunning
+	revision, err := e.bulks.Create(ctx, b.ID, b)
+	if err != nil {
+		return Bulk{}, fmt.Errorf("bulk: %w", err)
+	}
+	e.loop.Go(func() error {
+		e.runBulk(e.life, b, revision)
+		return nil
+	})
+	return b, nil
+}
+
+// query selects the jobs that were there when the bulk began.
+func (b Bulk) query() ledger.Query {
+	q := b.Filter.query()
+	if q.High == "" || b.ID < q.High {
+		q.High = b.ID
+	}
+	q.Limit = MaxPage
+	return q
+}
+
+// Bulk returns a bulk and how far it is.
+func (e *Engine) Bulk(ctx context.Context, id string) (Bulk, error) {
+	entry, err := e.bulks.Get(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return Bulk{}, fmt.Errorf("bulk %s: %w", id, ErrNotFound)
+	}
+	return entry.Value, err
+}
+
+// runBulk does it, page by page, and notes after each how far it is.
+func (e *Engine) runBulk(ctx context.Context, b Bulk, revision uint64) {
+	q := b.query()
+	for {
+		entries, next, err := e.jobs.List(ctx, q)
+		if err != nil {
+			break
+		}
+		done, skipped, err := e.forAll(ctx, bulkActions[b.Action], entries)
+		b.Done, b.Skipped = b.Done+done, b.Skipped+skipped
+		if err != nil {
+			e.cfg.Log.Warn("bulk ended early", "bulk", b.ID, "error", err)
+			break
+		}
+		if next == "" {
+			b.State = BulkCompleted
+			break
+		}
+		q.Before = next
+		if revision, err = e.bulks.Update(ctx, b.ID, revision, b); err != nil {
+			break
+		}
+	}
+	if b.State == BulkRunning {
+		b.State = BulkInterrupted
+	}
+	ended := e.cfg.Now().UTC()
+	b.Ended = &ended
+	if _, err := e.bulks.Update(context.WithoutCancel(ctx), b.ID, revision, b); err != nil {
+		e.cfg.Log.Warn("bulk not noted", "bulk", b.ID, "error", err)
+	}
+}
+
+// forAll does something to many jobs at once. That a job's phase does not allow it
+// is no error.
+func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, string) error, jobs []ledger.Entry[job.Record]) (done, skipped int, err error) {
+	var worked, refused atomic.Int64
+	var workers errgroup.Group
+	workers.SetLimit(together)
+	for _, entry := range jobs {
+		workers.Go(func() error {
+			err := do(e, ctx, entry.Key)
+			switch Code(err) {
+			case "":
+				worked.Add(1)
+			case "illegal_move", "not_found", "in_use", "invalid", "too_many_paused":
+				refused.Add(1)
+			default:
+				return err
+			}
+			return nil
+		})
+	}
+	err = workers.Wait()
+	return int(worked.Load()), int(refused.Load()), err
+}
+
+// interruptBulks marks those that the last process did not finish.
+func (e *Engine) interruptBulks(ctx context.Context) error {
+	entries, _, err := e.bulks.List(ctx, ledger.Query{Terms: []string{BulkRunning}, Limit: MaxPage})
+	if err != nil {
+		return fmt.Errorf("bulks: %w", err)
+	}
+	for _, entry := range entries {
+		b := entry.Value
+		b.State = BulkInterrupted
+		if _, err := e.bulks.Update(ctx, b.ID, entry.Revision, b); err != nil {
+			return fmt.Errorf("bulk %s: %w", b.ID, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// How often the engine looks after itself.
+const (
+	auditEvery = 30 * time.Second
+	pruneEvery = 10 * time.Second
+)
+
+// keep audits and prunes until ctx ends.
+func (e *Engine) keep(ctx context.Context) {
+	audit, prune := time.NewTicker(auditEvery), time.NewTicker(pruneEvery)
+	defer audit.Stop()
+	defer prune.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-audit.C:
+			_, err = e.Audit(ctx)
+		case <-prune.C:
+			_, err = e.Prune(ctx)
+		case <-e.tidy: // bounds have changed
+			_, err = e.Prune(ctx)
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrInUse) {
+			e.cfg.Log.Warn("housekeeping", "error", err)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"thresher/core/job"
+	"thresher/core/ledger"
+)
+
+// Retry submits a job that has ended again: a new job that names it as its origin.
+// It runs the same plugin bytes on the same data, or, if newest is set, what the
+// names of the routine and the datasets stand for now.
+func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error) {
+	if err := e.closed(); err != nil {
+		return Job{}, err
+	}
+	entry, err := e.jobs.Get(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return Job{}, fmt.Errorf("job %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return Job{}, fmt.Errorf("job %s: %w", id, err)
+	}
+	r := entry.Value
+	if !r.Phase.Final() {
+		return Job{}, fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry", Phase: r.Phase, Desired: r.Desired})
+	}
+	spec := r.Spec
+	if newest {
+		if spec, err = e.specOf(ctx, requestOf(r)); err != nil {
+			return Job{}, err
+		}
+		spec.Batch = r.Spec.Batch
+	} else if !e.hasPlugin(spec.Digest) {
+		return Job{}, invalid("routine", "the version of %s that job %s ran is no longer here: retry with newest", spec.Routine, id)
+	}
+	spec.Origin, spec.Request, spec.CacheKey = id, nil, "" // it is asked for anew
+	return e.write(ctx, r.Tenant, spec)
+}
+
+func (e *Engine) hasPlugin(digest string) bool {
+	for _, p := range e.plugins.List() {
+		if p.Digest == digest {
+			return true
+		}
+	}
+	return false
+}
+
+// requestOf is the request that a job was submitted with.
+func requestOf(r job.Record) Request {
+	s := r.Spec
+	req := Request{
+		Routine: s.Routine, Params: s.Params, Seed: &s.Seed, Labels: s.Labels, Priority: s.Priority.String(),
+		Limits: &s.Limits, Locks: s.Locks, After: s.After, Tenant: r.Tenant, Inputs: map[string]string{},
+	}
+	for name, in := range s.Inputs {
+		req.Inputs[name] = in.Source
+	}
+	return req
+}
+
+// Pin keeps a job from retention, or lets it go.
+func (e *Engine) Pin(ctx context.Context, id string, on bool) (Job, error) {
+	return e.request(ctx, id, job.Pin{On: on})
+}
