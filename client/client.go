@@ -61,6 +61,10 @@ var ErrUnreachable = errors.New("no server answers")
 
 // do sends a request and decodes the answer into out, unless that is nil.
 func (c *Client) do(ctx context.Context, method, path string, body, out any) error {
+	return c.exchange(ctx, method, path, http.Header{}, body, out)
+}
+
+func (c *Client) exchange(ctx context.Context, method, path string, header http.Header, body, out any) error {
 	var payload io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
@@ -69,7 +73,8 @@ func (c *Client) do(ctx context.Context, method, path string, body, out any) err
 		}
 		payload = bytes.NewReader(data)
 	}
-	resp, err := c.send(ctx, method, path, payload, http.Header{"Content-Type": {"application/json"}})
+	header.Set("Content-Type", "application/json")
+	resp, err := c.send(ctx, method, path, payload, header)
 	if err != nil {
 		return err
 	}
@@ -113,7 +118,11 @@ func (c *Client) Submit(ctx context.Context, req core.Request, wait time.Duratio
 	if wait > 0 {
 		path += "?wait=" + wait.String()
 	}
-	return j, c.do(ctx, http.MethodPost, path, req, &j)
+	header := http.Header{}
+	if req.Key != "" {
+		header.Set("Idempotency-Key", req.Key)
+	}
+	return j, c.exchange(ctx, http.MethodPost, path, header, req, &j)
 }
 
 // Job returns a job.
@@ -126,7 +135,7 @@ func (c *Client) Jobs(ctx context.Context, query url.Values) (p core.Page, err e
 	return p, c.do(ctx, http.MethodGet, "/api/v1/jobs?"+query.Encode(), nil, &p)
 }
 
-// Ask asks a job to pause, resume or stop.
+// Ask asks a job to pause, resume or stop, or pins or unpins it.
 func (c *Client) Ask(ctx context.Context, id, what string) (j core.Job, err error) {
 	return j, c.do(ctx, http.MethodPost, jobPath(id)+"/"+what, nil, &j)
 }
@@ -156,6 +165,11 @@ func (c *Client) Open(ctx context.Context, path, accept string) (io.ReadCloser, 
 // Get decodes what is at a path of the interface.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
 	return c.do(ctx, http.MethodGet, path, nil, out)
+}
+
+// Post sends a body to a path of the interface and decodes the answer.
+func (c *Client) Post(ctx context.Context, path string, body, out any) error {
+	return c.do(ctx, http.MethodPost, path, body, out)
 }
 
 // Patch changes what is at a path of the interface.

@@ -184,33 +184,6 @@ func (r *routinesCmd) show(ctx context.Context, s streams, c *commands) error {
 	})
 }
 
-// limitsCmd shows the limits, and changes those that are named.
-type limitsCmd struct {
-	Slots    *int `help:"Change how many jobs run at once."`
-	QueueCap *int `help:"Change how many jobs may wait."`
-}
-
-// Run changes and shows.
-func (l *limitsCmd) Run(ctx context.Context, s streams, c *commands) error {
-	cl := client.New(c.Server)
-	patch := map[string]int{}
-	if l.Slots != nil {
-		patch["slots"] = *l.Slots
-	}
-	if l.QueueCap != nil {
-		patch["queue_cap"] = *l.QueueCap
-	}
-	var limits core.Limits
-	err := cl.Get(ctx, "/api/v1/limits", &limits)
-	if len(patch) > 0 {
-		err = cl.Patch(ctx, "/api/v1/limits", patch, &limits)
-	}
-	if err != nil {
-		return err
-	}
-	return printJSON(s.out, limits)
-}
-
 type statsCmd struct{}
 
 // Run shows the counts.

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/url"
 	"strconv"
+	"time"
 
 	"thresher/client"
 	"thresher/core"
+	"thresher/core/job"
 )
 
 // jobsCmd is about jobs. An ID of "last" is the newest job.
@@ -24,22 +26,38 @@ type jobsCmd struct {
 	Pause  jobsPause  `cmd:"" help:"Ask jobs to hold."`
 	Resume jobsResume `cmd:"" help:"Ask paused jobs to go on."`
 	Stop   jobsStop   `cmd:"" help:"Ask jobs to end."`
+	Retry  jobsRetry  `cmd:"" help:"Submit jobs that have ended again."`
+	Pin    jobsPin    `cmd:"" help:"Keep jobs from retention."`
+	Unpin  jobsUnpin  `cmd:"" help:"Let retention have jobs."`
 	Rm     jobsRm     `cmd:"" help:"Delete jobs that have ended."`
+	Bulk   jobsBulk   `cmd:"" help:"Do something to every job that a filter selects."`
 }
 
-type jobsLs struct {
+// jobFilter selects jobs.
+type jobFilter struct {
 	Phase   string            `help:"Only jobs in this phase."`
 	Plugin  string            `help:"Only jobs of this plugin."`
 	Routine string            `help:"Only jobs of this routine."`
+	Tenant  string            `help:"Only this tenant's jobs."`
+	Batch   string            `help:"Only jobs of this batch."`
 	Label   map[string]string `help:"Only jobs with this label." placeholder:"KEY=VALUE"`
-	Limit   int               `help:"How many." default:"20"`
-	Cursor  string            `help:"Where the page before ended."`
+	From    time.Time         `help:"Only jobs submitted then or later." placeholder:"TIME"`
+	To      time.Time         `help:"Only jobs submitted before." placeholder:"TIME"`
+}
+
+type jobsLs struct {
+	jobFilter
+	Limit  int    `help:"How many." default:"20"`
+	Cursor string `help:"Where the page before ended."`
 }
 
 // Run lists a page.
 func (l *jobsLs) Run(ctx context.Context, io streams, c *commands) error {
 	query := url.Values{"limit": {strconv.Itoa(l.Limit)}}
-	for key, value := range map[string]string{"phase": l.Phase, "plugin": l.Plugin, "routine": l.Routine, "cursor": l.Cursor} {
+	for key, value := range map[string]string{
+		"phase": l.Phase, "plugin": l.Plugin, "routine": l.Routine, "tenant": l.Tenant, "batch": l.Batch, "cursor": l.Cursor,
+		"from": stamp(l.From), "to": stamp(l.To),
+	} {
 		if value != "" {
 			query.Set(key, value)
 		}
@@ -65,6 +83,13 @@ func (l *jobsLs) Run(ctx context.Context, io streams, c *commands) error {
 	return err
 }
 
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
 // remark is what is worth saying of a job in a list.
 func remark(j core.Job) string {
 	switch {
@@ -74,6 +99,8 @@ func remark(j core.Job) string {
 		return fmt.Sprintf("%.0f %% %s", 100*j.Progress.Fraction, j.Progress.Message)
 	case j.Outcome != nil && j.Outcome.Error != nil:
 		return j.Outcome.Error.Code
+	case j.CacheHit != "":
+		return "from the cache: ran as " + j.CacheHit
 	}
 	return ""
 }
@@ -270,12 +297,81 @@ func ask(ctx context.Context, what string) func(*client.Client, string) (string,
 	}
 }
 
+type jobsRetry struct {
+	idArgs
+	Newest bool `help:"Run the newest version on the newest data, not what the job ran."`
+}
+
+// Run retries.
+func (a *jobsRetry) Run(ctx context.Context, s streams, c *commands) error {
+	return a.each(ctx, s, c, func(cl *client.Client, id string) (string, error) {
+		j, err := cl.Ask(ctx, id, "retry?newest="+strconv.FormatBool(a.Newest))
+		return "is retried as " + j.ID, err
+	})
+}
+
+type jobsBulk struct {
+	Action string `arg:"" help:"pause, resume, stop, retry or delete." enum:"pause,resume,stop,retry,delete"`
+	jobFilter
+	All     bool `help:"Every job: needed where no filter is given."`
+	Preview bool `help:"Only count them."`
+}
+
+// Run starts the bulk and follows it to its end.
+func (b *jobsBulk) Run(ctx context.Context, s streams, c *commands) error {
+	cl := client.New(c.Server)
+	var state core.Bulk
+	err := cl.Post(ctx, "/api/v1/bulk", map[string]any{
+		"action": b.Action, "all": b.All, "preview": b.Preview,
+		"filter": core.Filter{Phase: job.Phase(b.Phase), Plugin: b.Plugin, Routine: b.Routine, Tenant: b.Tenant, Batch: b.Batch, Labels: b.Label, From: b.From, To: b.To},
+	}, &state)
+	if err != nil {
+		return err
+	}
+	return followBulk(ctx, s, c, cl, state)
+}
+
+// followBulk shows how far a bulk is until it has ended.
+func followBulk(ctx context.Context, s streams, c *commands, cl *client.Client, b core.Bulk) error {
+	p := newProgress(s.err, b.Action)
+	defer p.end()
+	for b.State == core.BulkRunning {
+		fraction := float64(b.Done+b.Skipped) / float64(max(b.Jobs, 1))
+		p.at(fraction, fmt.Sprintf("%d of %d", b.Done+b.Skipped, b.Jobs), tenth(fraction))
+		select {
+		case <-ctx.Done():
+			return ctx.Err() // it goes on without us
+		case <-time.After(200 * time.Millisecond):
+		}
+		if err := cl.Get(ctx, "/api/v1/bulk/"+b.ID, &b); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return printJSON(s.out, b)
+	}
+	_, err := fmt.Fprintf(s.out, "%s %s: %d jobs, %d done, %d skipped\n", b.Action, b.State, b.Jobs, b.Done, b.Skipped)
+	return err
+}
+
 type (
+	jobsPin    struct{ idArgs }
+	jobsUnpin  struct{ idArgs }
 	jobsPause  struct{ idArgs }
 	jobsResume struct{ idArgs }
 	jobsStop   struct{ idArgs }
 	jobsRm     struct{ idArgs }
 )
+
+// Run pins.
+func (a *jobsPin) Run(ctx context.Context, s streams, c *commands) error {
+	return a.each(ctx, s, c, ask(ctx, "pin"))
+}
+
+// Run unpins.
+func (a *jobsUnpin) Run(ctx context.Context, s streams, c *commands) error {
+	return a.each(ctx, s, c, ask(ctx, "unpin"))
+}
 
 // Run pauses.
 func (a *jobsPause) Run(ctx context.Context, s streams, c *commands) error {

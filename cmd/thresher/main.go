@@ -48,9 +48,11 @@ type commands struct {
 	Demo     demoCmd     `cmd:"" help:"Start the server, load sample data, run jobs on it, and keep serving."`
 	Run      runCmd      `cmd:"" help:"Run a routine to its end: here, or on a server with --remote."`
 	Jobs     jobsCmd     `cmd:"" help:"List, watch and control jobs."`
+	Batches  batchesCmd  `cmd:"" help:"Submit, list and control batches of jobs."`
 	Datasets datasetsCmd `cmd:"" help:"Import, list and delete datasets."`
 	Routines routinesCmd `cmd:"" help:"List what can be run, or show a routine's params."`
 	Limits   limitsCmd   `cmd:"" help:"Show or change the server's limits."`
+	Locks    locksCmd    `cmd:"" help:"Show named locks: who holds them, who waits."`
 	Stats    statsCmd    `cmd:"" help:"Show the server's counts."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

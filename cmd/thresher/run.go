@@ -29,8 +29,14 @@ type runCmd struct {
 	Input   map[string]string `help:"A table to read: NAME=FILE, NAME=DATASET or NAME=job:ID/TABLE." short:"i" placeholder:"NAME=SOURCE"`
 	Param   map[string]string `help:"A param: NAME=VALUE." short:"p" placeholder:"NAME=VALUE"`
 	Params  string            `help:"All params as a JSON object, or @FILE." placeholder:"JSON"`
-	Seed    *uint64           `help:"Seed of everything random; drawn if absent."`
+	Seed    *uint64           `help:"Seed of everything random; if absent, 0 for an analysis and drawn for a simulation."`
 	Label   map[string]string `help:"A label to find the job by." placeholder:"KEY=VALUE"`
+	Tenant  string            `help:"Whose job it is."`
+	Prio    string            `help:"low, normal or high." name:"priority" enum:",low,normal,high" default:""`
+	Lock    map[string]int    `help:"A named lock to hold: NAME=HOLDERS, 1 for a mutex." placeholder:"NAME=N"`
+	After   []string          `help:"Jobs that must complete first." placeholder:"ID"`
+	NoCache bool              `help:"Run it even if the same was run before."`
+	Key     string            `help:"Idempotency key: the same key returns the same job."`
 	Memory  int64             `help:"Memory limit, in MiB." placeholder:"MIB"`
 	Wall    time.Duration     `help:"Limit of the running time." placeholder:"TIME"`
 	Remote  bool              `help:"Run on the server, instead of here with nothing left behind."`
@@ -118,7 +124,16 @@ func printResult(ctx context.Context, c *client.Client, id string, out io.Writer
 }
 
 func (r *runCmd) request(ctx context.Context, s streams, c *client.Client) (core.Request, error) {
-	req := core.Request{Routine: r.Routine, Seed: r.Seed, Labels: r.Label, Inputs: map[string]string{}}
+	req := core.Request{
+		Routine: r.Routine, Seed: r.Seed, Labels: r.Label, Inputs: map[string]string{},
+		Tenant: r.Tenant, Priority: r.Prio, After: r.After, Key: r.Key,
+	}
+	if r.NoCache {
+		req.Cache = "off"
+	}
+	for name, n := range r.Lock {
+		req.Locks = append(req.Locks, job.Lock{Name: name, Limit: n})
+	}
 	var err error
 	if req.Params, err = r.params(ctx, c); err != nil {
 		return req, err

@@ -347,3 +347,23 @@ func TestGivingUpOnALoadIsNoRefusal(t *testing.T) {
 	var refused *Refusal
 	assert.False(t, errors.As(err, &refused))
 }
+
+func TestTheNewestVersionComesFirstAndOnesOwnBeforeTheBuiltin(t *testing.T) {
+	t.Parallel()
+	h, err := New(t.Context(), Config{})
+	require.NoError(t, err)
+	defer h.Close(context.Background())
+	load := func(version string, size int32, builtin bool) string {
+		m := hostile.Module{Manifest: strings.Replace(hostile.Manifest("analysis"), "1.0.0", version, 1), Run: hostile.I32Const(size)}
+		p, err := h.Load(t.Context(), m.Encode(), builtin)
+		require.NoError(t, err)
+		return p.Digest
+	}
+	old, newest := load("0.9.0", 0, false), load("0.10.0", 0, false)
+	shipped := load("0.9.0", 1, true)
+	var digests []string
+	for _, p := range h.List() {
+		digests = append(digests, p.Digest)
+	}
+	assert.Equal(t, []string{newest, old, shipped}, digests)
+}

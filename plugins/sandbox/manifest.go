@@ -19,7 +19,7 @@ import (
 
 const maxManifest = 1 << 20 // bytes
 
-var semver = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+var versionPattern = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 
 // parseManifest reads what a module says of itself, and holds it against what the
 // module exports.
@@ -58,7 +58,7 @@ func checkManifest(m routine.Manifest) error {
 	if !routine.ValidName(m.Name) {
 		return fmt.Errorf("plugin name %q: want %s", m.Name, nameRule)
 	}
-	if !semver.MatchString(m.Version) {
+	if !versionPattern.MatchString(m.Version) {
 		return fmt.Errorf("version %q: want a semantic version such as 1.2.3", m.Version)
 	}
 	if len(m.Routines) == 0 {

@@ -22,6 +22,7 @@ import (
 	"slices"
 
 	"github.com/tetratelabs/wazero"
+	"golang.org/x/mod/semver"
 	"golang.org/x/sync/singleflight"
 
 	"thresher/core"
@@ -170,7 +171,9 @@ func (h *Host) module(digest string) (m *module) {
 	return m
 }
 
-// List implements core.Plugins. It is sorted by name, the newest version first.
+// List implements core.Plugins. It is sorted by name, the newest version first;
+// of two modules with one name and version, the one that does not ship comes
+// first: it was put there to replace the other.
 func (h *Host) List() []core.Plugin {
 	var list []core.Plugin
 	h.modules.Must(func(all *map[string]*module) {
@@ -179,9 +182,20 @@ func (h *Host) List() []core.Plugin {
 		}
 	})
 	slices.SortFunc(list, func(a, b core.Plugin) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(b.Version, a.Version))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), semver.Compare("v"+b.Version, "v"+a.Version),
+			compareBools(a.Builtin, b.Builtin), cmp.Compare(a.Digest, b.Digest))
 	})
 	return list
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 var _ core.Plugins = (*Host)(nil)

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"thresher/client"
+	"thresher/core"
+	"thresher/core/job"
+)
+
+// batchesCmd is about batches.
+type batchesCmd struct {
+	Submit batchesSubmit `cmd:"" help:"Submit a batch."`
+	Ls     batchesLs     `cmd:"" help:"List batches, newest first."`
+	Show   batchesShow   `cmd:"" help:"Show a batch."`
+	Watch  batchesWatch  `cmd:"" help:"Follow a batch to its end."`
+	Stop   batchesStop   `cmd:"" help:"Stop every job of a batch."`
+	Retry  batchesRetry  `cmd:"" help:"Retry the failed jobs of a batch."`
+}
+
+type batchesSubmit struct {
+	File string `arg:"" help:"A JSON file as POST /api/v1/batches takes it, or - for standard input."`
+}
+
+// Run submits.
+func (b *batchesSubmit) Run(ctx context.Context, s streams, c *commands) error {
+	text, err := readAll(s.in, b.File)
+	if err != nil {
+		return &core.Invalid{Field: "file", Message: err.Error()}
+	}
+	if !json.Valid(bytes.TrimSpace(text)) {
+		return &core.Invalid{Field: "file", Message: b.File + " is not JSON"}
+	}
+	var batch core.Batch
+	if err := client.New(c.Server).Post(ctx, "/api/v1/batches", json.RawMessage(text), &batch); err != nil {
+		return err
+	}
+	return showBatch(s, c, batch)
+}
+
+func readAll(stdin io.Reader, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(file)
+}
+
+func showBatch(s streams, c *commands, b core.Batch) error {
+	if c.JSON {
+		return printJSON(s.out, b)
+	}
+	_, err := fmt.Fprintf(s.out, "%s  %d jobs: %s\n", b.ID, b.Jobs, phases(b))
+	return err
+}
+
+// phases says how many jobs are in each phase.
+func phases(b core.Batch) string {
+	var parts []string
+	for _, p := range job.Phases {
+		if n := b.Phases[p]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, p))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+type batchesLs struct {
+	Limit int `help:"How many." default:"20"`
+}
+
+// Run lists.
+func (l *batchesLs) Run(ctx context.Context, s streams, c *commands) error {
+	var page core.BatchPage
+	query := url.Values{"limit": {strconv.Itoa(l.Limit)}}
+	if err := client.New(c.Server).Get(ctx, "/api/v1/batches?"+query.Encode(), &page); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(s.out, page)
+	}
+	return list(s.out, "ID\tJOBS\tAGE\tPHASES", func(line func(string, ...any)) {
+		for _, b := range page.Batches {
+			line("%s\t%d\t%s\t%s", b.ID, b.Jobs, age(b.Created), phases(b))
+		}
+	})
+}
+
+// batchArg names a batch.
+type batchArg struct {
+	ID string `arg:"" help:"The batch's id."`
+}
+
+func (a batchArg) path() string { return "/api/v1/batches/" + url.PathEscape(a.ID) }
+
+type batchesShow struct{ batchArg }
+
+// Run shows.
+func (b *batchesShow) Run(ctx context.Context, s streams, c *commands) error {
+	var batch core.Batch
+	if err := client.New(c.Server).Get(ctx, b.path(), &batch); err != nil {
+		return err
+	}
+	return showBatch(s, c, batch)
+}
+
+type batchesWatch struct{ batchArg }
+
+// Run follows the batch. Its exit code tells whether all have completed.
+func (b *batchesWatch) Run(ctx context.Context, s streams, c *commands) error {
+	cl := client.New(c.Server)
+	p := newProgress(s.err, b.ID)
+	defer p.end()
+	var batch core.Batch
+	for {
+		if err := cl.Get(ctx, b.path(), &batch); err != nil {
+			return err
+		}
+		ended := batch.Phases[job.Completed] + batch.Phases[job.Failed] + batch.Phases[job.Stopped]
+		fraction := float64(ended) / float64(max(batch.Jobs, 1))
+		p.at(fraction, fmt.Sprintf("%d of %d", ended, batch.Jobs), tenth(fraction))
+		if batch.Done {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	if err := showBatch(s, c, batch); err != nil {
+		return err
+	}
+	if n := batch.Jobs - batch.Phases[job.Completed]; n > 0 {
+		return &jobEnded{exit: exitJobFailed, text: fmt.Sprintf("%d of %d jobs did not complete", n, batch.Jobs)}
+	}
+	return nil
+}
+
+type (
+	batchesStop  struct{ batchArg }
+	batchesRetry struct{ batchArg }
+)
+
+// Run stops.
+func (b *batchesStop) Run(ctx context.Context, s streams, c *commands) error {
+	return b.bulk(ctx, s, c, "/stop")
+}
+
+// Run retries.
+func (b *batchesRetry) Run(ctx context.Context, s streams, c *commands) error {
+	return b.bulk(ctx, s, c, "/retry-failed")
+}
+
+func (a batchArg) bulk(ctx context.Context, s streams, c *commands, what string) error {
+	cl := client.New(c.Server)
+	var state core.Bulk
+	if err := cl.Post(ctx, a.path()+what, nil, &state); err != nil {
+		return err
+	}
+	return followBulk(ctx, s, c, cl, state)
+}

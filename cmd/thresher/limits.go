@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"strings"
+
+	"thresher/client"
+	"thresher/core"
+)
+
+// limitsCmd shows the limits, and changes those that are named.
+type limitsCmd struct {
+	Set []string `arg:"" optional:"" name:"limit" help:"Change a limit: slots=4, tenant_slots.acme=2, retention.*.count=500; an empty value removes an entry." placeholder:"NAME=VALUE"`
+}
+
+// Run changes and shows.
+func (l *limitsCmd) Run(ctx context.Context, s streams, c *commands) error {
+	cl := client.New(c.Server)
+	limits := map[string]any{}
+	if err := cl.Get(ctx, "/api/v1/limits", &limits); err != nil {
+		return err
+	}
+	patch := map[string]any{}
+	for _, setting := range l.Set {
+		path, value, ok := strings.Cut(setting, "=")
+		if !ok {
+			return &core.Invalid{Field: "limit", Message: setting + ": want NAME=VALUE"}
+		}
+		first, _, _ := strings.Cut(path, ".")
+		if err := setPath(limits, strings.Split(path, "."), value); err != nil {
+			return &core.Invalid{Field: "limit", Message: setting + ": " + err.Error()}
+		}
+		patch[first] = limits[first]
+	}
+	if len(patch) > 0 {
+		if err := cl.Patch(ctx, "/api/v1/limits", patch, &limits); err != nil {
+			return err
+		}
+	}
+	return printJSON(s.out, limits)
+}
+
+// setPath sets what a path of names leads to.
+func setPath(in map[string]any, path []string, value string) error {
+	if len(path) > 1 {
+		next, ok := in[path[0]].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+		}
+		next = maps.Clone(next)
+		in[path[0]] = next
+		return setPath(next, path[1:], value)
+	}
+	if value == "" {
+		delete(in, path[0])
+		return nil
+	}
+	var v any
+	if err := json.Unmarshal([]byte(value), &v); err != nil {
+		return err
+	}
+	in[path[0]] = v
+	return nil
+}
+
+// locksCmd shows the named locks.
+type locksCmd struct{}
+
+// Run shows them.
+func (locksCmd) Run(ctx context.Context, s streams, c *commands) error {
+	var found struct {
+		Locks []core.Lock `json:"locks"`
+	}
+	if err := client.New(c.Server).Get(ctx, "/api/v1/locks", &found); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(s.out, found)
+	}
+	return list(s.out, "LOCK\tLIMIT\tHELD BY\tFOR\tWAITING", func(line func(string, ...any)) {
+		for _, l := range found.Locks {
+			line("%s\t%d\t%s\t%s\t%d", l.Name, l.Limit, "", "", l.Waiting)
+			for _, h := range l.Holders {
+				line("\t\t%s\t%s\t", h.Job, age(h.Since))
+			}
+		}
+	})
+}
