@@ -2,37 +2,81 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
 
 	"thresher/core/job"
+	"thresher/core/ledger"
 )
 
 // Audit is what the auditor found.
 type Audit struct {
 	Consistent bool     `json:"consistent"`
-	Breaches   []string `json:"breaches,omitempty"`
+	Breaches   []Breach `json:"breaches,omitempty"`
 }
 
-// Audit checks that the records, the slots and the guests in this process agree.
-// A breach is one that stands in two looks at the same revision: between a change
-// and its effect the three differ for a moment, and that is no breach.
+// Breach is an invariant that does not hold.
+type Breach struct {
+	Invariant string `json:"invariant"` // its name, as in docs/audit.md
+	Detail    string `json:"detail"`
+}
+
+// invariants are what must always hold, each with what looks for breaches of it.
+var invariants = []struct {
+	name string
+	find func(*Engine, context.Context, *findings) error
+}{
+	{"slot_runs", (*Engine).auditSlots},
+	{"running_has_slot", (*Engine).auditRunning},
+	{"lease_has_guest", (*Engine).auditGuests},
+	{"lease_fits_phase", (*Engine).auditLeases},
+	{"pending_is_queued", (*Engine).auditQueue},
+	{"view_is_ledger", (*Engine).auditView},
+	{"blob_is_there", (*Engine).auditBlobs},
+}
+
+// findings collects breaches. Some changes are on their way while it looks.
+type findings struct {
+	invariant string
+	breaches  []Breach
+	holds     map[string]bool // jobs that hold a slot
+	granting  map[string]bool // those among them whose grant is on its way
+	sample    []ledger.Entry[job.Record]
+}
+
+func (f *findings) add(format string, args ...any) {
+	f.breaches = append(f.breaches, Breach{f.invariant, fmt.Sprintf(format, args...)})
+}
+
+// Audit checks that the records, the slots, the guests in this process and the
+// files agree. A breach is one that stands in two looks at the same revision:
+// between a change and its effect they differ for a moment, and that is no breach.
 func (e *Engine) Audit(ctx context.Context) (Audit, error) {
+	sample, err := e.sample(ctx)
+	if err != nil {
+		return Audit{}, fmt.Errorf("audit: %w", err)
+	}
 	for range 100 {
 		before := e.jobs.Revision()
-		first, err := e.look(ctx)
+		first, err := e.look(ctx, sample)
 		if err != nil {
 			return Audit{}, err
 		}
 		if len(first) == 0 {
 			return Audit{Consistent: true}, nil
 		}
-		second, err := e.look(ctx)
+		second, err := e.look(ctx, sample)
 		if err != nil {
 			return Audit{}, err
 		}
-		if stands := intersect(first, second); len(stands) == 0 {
+		stands := slices.DeleteFunc(second, func(b Breach) bool { return !slices.Contains(first, b) })
+		if len(stands) == 0 {
 			return Audit{Consistent: true}, nil
-		} else if e.jobs.Revision() == before {
+		}
+		if e.jobs.Revision() == before {
 			e.inconsistencies.Add(uint64(len(stands)))
 			e.cfg.Log.Error("data inconsistency", "breaches", stands)
 			return Audit{Breaches: stands}, nil
@@ -42,64 +86,130 @@ func (e *Engine) Audit(ctx context.Context) (Audit, error) {
 }
 
 // look lists what does not agree at this moment.
-func (e *Engine) look(ctx context.Context) ([]string, error) {
-	var breaches []string
-	holds, granting := e.dispatch.InUse()
-	inUse := map[string]bool{}
-	for _, id := range holds {
-		inUse[id] = true
+func (e *Engine) look(ctx context.Context, sample []ledger.Entry[job.Record]) ([]Breach, error) {
+	f := &findings{holds: map[string]bool{}, sample: sample}
+	var ids []string
+	ids, f.granting = e.dispatch.InUse()
+	for _, id := range ids {
+		f.holds[id] = true
 	}
-	running := 0
-	err := e.each(ctx, termLeased, func(id string, r job.Record) error {
-		if r.Phase == job.Running {
-			running++
-			if !inUse[id] && !granting[id] {
-				breaches = append(breaches, fmt.Sprintf("job %s runs without a slot", id))
-			}
+	for _, i := range invariants {
+		f.invariant = i.name
+		if err := i.find(e, ctx, f); err != nil {
+			return nil, fmt.Errorf("audit %s: %w", i.name, err)
 		}
-		if !e.pool.Holds(id) {
-			breaches = append(breaches, fmt.Sprintf("job %s is leased but its guest is not here", id))
+	}
+	return f.breaches, nil
+}
+
+// auditSlots: a job that holds a slot runs, or its grant is on its way.
+func (e *Engine) auditSlots(ctx context.Context, f *findings) error {
+	for id := range f.holds {
+		entry, err := e.jobs.Get(ctx, id)
+		if !f.granting[id] && (err != nil || entry.Value.Phase != job.Running) {
+			f.add("job %s holds a slot and does not run", id)
+		}
+	}
+	return nil
+}
+
+// auditRunning: a job that runs holds a slot.
+func (e *Engine) auditRunning(ctx context.Context, f *findings) error {
+	return e.each(ctx, "phase="+string(job.Running), func(id string, _ job.Record) error {
+		if !f.holds[id] {
+			f.add("job %s runs without a slot", id)
 		}
 		return nil
 	})
-	if err != nil {
+}
+
+// auditGuests: the guest of a leased job is in this process.
+func (e *Engine) auditGuests(ctx context.Context, f *findings) error {
+	return e.each(ctx, termLeased, func(id string, _ job.Record) error {
+		if !e.pool.Holds(id) {
+			f.add("job %s is leased and its guest is not here", id)
+		}
+		return nil
+	})
+}
+
+// auditLeases: a running job is leased; one that is pending or final is not.
+func (e *Engine) auditLeases(ctx context.Context, f *findings) error {
+	for _, term := range []string{termLeased, "phase=" + string(job.Running)} {
+		err := e.each(ctx, term, func(id string, r job.Record) error {
+			if leased := r.Lease != nil; r.Phase == job.Running && !leased || leased && (r.Phase == job.Pending || r.Phase.Final()) {
+				f.add("job %s is %s; leased: %t", id, r.Phase, leased)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// auditQueue: a pending job waits for something that the dispatcher knows of.
+func (e *Engine) auditQueue(ctx context.Context, f *findings) error {
+	return e.each(ctx, "phase="+string(job.Pending), func(id string, _ job.Record) error {
+		if !f.granting[id] && !e.dispatch.Knows(id) {
+			f.add("job %s is pending and nobody will start it", id)
+		}
+		return nil
+	})
+}
+
+// sampled is how many records a look holds against the disk: all are too many.
+const sampled = 20
+
+// sample chooses some of the jobs at random: by the time of their submit.
+func (e *Engine) sample(ctx context.Context) (entries []ledger.Entry[job.Record], err error) {
+	newest, more, err := e.jobs.List(ctx, ledger.Query{Limit: sampled})
+	if err != nil || more == "" {
+		return newest, err
+	}
+	oldest, _, err := e.jobs.List(ctx, ledger.Query{Limit: 1, Ascending: true})
+	if err != nil || len(oldest) == 0 {
 		return nil, err
 	}
-	for id := range inUse {
-		r, err := e.jobs.Get(ctx, id)
-		if !granting[id] && (err != nil || r.Value.Phase != job.Running) {
-			breaches = append(breaches, fmt.Sprintf("job %s holds a slot but does not run", id))
+	from := oldest[0].Value.Created
+	span := e.cfg.Now().Sub(from)
+	for range sampled {
+		at := from.Add(rand.N(span + 1))
+		found, _, err := e.jobs.List(ctx, ledger.Query{Low: firstID(at), Limit: 1, Ascending: true})
+		if err != nil {
+			return nil, err
 		}
+		entries = append(entries, found...)
 	}
-	for _, p := range []job.Phase{job.Pending, job.Completed, job.Failed, job.Stopped} {
-		if n := e.countBoth(ctx, p); n > 0 {
-			breaches = append(breaches, fmt.Sprintf("%d jobs are %s and leased", n, p))
-		}
-	}
-	return breaches, nil
+	return entries, nil
 }
 
-// countBoth counts the jobs of a phase that have a lease.
-func (e *Engine) countBoth(ctx context.Context, p job.Phase) (n int) {
-	_ = e.each(ctx, termLeased, func(_ string, r job.Record) error {
-		if r.Phase == p {
-			n++
+// auditView: what is in memory is what is on disk.
+func (e *Engine) auditView(ctx context.Context, f *findings) error {
+	for _, entry := range f.sample {
+		switch err := e.jobs.Verify(ctx, entry.Key); {
+		case errors.Is(err, ledger.ErrCorrupt):
+			f.add("%v", err)
+		case err != nil && !errors.Is(err, ledger.ErrNotFound):
+			return err
 		}
-		return nil
-	})
-	return n
+	}
+	return nil
 }
 
-func intersect(a, b []string) []string {
-	in := map[string]bool{}
-	for _, s := range a {
-		in[s] = true
-	}
-	var both []string
-	for _, s := range b {
-		if in[s] {
-			both = append(both, s)
+// auditBlobs: the files that a record names are there.
+func (e *Engine) auditBlobs(ctx context.Context, f *findings) error {
+	for _, entry := range f.sample {
+		now, err := e.jobs.Get(ctx, entry.Key)
+		if err != nil {
+			continue // deleted meanwhile
+		}
+		for _, digest := range digests(now.Value) {
+			if _, err := os.Stat(e.ledger.Blobs().Path(digest)); err != nil {
+				f.add("job %s names the blob %s, which is not there", entry.Key, digest)
+			}
 		}
 	}
-	return both
+	return nil
 }

@@ -232,6 +232,15 @@ func (d *Dispatcher) Counts() (running, waiting int) {
 	return running, waiting
 }
 
+// Knows reports whether the job waits for something, runs, or is about to be ended.
+func (d *Dispatcher) Knows(id string) (yes bool) {
+	d.state.Must(func(s *state) {
+		_, ending := s.endings[id]
+		yes = ending || s.waitsOn(id) != "" || s.slots.IsRunning(id)
+	})
+	return yes
+}
+
 // Locks lists the named locks that jobs hold or wait for.
 func (d *Dispatcher) Locks() (list []limit.Held) {
 	d.state.Must(func(s *state) { list = s.slots.Locks() })

@@ -135,6 +135,43 @@ func (s *Store[T]) Get(ctx context.Context, key string) (entry Entry[T], err err
 	return item.Entry, nil
 }
 
+// Verify holds what is in memory of a record against what is on disk, and returns
+// an error that wraps ErrCorrupt if they differ at one revision, or ErrNotFound.
+func (s *Store[T]) Verify(ctx context.Context, key string) error {
+	for range 10 {
+		entry, err := s.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		m, err := s.lastMessage(key)
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return err
+		}
+		if again, err := s.Get(ctx, key); err != nil || again.Revision != entry.Revision {
+			continue // it was written meanwhile
+		}
+		return s.compare(entry, m)
+	}
+	return nil // it is written all the time
+}
+
+func (s *Store[T]) compare(entry Entry[T], m *jetstream.RawStreamMsg) error {
+	if m == nil {
+		return fmt.Errorf("%w: %s %s is not on disk", ErrCorrupt, s.kind, entry.Key)
+	}
+	if m.Sequence != entry.Revision {
+		return fmt.Errorf("%w: %s %s is at revision %d, on disk at %d", ErrCorrupt, s.kind, entry.Key, entry.Revision, m.Sequence)
+	}
+	data, err := json.Marshal(entry.Value)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", s.kind, entry.Key, err)
+	}
+	if checksum(data) != m.Header.Get(headerChecksum) || checksum(m.Data) != checksum(data) {
+		return fmt.Errorf("%w: %s %s differs from what is on disk", ErrCorrupt, s.kind, entry.Key)
+	}
+	return nil
+}
+
 // List returns a page, and where the next one starts: empty at the end.
 func (s *Store[T]) List(ctx context.Context, q Query) (page []Entry[T], next string, err error) {
 	if q.Limit <= 0 {

@@ -1,0 +1,115 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/core/job"
+	"thresher/core/routine"
+	"thresher/core/work"
+)
+
+// idle is a Runner whose guests wait until they are ended.
+type idle struct{}
+
+func (idle) List() []Plugin {
+	return []Plugin{{Digest: "d", Manifest: routine.Manifest{Name: "p", Version: "1.0.0", Routines: []routine.Routine{
+		{Name: "wait", Kind: routine.Analysis, Params: json.RawMessage(`{"type":"object"}`)},
+		{Name: "log", Kind: routine.Analysis, Params: json.RawMessage(`{"type":"object"}`)},
+	}}}}
+}
+
+func (idle) Run(ctx context.Context, c work.Call) (work.Report, error) {
+	if c.Routine == "log" {
+		c.Host.Log([]byte("a line"))
+		return work.Report{}, nil
+	}
+	<-ctx.Done()
+	return work.Report{}, context.Cause(ctx)
+}
+
+// Each invariant is broken from inside, and the auditor must say so by its name.
+func TestTheAuditorFindsEveryBreach(t *testing.T) {
+	breaks := map[string]func(t *testing.T, e *Engine, running, done Job){
+		"slot_runs": func(_ *testing.T, e *Engine, _, _ Job) {
+			e.dispatch.Observe(job.Record{ID: "GHOST", Phase: job.Running}, false)
+		},
+		"running_has_slot": func(_ *testing.T, e *Engine, running, _ Job) {
+			e.dispatch.Observe(job.Record{ID: running.ID}, true)
+		},
+		"lease_has_guest": func(t *testing.T, e *Engine, _, _ Job) {
+			forge(t, e, job.Record{ID: "01J", Phase: job.Paused, Desired: job.WantPause, Lease: &job.Lease{}})
+		},
+		"lease_fits_phase": func(t *testing.T, e *Engine, _, _ Job) {
+			forge(t, e, job.Record{ID: "01J", Phase: job.Completed, Lease: &job.Lease{}, Outcome: &job.Outcome{}, Ended: &time.Time{}})
+		},
+		"pending_is_queued": func(t *testing.T, e *Engine, _, _ Job) {
+			forge(t, e, job.Record{ID: "01J", Phase: job.Pending, Desired: job.WantPause})
+		},
+		"view_is_ledger": func(t *testing.T, e *Engine, _, done Job) {
+			entry, err := e.jobs.Get(t.Context(), done.ID)
+			require.NoError(t, err)
+			entry.Value.Outcome.Usage.WallSeconds++ // it is shared: nobody may do this
+		},
+		"blob_is_there": func(t *testing.T, e *Engine, _, done Job) {
+			require.NoError(t, os.Remove(e.ledger.Blobs().Path(done.Outcome.Log.Digest)))
+		},
+	}
+	for _, invariant := range invariants {
+		t.Run(invariant.name, func(t *testing.T) {
+			e, err := Open(t.Context(), Config{Dir: t.TempDir()}, idle{})
+			require.NoError(t, err)
+			defer func() {
+				ended, cancel := context.WithCancel(context.Background())
+				cancel()
+				assert.NoError(t, e.Close(ended))
+			}()
+			done, err := e.Submit(t.Context(), Request{Routine: "p/log"})
+			require.NoError(t, err)
+			done, err = e.Wait(t.Context(), done.ID)
+			require.NoError(t, err)
+			running, err := e.Submit(t.Context(), Request{Routine: "p/wait"})
+			require.NoError(t, err)
+			require.Eventually(t, func() bool {
+				j, err := e.Job(t.Context(), running.ID)
+				return err == nil && j.Phase == job.Running
+			}, 10*time.Second, time.Millisecond)
+			a, err := e.Audit(t.Context())
+			require.NoError(t, err)
+			require.True(t, a.Consistent, a.Breaches)
+
+			require.Contains(t, breaks, invariant.name)
+			breaks[invariant.name](t, e, running, done)
+			a, err = e.Audit(t.Context())
+			require.NoError(t, err)
+			require.False(t, a.Consistent)
+			var names []string
+			for _, b := range a.Breaches {
+				names = append(names, b.Invariant)
+			}
+			assert.Contains(t, names, invariant.name)
+			assert.Positive(t, e.Stats(t.Context()).Inconsistencies)
+		})
+	}
+}
+
+// forge writes a record that no event leads to.
+func forge(t *testing.T, e *Engine, r job.Record) {
+	t.Helper()
+	_, err := e.jobs.Create(t.Context(), r.ID, r)
+	require.NoError(t, err)
+}
+
+func TestEveryInvariantIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/audit.md")
+	require.NoError(t, err)
+	for _, i := range invariants {
+		assert.Contains(t, string(doc), "| `"+i.name+"` |")
+	}
+}
