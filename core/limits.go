@@ -41,9 +41,9 @@ type Limits struct {
 // Retention bounds what is kept of the jobs that have ended. The oldest go first,
 // whichever bound is passed; pinned ones stay. 0 means no bound.
 type Retention struct {
-	AgeSeconds float64 `json:"age_seconds"`
-	Count      int     `json:"count"`
-	Bytes      int64   `json:"bytes"` // of their outputs
+	AgeSeconds float64 `json:"age_seconds,omitempty"`
+	Count      int     `json:"count,omitempty"`
+	Bytes      int64   `json:"bytes,omitempty"` // of their outputs
 }
 
 // DefaultLimits are the limits of a new server: as many slots as cores, and three

@@ -100,6 +100,17 @@ func TestWrongRequestsGetAProblemThatSaysWhat(t *testing.T) {
 	}
 }
 
+// A limit that is not named takes its default.
+func TestOneLimitOfAJobCanBeNamedAlone(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, hostile)
+	got := request(t, "POST", s.URL+"/api/v1/jobs?wait=30s", `{"routine":"hostile/loop","limits":{"wall_seconds":0.1}}`, "Content-Type", "application/json")
+	require.Equal(t, 200, got.status, got.body)
+	var j core.Job
+	require.NoError(t, json.Unmarshal([]byte(got.body), &j))
+	assert.Equal(t, "wall_limit", j.Outcome.Error.Code)
+	assert.Equal(t, core.DefaultLimits().Job.MemoryBytes, j.Spec.Limits.MemoryBytes)
+}
+
 func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
 	s := servertest.Start(t, core.Limits{Slots: 1, QueueCap: 1}, hostile)
 	for range 3 {

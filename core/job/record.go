@@ -100,10 +100,10 @@ func (p Priority) String() string {
 
 // Limits bound one job. In a stored spec every field is set.
 type Limits struct {
-	MemoryBytes int64   `json:"memory_bytes"` // guest memory
-	WallSeconds float64 `json:"wall_seconds"` // running time; stands still while paused
-	OutputBytes int64   `json:"output_bytes"` // result, tables and artifacts together
-	LogBytes    int64   `json:"log_bytes"`    // log kept; the rest is dropped and counted
+	MemoryBytes int64   `json:"memory_bytes,omitempty"` // guest memory
+	WallSeconds float64 `json:"wall_seconds,omitempty"` // running time; stands still while paused
+	OutputBytes int64   `json:"output_bytes,omitempty"` // result, tables and artifacts together
+	LogBytes    int64   `json:"log_bytes,omitempty"`    // log kept; the rest is dropped and counted
 }
 
 // Lease says who runs the job.
