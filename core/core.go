@@ -36,6 +36,11 @@ type Config struct {
 	Node   string       // default "local"
 	Log    *slog.Logger // default slog.Default()
 	Now    func() time.Time
+	// Reserve is the space on disk that new work leaves free, in bytes; default
+	// ledger.DefaultReserve.
+	Reserve int64
+	// Recovering is called while Open reads what is in Dir. May be nil.
+	Recovering func(store string, read, of uint64)
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -103,7 +108,9 @@ func Open(ctx context.Context, cfg Config, plugins Plugins) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := ledger.Open(ctx, ledger.Config{Dir: cfg.Dir, Sync: cfg.Sync, Log: cfg.Log})
+	l, err := ledger.Open(ctx, ledger.Config{
+		Dir: cfg.Dir, Sync: cfg.Sync, Log: cfg.Log, Reserve: cfg.Reserve, Progress: cfg.Recovering,
+	})
 	if err != nil {
 		return nil, err
 	}

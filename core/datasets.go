@@ -50,7 +50,7 @@ func (e *Engine) PutDataset(ctx context.Context, name string, f table.Format, r 
 	if !datasetName.MatchString(name) {
 		return Dataset{}, invalid("name", "%q: want up to 128 letters, digits, dashes and underscores", name)
 	}
-	sealed, err := table.Import(ctx, r, f, e.ledger.Blobs().Temp(), progress)
+	sealed, err := table.Import(ctx, roomyReader{r, e.ledger.Blobs()}, f, e.ledger.Blobs().Temp(), progress)
 	if err != nil {
 		return Dataset{}, fmt.Errorf("import %s: %w", name, err)
 	}
@@ -67,6 +67,19 @@ func (e *Engine) PutDataset(ctx context.Context, name string, f table.Format, r 
 			Name: DefaultTable, Digest: blob.Digest, Bytes: blob.Bytes, Info: sealed.Info,
 		}},
 	})
+}
+
+// roomyReader fails where the disk has no room left for what is read.
+type roomyReader struct {
+	io.Reader
+	blobs *ledger.Blobs
+}
+
+func (r roomyReader) Read(p []byte) (int, error) {
+	if err := r.blobs.Room(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }
 
 func (e *Engine) nameDataset(ctx context.Context, d Dataset) (Dataset, error) {

@@ -64,7 +64,7 @@ func New(cfg Config, engine *core.Engine) *Server {
 		ErrorHandler:          problem.Handler(cfg.Log),
 	})
 	metrics := newMetrics(engine)
-	app.Use(requestid.New(), observe(metrics, cfg.Log), recover.New(), guardDoor, securityHeaders)
+	app.Use(requestid.New(), observe(metrics, cfg.Log), recover.New(), content.Finish, guardDoor, securityHeaders)
 	mountHealth(app, engine, metrics)
 	v1 := app.Group(api.Prefix)
 	live.Mount(v1, engine)

@@ -151,6 +151,44 @@ func TestCurlShowsThatABodyIsTooLarge(t *testing.T) {
 	}
 }
 
+// What a handler leaves of a body must not be taken for the next request, and a
+// client that still sends must be able to read why it was refused.
+func TestAnUnreadBodyDoesNotDisturbTheConnection(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	large := strings.Repeat("1\n", 8<<20)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"POST", "/api/v1/jobs/none/stop", `{}`, 404},
+		{"GET", "/healthz", "a body", 200},
+		{"DELETE", "/api/v1/jobs/none", "GET / HTTP/1.1\r\n\r\n", 404},
+		{"POST", "/api/v1/datasets?name=x&format=csv", "a,b\n" + large, 422},
+		{"POST", "/api/v1/datasets?format=csv", large, 422},
+		{"POST", "/nowhere", large, 404},
+		{"GET", "/healthz", "", 200},
+	} {
+		_, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", c.method, c.path, len(c.body), c.body)
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(answers, nil)
+		require.NoError(t, err, c.path)
+		_, err = io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		assert.Equal(t, c.status, resp.StatusCode, c.path)
+	}
+	// With chunks, through a client that keeps its connections.
+	for range 3 {
+		_, err := s.Client.PutDataset(t.Context(), "x", "csv", strings.NewReader("a,b\n"+large))
+		assert.ErrorContains(t, err, "bad_table")
+		_, err = s.Client.PutDataset(t.Context(), "y", "csv", strings.NewReader("a\n1\n"))
+		assert.NoError(t, err)
+	}
+}
+
 func TestTablesComeInThreeForms(t *testing.T) {
 	s := servertest.Start(t, core.Limits{})
 	s.Sample(t, "weather", "seattle-weather.csv")

@@ -33,11 +33,12 @@ var ErrTooLarge = errors.New("content is over its limit")
 type Blobs struct {
 	dir   string
 	temp  string
+	room  room
 	holds *holds
 }
 
-func openBlobs(dir string, log *slog.Logger) (*Blobs, error) {
-	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp")}
+func openBlobs(dir string, r room, log *slog.Logger) (*Blobs, error) {
+	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp"), room: r}
 	b.holds = newHolds(b.remove, log)
 	if err := os.RemoveAll(b.temp); err != nil { // what a crash left half written
 		return nil, fmt.Errorf("blobs: %w", err)
@@ -53,6 +54,10 @@ func openBlobs(dir string, log *slog.Logger) (*Blobs, error) {
 	}
 	return b, syncFolder(dir)
 }
+
+// Room returns an error that wraps ErrDiskFull where less than the reserve is free.
+// Whoever writes to Temp asks now and then.
+func (b *Blobs) Room() error { return b.room.check() }
 
 // Temp is a folder for files on their way to Adopt. It is emptied at the start.
 func (b *Blobs) Temp() string { return b.temp }
@@ -99,6 +104,9 @@ func (b *Blobs) Open(digest string) (*os.File, error) {
 // Put keeps what r yields, up to limit bytes, and holds it for the caller. More
 // returns ErrTooLarge and keeps nothing.
 func (b *Blobs) Put(ctx context.Context, r io.Reader, limit int64) (Blob, error) {
+	if err := b.Room(); err != nil {
+		return Blob{}, fmt.Errorf("put blob: %w", err)
+	}
 	f, err := os.CreateTemp(b.temp, "put-")
 	if err != nil {
 		return Blob{}, diskError("put blob", err)

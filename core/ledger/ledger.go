@@ -60,6 +60,12 @@ type Config struct {
 	Dir  string       // made if absent
 	Sync Sync         // default SyncAlways
 	Log  *slog.Logger // default slog.Default()
+	// Reserve is the space on disk that new work leaves free, in bytes; default
+	// DefaultReserve.
+	Reserve int64
+	// Progress is called while a store is read, with how much of it has been. May
+	// be nil.
+	Progress func(store string, read, of uint64)
 }
 
 // Ledger is an open data folder.
@@ -70,6 +76,9 @@ type Ledger struct {
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	blobs  *Blobs
+	room   room
+
+	progress func(store string, read, of uint64)
 
 	closed     atomic.Bool
 	quit       chan struct{} // closed by Close: committers finish their queue and end
@@ -95,7 +104,16 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{log: cfg.Log, unlock: unlock, quit: make(chan struct{})}
+	if cfg.Reserve == 0 {
+		cfg.Reserve = DefaultReserve
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(string, uint64, uint64) {}
+	}
+	l := &Ledger{
+		log: cfg.Log, unlock: unlock, quit: make(chan struct{}),
+		room: room{cfg.Dir, cfg.Reserve}, progress: cfg.Progress,
+	}
 	if err := l.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, l.Close(ctx))
 	}
@@ -103,7 +121,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 }
 
 func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
-	if l.blobs, err = openBlobs(filepath.Join(cfg.Dir, "blobs"), cfg.Log); err != nil {
+	if l.blobs, err = openBlobs(filepath.Join(cfg.Dir, "blobs"), l.room, cfg.Log); err != nil {
 		return err
 	}
 	if l.server, err = startServer(ctx, cfg); err != nil {

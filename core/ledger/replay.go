@@ -74,6 +74,9 @@ func (s *Store[T]) replayMessages(ctx context.Context, state jetstream.StreamSta
 			return err
 		}
 		last = meta.Sequence.Stream
+		if meta.NumPending%1024 == 0 {
+			s.ledger.progress(s.kind, state.Msgs-min(meta.NumPending, state.Msgs), state.Msgs)
+		}
 		if meta.NumPending == 0 {
 			return nil
 		}

@@ -96,8 +96,11 @@ func OpenStore[T any](ctx context.Context, l *Ledger, kind string, cfg StoreConf
 }
 
 // Create writes a record that must not exist, and returns its revision or
-// ErrExists.
+// ErrExists, or ErrDiskFull where there is no room for new work.
 func (s *Store[T]) Create(ctx context.Context, key string, v T) (uint64, error) {
+	if err := s.ledger.Room(); err != nil {
+		return 0, fmt.Errorf("%s %s: %w", s.kind, key, err)
+	}
 	revision, err := s.write(ctx, key, 0, &v)
 	if errors.Is(err, ErrConflict) {
 		return 0, fmt.Errorf("%s %s: %w", s.kind, key, ErrExists)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -149,11 +150,19 @@ func (o *Outputs) append(name string, rows arrow.RecordBatch) error {
 		return &job.Error{Code: "abi_violation", Title: "Rows do not fit the output table",
 			Detail: fmt.Sprintf("table %s has %v; the rows have %v", name, w.Schema(), rows.Schema())}
 	}
+	if err := o.blobs.Room(); err != nil {
+		return diskFull(err)
+	}
 	before := w.Bytes()
 	if err := w.Append(rows); err != nil {
 		return fmt.Errorf("table %s: %w", name, err)
 	}
 	return o.spend(w.Bytes() - before)
+}
+
+// diskFull ends a job that the disk has no room for.
+func diskFull(err error) *job.Error {
+	return &job.Error{Code: "disk_full", Title: "No room to keep the job's outputs", Detail: err.Error()}
 }
 
 // writer returns the growing table of that name, which the first call makes. Only
@@ -203,6 +212,9 @@ func (o *Outputs) addArtifact(name, media string, content []byte) error {
 		return err
 	}
 	blob, err := o.put(context.Background(), content)
+	if errors.Is(err, ledger.ErrDiskFull) {
+		return diskFull(err)
+	}
 	if err != nil {
 		return fmt.Errorf("artifact %s: %w", name, err)
 	}

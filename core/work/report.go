@@ -72,7 +72,7 @@ func (a *attempt) outcome(ctx context.Context, r Report, failed *job.Error) job.
 	case errors.As(err, &over):
 		o.Error = over
 	case errors.Is(err, ledger.ErrDiskFull):
-		o.Error = &job.Error{Code: "disk_full", Title: "No room to keep the job's outputs"}
+		o.Error = diskFull(err)
 	default:
 		a.pool.Log.Error("outputs not sealed", "job", a.granted.ID, "error", err)
 		o.Error = internalError()

@@ -30,7 +30,7 @@ func (h handlers) upload(c *fiber.Ctx) error {
 	if size > h.maxUpload {
 		return problem.New("too_large", "the upload has %d bytes: the limit is %d", size, h.maxUpload)
 	}
-	body := io.Reader(c.Context().RequestBodyStream())
+	body := bodyOf(c)
 	if body == nil {
 		return problem.New("bad_request", "the body is empty: it is to be the file")
 	}

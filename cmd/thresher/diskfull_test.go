@@ -1,0 +1,99 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/client"
+	"thresher/core"
+	"thresher/core/job"
+)
+
+// smallDisk mounts a file system of that many MiB.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("SKIPPED: mounting a small disk takes root on Linux. CI runs as root.")
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED: cannot mount a small disk here: %s", out)
+	}
+	t.Cleanup(func() { assert.NoError(t, exec.Command("umount", "-l", dir).Run()) })
+	return dir
+}
+
+// fill leaves that many bytes of a disk free.
+func fill(t *testing.T, dir string, leave int64) (empty func()) {
+	t.Helper()
+	var fs syscall.Statfs_t
+	require.NoError(t, syscall.Statfs(dir, &fs))
+	f, err := os.Create(filepath.Join(dir, "filler"))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Fallocate(int(f.Fd()), 0, 0, max(int64(fs.Bavail)*fs.Bsize-leave, 1)))
+	require.NoError(t, f.Close())
+	return func() { require.NoError(t, os.Remove(f.Name())) }
+}
+
+func status(t *testing.T, err error) int {
+	t.Helper()
+	var p *client.Problem
+	require.ErrorAs(t, err, &p)
+	return p.Status
+}
+
+// A full disk refuses new work and nothing else, and needs no restart.
+func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
+	data := smallDisk(t, "400m")
+	p := startProgram(t, data, pluginFolder(t))
+	ctx := t.Context()
+	own := func(routine string) core.Request { return core.Request{Routine: routine, Cache: "off"} }
+	done, err := p.client.Submit(ctx, own("models/sir"), time.Minute)
+	require.NoError(t, err)
+	endless, err := p.client.Submit(ctx, own("hostile/loop"), 0)
+	require.NoError(t, err)
+
+	for _, left := range []int64{32 << 20, 0} { // within the reserve, and nothing at all
+		empty := fill(t, data, left)
+		_, err = p.client.Submit(ctx, own("hostile/nothing"), 0)
+		assert.Equal(t, 507, status(t, err))
+		_, err = p.client.PutDataset(ctx, "d", "csv", &lines{left: 1 << 20})
+		assert.Equal(t, 507, status(t, err))
+		j, err := p.client.Job(ctx, done.ID)
+		require.NoError(t, err)
+		assert.Equal(t, job.Completed, j.Phase)
+		if left > 0 {
+			_, err = p.client.Ask(ctx, endless.ID, "stop")
+			require.NoError(t, err, "a stop is written in the reserve")
+			j, err = p.client.Watch(ctx, endless.ID, func(core.Job) {})
+			require.NoError(t, err)
+			assert.Equal(t, job.Stopped, j.Phase)
+			require.NoError(t, p.client.Delete(ctx, endless.ID))
+		} else {
+			_, err = p.client.Ask(ctx, done.ID, "pin") // it cannot be written
+			t.Logf("a write on a disk without a byte left: %v", err)
+		}
+		empty()
+		require.Eventually(t, func() bool {
+			j, err := p.client.Submit(ctx, own("hostile/nothing"), time.Minute)
+			if err != nil {
+				t.Log(err)
+			}
+			return err == nil && j.Phase == job.Completed
+		}, 30*time.Second, 500*time.Millisecond, "it recovers by itself")
+	}
+	var audit core.Audit
+	require.NoError(t, p.client.Get(ctx, "/api/v1/audit", &audit))
+	assert.True(t, audit.Consistent, audit.Breaches)
+	j, err := p.client.Job(ctx, done.ID)
+	require.NoError(t, err)
+	assert.Equal(t, job.Completed, j.Phase)
+}

@@ -1,0 +1,32 @@
+package ledger
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultReserve is the space on disk that new work leaves free, for stops,
+// outcomes and deletions to be written in.
+const DefaultReserve = 64 << 20
+
+// Room returns an error that wraps ErrDiskFull where less than the reserve is free:
+// nothing new may be begun then. What frees space or ends work is still written.
+func (l *Ledger) Room() error { return l.room.check() }
+
+// room watches the space on the disk of a folder.
+type room struct {
+	dir     string
+	reserve int64 // bytes
+}
+
+func (r room) check() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(r.dir, &fs); err != nil {
+		return fmt.Errorf("look for room: %w", err)
+	}
+	if free := int64(fs.Bavail) * int64(fs.Bsize); free < r.reserve {
+		return fmt.Errorf("%w: %d MiB are free, %d MiB are kept in reserve", ErrDiskFull, free>>20, r.reserve>>20)
+	}
+	return nil
+}
