@@ -80,7 +80,7 @@ func Code(err error) string {
 		return "shutting_down"
 	case errors.Is(err, ErrInUse):
 		return "in_use"
-	case errors.Is(err, ledger.ErrDiskFull):
+	case errors.Is(err, ledger.ErrDiskFull), errors.Is(err, ledger.ErrDisabled):
 		return "disk_full"
 	case errors.Is(err, ledger.ErrConflict), errors.Is(err, ledger.ErrExists):
 		return "conflict"

@@ -62,5 +62,8 @@ func (e *Engine) Ready() Readiness {
 	if e.closing.Load() {
 		return Readiness{Reason: "shutting down"}
 	}
+	if err := e.ledger.Able(); err != nil {
+		return Readiness{Reason: err.Error()}
+	}
 	return Readiness{Ready: true}
 }

@@ -68,7 +68,7 @@ func New(cfg Config, engine *core.Engine) *Server {
 	mountHealth(app, engine, metrics)
 	v1 := app.Group(api.Prefix)
 	live.Mount(v1, engine)
-	content.Mount(v1, engine, cfg.MaxUpload)
+	content.Mount(v1, engine, cfg.MaxUpload, cfg.Log)
 	compat.Mount(app.Group("/api"), engine)
 	api.Mount(app, engine, cfg.Version, cfg.Log)
 	ui.Mount(app)

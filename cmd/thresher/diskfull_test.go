@@ -61,39 +61,50 @@ func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
 	endless, err := p.client.Submit(ctx, own("hostile/loop"), 0)
 	require.NoError(t, err)
 
-	for _, left := range []int64{32 << 20, 0} { // within the reserve, and nothing at all
-		empty := fill(t, data, left)
-		_, err = p.client.Submit(ctx, own("hostile/nothing"), 0)
-		assert.Equal(t, 507, status(t, err))
-		_, err = p.client.PutDataset(ctx, "d", "csv", &lines{left: 1 << 20})
-		assert.Equal(t, 507, status(t, err))
-		j, err := p.client.Job(ctx, done.ID)
-		require.NoError(t, err)
-		assert.Equal(t, job.Completed, j.Phase)
-		if left > 0 {
-			_, err = p.client.Ask(ctx, endless.ID, "stop")
-			require.NoError(t, err, "a stop is written in the reserve")
-			j, err = p.client.Watch(ctx, endless.ID, func(core.Job) {})
-			require.NoError(t, err)
-			assert.Equal(t, job.Stopped, j.Phase)
-			require.NoError(t, p.client.Delete(ctx, endless.ID))
-		} else {
-			_, err = p.client.Ask(ctx, done.ID, "pin") // it cannot be written
-			t.Logf("a write on a disk without a byte left: %v", err)
-		}
-		empty()
-		require.Eventually(t, func() bool {
-			j, err := p.client.Submit(ctx, own("hostile/nothing"), time.Minute)
-			if err != nil {
-				t.Log(err)
-			}
-			return err == nil && j.Phase == job.Completed
-		}, 30*time.Second, 500*time.Millisecond, "it recovers by itself")
-	}
-	var audit core.Audit
-	require.NoError(t, p.client.Get(ctx, "/api/v1/audit", &audit))
-	assert.True(t, audit.Consistent, audit.Breaches)
+	empty := fill(t, data, 32<<20) // within the reserve
+	_, err = p.client.Submit(ctx, own("hostile/nothing"), 0)
+	assert.Equal(t, 507, status(t, err))
+	_, err = p.client.PutDataset(ctx, "d", "csv", &lines{left: 1 << 20})
+	assert.Equal(t, 507, status(t, err))
 	j, err := p.client.Job(ctx, done.ID)
 	require.NoError(t, err)
 	assert.Equal(t, job.Completed, j.Phase)
+	_, err = p.client.Ask(ctx, endless.ID, "stop")
+	require.NoError(t, err, "a stop is written in the reserve")
+	j, err = p.client.Watch(ctx, endless.ID, func(core.Job) {})
+	require.NoError(t, err)
+	assert.Equal(t, job.Stopped, j.Phase)
+	require.NoError(t, p.client.Delete(ctx, endless.ID))
+	empty()
+	j, err = p.client.Submit(ctx, own("hostile/nothing"), time.Minute)
+	require.NoError(t, err, "it recovers by itself")
+	assert.Equal(t, job.Completed, j.Phase)
+	var audit core.Audit
+	require.NoError(t, p.client.Get(ctx, "/api/v1/audit", &audit))
+	assert.True(t, audit.Consistent, audit.Breaches)
+}
+
+// Where something else fills the disk to the last byte, writes fail at once with
+// the reason, reads go on, and nothing acknowledged is lost at the next start.
+func TestADiskWithoutAByteLeftLosesNothing(t *testing.T) {
+	data := smallDisk(t, "400m")
+	plugins := pluginFolder(t)
+	p := startProgram(t, data, plugins)
+	ctx := t.Context()
+	done, err := p.client.Submit(ctx, core.Request{Routine: "models/sir"}, time.Minute)
+	require.NoError(t, err)
+	empty := fill(t, data, 0)
+	_, err = p.client.Ask(ctx, done.ID, "pin")
+	assert.Equal(t, 507, status(t, err))
+	_, err = p.client.Job(ctx, done.ID)
+	require.NoError(t, err)
+	assert.ErrorContains(t, p.client.Get(ctx, "/readyz", nil), "503")
+	empty()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	said := p.said()
+	require.NoError(t, p.cmd.Wait(), said)
+	p = startProgram(t, data, plugins)
+	again, err := p.client.Job(ctx, done.ID)
+	require.NoError(t, err)
+	assert.Equal(t, outcomeText(done), outcomeText(again))
 }

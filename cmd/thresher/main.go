@@ -53,6 +53,8 @@ type commands struct {
 	Routines routinesCmd `cmd:"" help:"List what can be run, or show a routine's params."`
 	Limits   limitsCmd   `cmd:"" help:"Show or change the server's limits."`
 	Locks    locksCmd    `cmd:"" help:"Show named locks: who holds them, who waits."`
+	Backup   backupCmd   `cmd:"" help:"Write an archive of everything, while the server runs."`
+	Restore  restoreCmd  `cmd:"" help:"Make a data folder of an archive."`
 	Stats    statsCmd    `cmd:"" help:"Show the server's counts."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

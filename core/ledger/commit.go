@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -281,7 +282,12 @@ const (
 
 // request publishes a message and returns the sequence it got.
 func (s *Store[T]) request(m *nats.Msg) (uint64, error) {
-	reply, err := s.ledger.conn.RequestMsg(m, ackWait)
+	if err := s.ledger.Able(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(s.ledger.able, ackWait)
+	defer cancel()
+	reply, err := s.ledger.conn.RequestMsgWithContext(ctx, m)
 	if errors.Is(err, nats.ErrNoResponders) { // JetStream has shut itself off: nothing was stored
 		return 0, fmt.Errorf("JetStream is off: the log has the reason: %w", err)
 	}

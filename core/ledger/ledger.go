@@ -24,6 +24,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -80,6 +81,11 @@ type Ledger struct {
 
 	progress func(store string, read, of uint64)
 
+	// able ends when the store could not write to its disk: JetStream takes no
+	// more writes then, until it is opened anew.
+	able    context.Context
+	disable context.CancelCauseFunc
+
 	closed     atomic.Bool
 	quit       chan struct{} // closed by Close: committers finish their queue and end
 	committers errgroup.Group
@@ -114,6 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 		log: cfg.Log, unlock: unlock, quit: make(chan struct{}),
 		room: room{cfg.Dir, cfg.Reserve}, progress: cfg.Progress,
 	}
+	l.able, l.disable = context.WithCancelCause(context.Background())
 	if err := l.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, l.Close(ctx))
 	}
@@ -124,7 +131,7 @@ func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 	if l.blobs, err = openBlobs(filepath.Join(cfg.Dir, "blobs"), l.room, cfg.Log); err != nil {
 		return err
 	}
-	if l.server, err = startServer(ctx, cfg); err != nil {
+	if l.server, err = startServer(ctx, cfg, l.disable); err != nil {
 		return err
 	}
 	l.conn, err = nats.Connect("", nats.InProcessServer(l.server), nats.NoReconnect())
@@ -143,7 +150,7 @@ func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 
 // startServer starts JetStream in this process. MaxStore is set because the
 // default is a share of the space that happens to be free at the start.
-func startServer(ctx context.Context, cfg Config) (*server.Server, error) {
+func startServer(ctx context.Context, cfg Config, failed context.CancelCauseFunc) (*server.Server, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName:         "thresher",
 		DontListen:         true,
@@ -158,7 +165,7 @@ func startServer(ctx context.Context, cfg Config) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: start JetStream: %w", err)
 	}
-	s.SetLoggerV2(serverLog{cfg.Log}, false, false, false)
+	s.SetLoggerV2(serverLog{cfg.Log, failed}, false, false, false)
 	s.Start()
 	wait := time.Minute // a large store takes seconds
 	if deadline, ok := ctx.Deadline(); ok {
@@ -170,6 +177,18 @@ func startServer(ctx context.Context, cfg Config) (*server.Server, error) {
 		return nil, fmt.Errorf("ledger: JetStream did not start on %s: the log has the reason", cfg.Dir)
 	}
 	return s, nil
+}
+
+// ErrDisabled is returned for writes after one could not be written to the disk,
+// though the reserve should have kept room for it.
+var ErrDisabled = errors.New("the store could not write to its disk: free space and restart the server")
+
+// Able returns an error that wraps ErrDisabled if the ledger takes no more writes.
+func (l *Ledger) Able() error {
+	if l.able.Err() != nil {
+		return context.Cause(l.able)
+	}
+	return nil
 }
 
 // Blobs returns the folder of sealed content.
@@ -193,12 +212,16 @@ func (l *Ledger) Close(context.Context) error {
 	if l.blobs != nil {
 		l.blobs.close()
 	}
+	l.disable(ErrClosed)
 	return l.unlock()
 }
 
 // serverLog passes the log of the embedded server on. Its notices are of no
 // interest to an operator of this one.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log    *slog.Logger
+	failed context.CancelCauseFunc // called when a store can write no more
+}
 
 func (s serverLog) Noticef(format string, v ...any) { s.debug(format, v) }
 func (s serverLog) Debugf(format string, v ...any)  { s.debug(format, v) }
@@ -213,7 +236,11 @@ func (s serverLog) Warnf(format string, v ...any) {
 }
 
 func (s serverLog) Errorf(format string, v ...any) {
-	s.log.Error("jetstream", "says", fmt.Sprintf(format, v...))
+	says := fmt.Sprintf(format, v...)
+	s.log.Error("jetstream", "says", says)
+	if strings.Contains(strings.ToLower(says), "critical write error") {
+		s.failed(fmt.Errorf("%w: %s", ErrDisabled, says))
+	}
 }
 
 // Fatalf only logs: the embedded server must not end the process. Open sees that

@@ -190,6 +190,18 @@ func (s *Store[T]) Count(ctx context.Context, term string) (n int) {
 	return n
 }
 
+// Snapshot returns every record as it is at one moment, in the order of keys.
+func (s *Store[T]) Snapshot(ctx context.Context) (all []Entry[T], err error) {
+	err = s.view.Do(ctx, func(v *view[T]) {
+		all = make([]Entry[T], 0, v.all.Len())
+		v.all.Scan(func(_ string, it *item[T]) bool {
+			all = append(all, it.Entry)
+			return true
+		})
+	})
+	return all, err
+}
+
 // CountQuery returns how many records a query selects. Its limit does not matter.
 func (s *Store[T]) CountQuery(ctx context.Context, q Query) (n int, err error) {
 	q.Limit = 1000 // a page at a time, so that writes can come between

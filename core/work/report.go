@@ -95,7 +95,7 @@ func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) 
 		switch {
 		case err == nil:
 			return
-		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrNotFound),
+		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrDisabled),
 			errors.Is(err, job.ErrStaleLease), errors.As(err, &illegal):
 			a.pool.Log.Error("outcome refused", "job", a.granted.ID, "error", err)
 			return

@@ -38,6 +38,7 @@ func describeContent(doc *huma.OpenAPI) {
 		{http.MethodGet, "/jobs/{id}/tables/{name}", "get-table", "jobs", "Get rows of an output table, also while it grows", 200, tables, append([]*huma.Param{id, name}, rows...)},
 		{http.MethodGet, "/jobs/{id}/events", "job-events", "events", "Follow one job: server-sent events", 200, []string{"text/event-stream"}, []*huma.Param{id}},
 		{http.MethodGet, "/events", "events", "events", "Follow all jobs: server-sent events", 200, []string{"text/event-stream"}, nil},
+		{http.MethodGet, "/backup", "backup", "server", "Get an archive of everything, as it is at this moment", 200, []string{"application/x-tar"}, nil},
 		{http.MethodGet, "/datasets/{name}/tables/{table}", "get-dataset-table", "datasets", "Get rows of a dataset's table", 200, tables, append([]*huma.Param{name, pathParam("table")}, rows...)},
 	} {
 		d.add(doc)

@@ -4,6 +4,7 @@ package content
 
 import (
 	"io"
+	"log/slog"
 	"mime"
 	"strconv"
 	"strings"
@@ -18,11 +19,13 @@ import (
 type handlers struct {
 	engine    *core.Engine
 	maxUpload int64
+	logger    *slog.Logger
 }
 
 // Mount adds the routes. maxUpload bounds a dataset's upload, in bytes.
-func Mount(r fiber.Router, engine *core.Engine, maxUpload int64) {
-	h := handlers{engine, maxUpload}
+func Mount(r fiber.Router, engine *core.Engine, maxUpload int64, log *slog.Logger) {
+	h := handlers{engine, maxUpload, log}
+	r.Get("/backup", h.backup)
 	r.Get("/jobs/:id/result", h.result)
 	r.Get("/jobs/:id/logs", h.log)
 	r.Get("/jobs/:id/artifacts/:name", h.artifact)

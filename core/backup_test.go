@@ -1,0 +1,124 @@
+package core_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/core"
+	"thresher/core/job"
+	"thresher/core/table"
+)
+
+// all lists every job by id, as JSON without what is not the record's.
+func all(t *testing.T, e *core.Engine) map[string]string {
+	t.Helper()
+	records := map[string]string{}
+	page, err := e.Jobs(t.Context(), core.Filter{Limit: core.MaxPage})
+	require.NoError(t, err)
+	for _, j := range page.Jobs {
+		data, err := json.Marshal(j.Record)
+		require.NoError(t, err)
+		records[j.ID] = string(data)
+	}
+	return records
+}
+
+func TestABackupTakenUnderLoadRestoresEveryRecord(t *testing.T) {
+	t.Parallel()
+	e := open(t, t.TempDir(), newScript(), core.Limits{Slots: 4})
+	_, err := e.PutDataset(t.Context(), "d", table.CSV, strings.NewReader("a\n1\n2\n"), nil)
+	require.NoError(t, err)
+	b := batch(t, e, core.BatchRequest{Jobs: make10("test/quick")})
+	reads, err := e.Submit(t.Context(), core.Request{Routine: "test/reads", Inputs: map[string]string{"data": "d"}})
+	require.NoError(t, err)
+	until(t, e, reads.ID, job.Completed)
+	eventually(t, "the batch ends", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
+	before := all(t, e)
+
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	load.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				submit(t, e, "quick")
+			}
+		}
+	})
+	var archive bytes.Buffer
+	m, err := e.Backup(t.Context(), &archive)
+	close(stop)
+	load.Wait()
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, m.Records["jobs"], 11)
+
+	dir := t.TempDir()
+	_, err = core.Restore(t.Context(), bytes.NewReader(archive.Bytes()), dir)
+	require.NoError(t, err)
+	restored := open(t, dir, newScript(), core.Limits{})
+	after := all(t, restored)
+	assert.Len(t, after, m.Records["jobs"])
+	for id, record := range before {
+		assert.Equal(t, record, after[id])
+	}
+	again, err := restored.Batch(t.Context(), b.ID)
+	require.NoError(t, err)
+	assert.Equal(t, b, again)
+	rows, err := restored.DatasetTable(t.Context(), "d", "")
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, rows.Rows())
+	assert.NoError(t, rows.Close())
+	consistent(t, restored)
+
+}
+
+func TestADamagedBackupIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := open(t, dir, newScript(), core.Limits{})
+	_, err := e.PutDataset(t.Context(), "d", table.CSV, strings.NewReader("a\n1\n"), nil)
+	require.NoError(t, err)
+	until(t, e, submit(t, e, "quick").ID, job.Completed)
+	var archive bytes.Buffer
+	_, err = e.Backup(t.Context(), &archive)
+	require.NoError(t, err)
+	whole := archive.Bytes()
+	flip := func(what string) []byte {
+		damaged := bytes.Clone(whole)
+		at := bytes.Index(damaged, []byte(what))
+		require.Positive(t, at)
+		damaged[at+1] ^= 1
+		return damaged
+	}
+	parent := t.TempDir()
+	for name, c := range map[string]struct {
+		archive []byte
+		says    string
+	}{
+		"cut short": {whole[:len(whole)/2], "not whole"},
+		"empty":     {nil, "not whole"},
+		"a record":  {flip(`"routine":"test/quick"`), "damaged"},
+		"a blob":    {flip("ARROW1"), "damaged"},
+		"no tar":    {[]byte(strings.Repeat("x", 2048)), "damaged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := core.Restore(t.Context(), bytes.NewReader(c.archive), filepath.Join(parent, name))
+			assert.ErrorContains(t, err, c.says)
+		})
+	}
+	_, err = core.Restore(t.Context(), bytes.NewReader(whole), dir)
+	assert.ErrorContains(t, err, "not empty")
+	left, err := os.ReadDir(parent)
+	require.NoError(t, err)
+	assert.Empty(t, left, "no folder is made of it")
+}
