@@ -143,9 +143,13 @@ const maxParked = 8
 // Pause asks a job to hold. A running one is paused once its guest has stopped at
 // a host call.
 func (e *Engine) Pause(ctx context.Context, id string) (Job, error) {
-	parked := e.jobs.Count(ctx, termLeased)
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	leased := e.jobs.Count(ctx, termLeased)
 	running, _ := e.dispatch.Counts()
-	if slots := e.Limits().Slots; parked-running >= maxParked*slots {
+	if slots := e.Limits().Slots; j.Lease != nil && leased-running >= maxParked*slots {
 		return Job{}, &TooManyPaused{Most: maxParked * slots}
 	}
 	return e.request(ctx, id, job.Pause{})

@@ -250,44 +250,59 @@ func (e *Engine) Limits() (l Limits) {
 
 const limitsKey = "limits"
 
-// SetLimits changes the limits, all of them, durably. Jobs that run keep running: where there
-// are more than the new limits allow, nothing starts until enough have ended.
+// SetLimits changes the limits, all of them, durably. Jobs that run keep running:
+// where there are more than the new limits allow, nothing starts until enough have
+// ended.
 func (e *Engine) SetLimits(ctx context.Context, l Limits) error {
-	l = l.withMaps().clone()
-	if err := l.check(); err != nil {
-		return err
+	_, err := e.ChangeLimits(ctx, func(Limits) (Limits, error) { return l, nil })
+	return err
+}
+
+// ChangeLimits sets what change makes of the limits in force, and returns that. It
+// is one step: where others change them meanwhile, change is asked again.
+func (e *Engine) ChangeLimits(ctx context.Context, change func(Limits) (Limits, error)) (Limits, error) {
+	for {
+		entry, err := e.settings.Get(ctx, limitsKey)
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			return Limits{}, fmt.Errorf("limits: %w", err)
+		}
+		first := err != nil
+		now := entry.Value
+		if first {
+			now = e.Limits()
+		}
+		l, err := change(now.withDefaults().clone())
+		if err != nil {
+			return Limits{}, err
+		}
+		l = l.withMaps().clone()
+		if err := l.check(); err != nil {
+			return Limits{}, err
+		}
+		if first {
+			_, err = e.settings.Create(ctx, limitsKey, l)
+		} else {
+			_, err = e.settings.Update(ctx, limitsKey, entry.Revision, l)
+		}
+		if err == nil {
+			return l, nil
+		}
+		if !errors.Is(err, ledger.ErrConflict) && !errors.Is(err, ledger.ErrExists) {
+			return Limits{}, fmt.Errorf("set limits: %w", err)
+		}
 	}
-	entry, err := e.settings.Get(ctx, limitsKey)
-	if errors.Is(err, ledger.ErrNotFound) {
-		_, err = e.settings.Create(ctx, limitsKey, l)
-	} else if err == nil {
-		_, err = e.settings.Update(ctx, limitsKey, entry.Revision, l)
+}
+
+// observeLimits puts limits in force, in the order in which they were committed.
+func (e *Engine) observeLimits(c ledger.Change[Limits]) {
+	if c.Deleted {
+		return
 	}
-	if err != nil {
-		return fmt.Errorf("set limits: %w", err)
-	}
-	e.useLimits(l)
+	l := c.Value.withDefaults() // those of an older version lack what is new
+	e.state.Must(func(s *engineState) { s.limits = l })
+	e.dispatch.SetLimits(l.dispatch())
 	select {
 	case e.tidy <- struct{}{}:
 	default: // it is going to look anyway
 	}
-	return nil
-}
-
-func (e *Engine) useLimits(l Limits) {
-	e.state.Must(func(s *engineState) { s.limits = l })
-	e.dispatch.SetLimits(l.dispatch())
-}
-
-// restoreLimits puts the limits that were set last in force.
-func (e *Engine) restoreLimits(ctx context.Context) error {
-	entry, err := e.settings.Get(ctx, limitsKey)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read limits: %w", err)
-	}
-	e.useLimits(entry.Value.withDefaults()) // those of an older version lack what is new
-	return nil
 }

@@ -82,7 +82,7 @@ func (e *Engine) openStores(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e.settings, err = ledger.OpenStore(ctx, e.ledger, "settings", ledger.StoreConfig[Limits]{})
+	e.settings, err = ledger.OpenStore(ctx, e.ledger, "settings", ledger.StoreConfig[Limits]{Observe: e.observeLimits})
 	return err
 }
 
@@ -104,9 +104,6 @@ func (e *Engine) observe(c ledger.Change[job.Record]) {
 // recover takes back the leases of the process that is gone, tells the dispatcher
 // of every job that has not ended, and clears away blobs that nothing names.
 func (e *Engine) recover(ctx context.Context) error {
-	if err := e.restoreLimits(ctx); err != nil {
-		return err
-	}
 	err := e.each(ctx, termLeased, func(id string, r job.Record) error {
 		_, err := e.move(ctx, id, func(now job.Record) job.Event {
 			return job.Lost{Epoch: now.Epoch, At: e.cfg.Now()}

@@ -69,20 +69,16 @@ func (p limitsPatch) clear(l *core.Limits) {
 }
 
 func (h handlers) changeLimits(ctx context.Context, in *struct{ Body limitsPatch }) (*output[core.Limits], error) {
-	l := h.engine.Limits()
 	patch, err := json.Marshal(in.Body)
 	if err != nil {
 		return nil, problem.Of(err)
 	}
-	in.Body.clear(&l)
-	// Decoding over the limits in force leaves what the patch does not name.
-	if err := json.Unmarshal(patch, &l); err != nil {
-		return nil, problem.Of(err)
-	}
-	if err := h.engine.SetLimits(ctx, l); err != nil {
-		return nil, problem.Of(err)
-	}
-	return answer(h.engine.Limits(), nil)
+	return answer(h.engine.ChangeLimits(ctx, func(l core.Limits) (core.Limits, error) {
+		in.Body.clear(&l)
+		// Decoding over the limits in force leaves what the patch does not name.
+		err := json.Unmarshal(patch, &l)
+		return l, err
+	}))
 }
 
 type lockList struct {
