@@ -30,15 +30,16 @@ func CheckListen(address string) error {
 // someone on this machine: a name that was made to point here (DNS rebinding), and
 // requests that change something on behalf of another origin.
 func guardDoor(c *fiber.Ctx) error {
-	if !isLocal(c.Hostname()) {
-		return problem.New("host_refused", "the Host header says %q: the server answers to localhost, 127.0.0.1 and [::1]", c.Hostname())
+	host := string(c.Request().Host()) // not what a header says that a page can set
+	if !isLocal(host) {
+		return problem.New("host_refused", "the Host header says %q: the server answers to localhost, 127.0.0.1 and [::1]", host)
 	}
 	if c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead || c.Method() == fiber.MethodOptions {
 		return c.Next()
 	}
 	if origin := c.Get(fiber.HeaderOrigin); origin != "" {
 		u, err := url.Parse(origin)
-		if err != nil || u.Host != string(c.Request().Host()) {
+		if err != nil || u.Host != host {
 			return problem.New("cross_origin", "a page of %s may not change anything here", origin)
 		}
 	}
@@ -66,4 +67,13 @@ func securityHeaders(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'")
 	return c.Next()
+}
+
+// answerHead answers HEAD as GET, whose body is left out.
+func answerHead(c *fiber.Ctx) error {
+	if c.Method() != fiber.MethodHead {
+		return c.Next()
+	}
+	c.Method(fiber.MethodGet)
+	return c.RestartRouting()
 }

@@ -268,7 +268,9 @@ func TestTheCheckFindsFaults(t *testing.T) {
 		return [2]any{asked{key: "J", what: what}, told{status: status, phase: p, desired: d}}
 	}
 	submit := ask("submit", 202, job.Pending, job.WantRun)
-	set := func(what string, n int) [2]any { return [2]any{asked{key: "limits", what: what}, told{status: 200, n: n}} }
+	set := func(what string, n int) [2]any {
+		return [2]any{asked{key: "limits", what: what}, told{status: 200, n: n}}
+	}
 	for name, calls := range map[string][][2]any{
 		"a final job comes back":        {submit, get(job.Completed, job.WantRun), get(job.Pending, job.WantRun)},
 		"a completion undoes a stop":    {submit, ask("stop", 200, job.Stopped, job.WantStop), get(job.Completed, job.WantRun)},

@@ -64,6 +64,7 @@ func New(cfg Config, engine *core.Engine) *Server {
 		ErrorHandler:          problem.Handler(cfg.Log),
 	})
 	metrics := newMetrics(engine)
+	app.Use(answerHead)
 	app.Use(requestid.New(), observe(metrics, cfg.Log), recover.New(), content.Finish, guardDoor, securityHeaders)
 	mountHealth(app, engine, metrics)
 	v1 := app.Group(api.Prefix)
@@ -72,14 +73,11 @@ func New(cfg Config, engine *core.Engine) *Server {
 	compat.Mount(app.Group("/api"), engine)
 	api.Mount(app, engine, cfg.Version, cfg.Log)
 	ui.Mount(app)
-	app.Use(func(c *fiber.Ctx) error {
-		return problem.New("not_found", "there is nothing at %s %s", c.Method(), c.Path())
-	})
 	return &Server{app: app, log: cfg.Log}
 }
 
 // Serve answers requests on a listener until Shutdown.
-func (s *Server) Serve(l net.Listener) error { return s.app.Listener(l) }
+func (s *Server) Serve(l net.Listener) error { return s.app.Listener(patientListener{l}) }
 
 // Shutdown stops listening, and waits for requests under way until ctx ends. Close
 // the engine first: that ends the streams.

@@ -80,6 +80,9 @@ func TestWrongRequestsGetAProblemThatSaysWhat(t *testing.T) {
 		"broken_table":      {"POST", api + "/datasets?name=x&format=csv", "a,b\n1\n", 422, "bad_table", "line 2", nil},
 		"bad_limits":        {"PATCH", api + "/limits", `{"slots":0}`, 422, "invalid", "slots", nil},
 		"foreign_host":      {"GET", api + "/jobs", "", 403, "host_refused", "evil.example", []string{"Host", "evil.example"}},
+		"forwarded_host":    {"GET", api + "/jobs", "", 403, "host_refused", "evil.example", []string{"Host", "evil.example", "X-Forwarded-Host", "localhost"}},
+		"wrong_method":      {"PUT", api + "/jobs", "", 405, "method", "", nil},
+		"last_0_bytes":      {"GET", api + "/jobs/" + done.ID + "/result", "", 416, "bad_range", "", []string{"Range", "bytes=-0"}},
 		"foreign_origin":    {"POST", api + "/jobs", `{}`, 403, "cross_origin", "evil.example", []string{"Origin", "http://evil.example"}},
 		"bad_last_event_id": {"GET", api + "/events", "", 422, "invalid", "Last-Event-ID", []string{"Last-Event-ID", "x"}},
 		"range_behind_end":  {"GET", api + "/jobs/" + done.ID + "/result", "", 416, "bad_range", "bytes", []string{"Range", "bytes=1000-"}},
@@ -186,6 +189,56 @@ func TestAnUnreadBodyDoesNotDisturbTheConnection(t *testing.T) {
 		assert.ErrorContains(t, err, "bad_table")
 		_, err = s.Client.PutDataset(t.Context(), "y", "csv", strings.NewReader("a\n1\n"))
 		assert.NoError(t, err)
+	}
+}
+
+// A client that breaks off has not sent a smaller table.
+func TestACutOffUploadIsNoDataset(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	rows := strings.Repeat("1,2\n", 1000)
+	for name, head := range map[string]string{
+		"sized":   fmt.Sprintf("Content-Length: %d\r\n\r\na,b\n%s", 1_000_000, rows),
+		"chunked": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\na,b\n%s\r\n", len(rows)+4, rows),
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+			require.NoError(t, err)
+			defer conn.Close()
+			_, err = fmt.Fprintf(conn, "POST /api/v1/datasets?name=%s&format=csv HTTP/1.1\r\nHost: localhost\r\n%s", name, head)
+			require.NoError(t, err)
+			require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			assert.Equal(t, 400, resp.StatusCode)
+			assert.Equal(t, 404, request(t, "GET", s.URL+"/api/v1/datasets/"+name, "").status)
+		})
+	}
+}
+
+func TestRangesAndHeads(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, hostile)
+	j, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/nothing"}, time.Minute)
+	require.NoError(t, err)
+	result := s.URL + "/api/v1/jobs/" + j.ID + "/result"
+	got := request(t, "GET", result, "", "Range", "bytes=1-9223372036854775807")
+	assert.Equal(t, 206, got.status)
+	assert.Equal(t, "}", got.body)
+	for _, path := range []string{"/api/v1/stats", "/api/v1/events", "/api/v1/jobs/" + j.ID, "/"} {
+		got := request(t, "HEAD", s.URL+path, "")
+		assert.Equal(t, 200, got.status, path)
+		assert.Empty(t, got.body)
+	}
+	assert.Equal(t, 404, request(t, "HEAD", s.URL+"/api/v1/jobs/none", "").status)
+	assert.Contains(t, request(t, "DELETE", s.URL+"/api/v1/stats", "").header.Get("Allow"), "GET")
+}
+
+func TestAWholeNumberIsAnIntegerHoweverItIsWritten(t *testing.T) {
+	s := servertest.Start(t, core.Limits{}, "thresher/plugins/builtin/models")
+	for _, population := range []string{"100.0", "1e2"} {
+		j, err := s.Client.Submit(t.Context(), core.Request{Routine: "models/sir", Params: json.RawMessage(`{"steps":2,"population":` + population + `}`)}, time.Minute)
+		require.NoError(t, err)
+		assert.Equal(t, job.Completed, j.Phase, j.Outcome)
 	}
 }
 

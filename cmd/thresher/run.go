@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -160,12 +161,18 @@ func upload(ctx context.Context, s streams, c *client.Client, source string) (st
 		return source, nil
 	}
 	defer f.Close() // only read
-	return putFile(ctx, s, c, f, datasetName(source), "")
+	// A name of its own: files of one base name, and datasets that are there, stay
+	// what they are.
+	name := fmt.Sprintf("%s-%08x", cutName(datasetName(source)), rand.Uint32())
+	return putFile(ctx, s, c, f, name, "")
 }
+
+// cutName leaves room for a suffix in a dataset's name.
+func cutName(name string) string { return name[:min(len(name), 100)] }
 
 func looksLikeFile(source string) bool {
 	_, err := table.FormatOf(source, "")
-	return err == nil
+	return err == nil || filepath.IsAbs(source) || strings.HasPrefix(source, ".")
 }
 
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)

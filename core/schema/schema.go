@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -93,6 +95,9 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 			filled[name] = value
 		}
 	}
+	for name, value := range filled {
+		filled[name] = plainInteger(value)
+	}
 	out, err := json.Marshal(filled)
 	if err != nil {
 		return nil, fmt.Errorf("encode params: %w", err)
@@ -108,6 +113,19 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+// plainInteger writes a number without a fraction as an integer: 100.0 and 1e2 are
+// integers to JSON Schema, but not to the decoders of most languages.
+func plainInteger(value json.RawMessage) json.RawMessage {
+	if !bytes.ContainsAny(value, ".eE") {
+		return value
+	}
+	n, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || n != math.Trunc(n) || math.Abs(n) >= 1<<53 {
+		return value
+	}
+	return strconv.AppendInt(nil, int64(n), 10)
 }
 
 var english = message.NewPrinter(language.English)

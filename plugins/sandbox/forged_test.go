@@ -15,6 +15,7 @@ import (
 
 	"thresher/core/job"
 	"thresher/core/routine"
+	"thresher/core/table"
 	"thresher/core/work"
 	"thresher/plugins/abi"
 	"thresher/plugins/builtin/guesttest"
@@ -366,4 +367,28 @@ func TestTheNewestVersionComesFirstAndOnesOwnBeforeTheBuiltin(t *testing.T) {
 		digests = append(digests, p.Digest)
 	}
 	assert.Equal(t, []string{newest, old, shipped}, digests)
+}
+
+// What could not be checked at submit, because another job was still to write it,
+// is checked before the routine runs.
+func TestAnInputThatDoesNotFitEndsTheJob(t *testing.T) {
+	t.Parallel()
+	h, digest := forge(t, hostile.Module{Manifest: strings.Replace(hostile.Manifest("analysis"), `"title":""`,
+		`"title":"","inputs":[{"name":"data","min_rows":3,"columns":[{"name":"a","type":"number"}]}]`, 1)})
+	for text, says := range map[string]string{"a\n1\n2\n": "at least 3", "b\n1\n2\n3\n": `no column "a"`, "a\n1\n2\n3\n": ""} {
+		sealed, err := table.Import(t.Context(), strings.NewReader(text), table.CSV, t.TempDir(), nil)
+		require.NoError(t, err)
+		f, err := table.Open(sealed.Path)
+		require.NoError(t, err)
+		c, _ := forgedCall(t, digest)
+		c.Inputs = map[string]*table.File{"data": f}
+		_, err = h.Run(t.Context(), c)
+		require.NoError(t, f.Close())
+		if says == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		assert.Equal(t, "input_mismatch", failure(t, err).Code)
+		assert.ErrorContains(t, err, says)
+	}
 }

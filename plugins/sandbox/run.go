@@ -82,6 +82,9 @@ func (h *Host) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	if index < 0 {
 		return work.Report{}, &job.Error{Code: "plugin_missing", Title: "The plugin has no such routine", Detail: c.Routine}
 	}
+	if err := checkInputs(m.plugin.Routines[index], c.Inputs); err != nil {
+		return work.Report{}, err
+	}
 	k, err := newCall(c)
 	if err != nil {
 		return work.Report{}, err
@@ -98,6 +101,25 @@ func (h *Host) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	}
 	report.Result = k.result
 	return report, nil
+}
+
+// checkInputs holds the tables against what the routine declares: one that another
+// job was still to write could not be checked at submit.
+func checkInputs(r routine.Routine, inputs map[string]*table.File) error {
+	for _, want := range r.Inputs {
+		f, given := inputs[want.Name]
+		if !given {
+			continue
+		}
+		var columns []routine.Column
+		for _, c := range f.Info().Columns {
+			columns = append(columns, routine.Column{Name: c.Name, Type: c.Type})
+		}
+		if err := want.Check(columns, f.Rows()); err != nil {
+			return &job.Error{Code: "input_mismatch", Title: "An input is not what the routine needs", Detail: err.Error()}
+		}
+	}
+	return nil
 }
 
 // with calls fn with a new instance, and explains how that ended.

@@ -3,9 +3,12 @@ package content
 import (
 	"errors"
 	"io"
+	"net"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"thresher/server/problem"
 )
 
 // What is read of a body that its handler did not want, so that the client gets
@@ -15,10 +18,14 @@ const (
 	restTime = 10 * time.Second
 )
 
-// body is a request's body, which remembers that it has been read to its end:
-// reading on would take the next request for more of it.
+// body is a request's body. It remembers that it has been read to its end: reading
+// on would take the next request for more of it. A body that the client broke off
+// is an error, not the end.
 type body struct {
 	io.Reader
+	size  int64 // as announced; negative if it comes in chunks
+	conn  net.Conn
+	read  int64
 	ended bool
 }
 
@@ -27,9 +34,26 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := b.Reader.Read(p)
-	b.ended = b.ended || errors.Is(err, io.EOF)
+	b.read += int64(n)
+	switch {
+	case errors.Is(err, io.EOF) && !b.cut():
+		b.ended = true
+	case err != nil:
+		return n, problem.New("bad_request", "the body broke off after %d bytes", b.read)
+	}
 	return n, err
 }
+
+// cut reports whether what looks like the end is where the client went away.
+func (b *body) cut() bool {
+	if b.size >= 0 {
+		return b.read < b.size
+	}
+	c, ok := b.conn.(interface{ HungUp() bool })
+	return ok && c.HungUp()
+}
+
+type bodyKey struct{}
 
 // bodyOf returns the request's body, the same for each call, or nil if it has none.
 func bodyOf(c *fiber.Ctx) *body {
@@ -37,11 +61,11 @@ func bodyOf(c *fiber.Ctx) *body {
 	if stream == nil {
 		return nil
 	}
-	if b, ok := c.Locals(body{}).(*body); ok {
+	if b, ok := c.Locals(bodyKey{}).(*body); ok {
 		return b
 	}
-	b := &body{Reader: stream}
-	c.Locals(body{}, b)
+	b := &body{Reader: stream, size: int64(c.Request().Header.ContentLength()), conn: c.Context().Conn()}
+	c.Locals(bodyKey{}, b)
 	return b
 }
 
@@ -52,7 +76,7 @@ func Finish(c *fiber.Ctx) error {
 	if c.Context().RequestBodyStream() == nil {
 		return err // there was none, or it was read whole
 	}
-	_, ours := c.Locals(body{}).(*body)
+	_, ours := c.Locals(bodyKey{}).(*body)
 	if chunked := c.Request().Header.ContentLength() < 0; chunked && !ours {
 		// Someone else has read it, and whether to its end is not known.
 		c.Context().SetConnectionClose()

@@ -60,7 +60,7 @@ func (h handlers) artifact(c *fiber.Ctx) error {
 	etag := `"` + a.Digest + `"`
 	c.Set(fiber.HeaderETag, etag)
 	c.Set(fiber.HeaderCacheControl, "no-cache")
-	if c.Get(fiber.HeaderIfNoneMatch) == etag {
+	if known := c.Get(fiber.HeaderIfNoneMatch); known == "*" || strings.Contains(known, etag) {
 		_ = f.Close() // opened for reading
 		return c.SendStatus(fiber.StatusNotModified)
 	}
@@ -121,6 +121,9 @@ func byteRange(header string, size int64) (from, to int64, part bool, err error)
 		if err != nil || n < 0 {
 			return 0, size, false, nil
 		}
+		if n == 0 {
+			return 0, 0, false, problem.New("bad_range", "the last 0 of %d bytes", size)
+		}
 		return max(size-n, 0), size, n < size, nil
 	}
 	from, err = strconv.ParseInt(first, 10, 64)
@@ -133,7 +136,9 @@ func byteRange(header string, size int64) (from, to int64, part bool, err error)
 		if err != nil || end < from {
 			return 0, size, false, nil
 		}
-		to = min(end+1, size)
+		if end < size-1 {
+			to = end + 1
+		}
 	}
 	if from >= size {
 		return 0, 0, false, problem.New("bad_range", "it has %d bytes", size)

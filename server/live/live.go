@@ -49,6 +49,10 @@ func follow(c *fiber.Ctx, engine *core.Engine, id string) error {
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set("X-Accel-Buffering", "no") // proxies must not collect
+	if c.Context().IsHead() {
+		sub.Close()
+		return nil
+	}
 	// What the stream needs is captured here: the request is gone when it runs.
 	s := stream{conn: c.Context().Conn(), sub: sub}
 	if after == 0 && id != "" {
@@ -94,6 +98,7 @@ type stream struct {
 
 func (s stream) run(w *bufio.Writer) {
 	defer s.sub.Close()
+	defer func() { _ = s.conn.SetWriteDeadline(time.Time{}) }() // the connection may live on
 	fmt.Fprintf(w, "retry: %d\n\n", retry.Milliseconds())
 	if s.first != nil {
 		write(w, *s.first)

@@ -181,8 +181,15 @@ func ofStatus(status int, message string, cause error) *Problem {
 	return New(code, "%s", message)
 }
 
+// unreadBody is what huma says where a client broke off its body, with a status of
+// 500: but it is the client's fault.
+const unreadBody = "cannot read request body"
+
 // FromHuma makes huma's own errors, such as those of validation, problems of ours.
 func FromHuma(status int, message string, causes ...error) huma.StatusError {
+	if message == unreadBody {
+		return New("bad_request", "the body could not be read to its end")
+	}
 	p := ofStatus(status, message, errors.Join(append(causes, errors.New(message))...))
 	for _, cause := range causes {
 		var known *Problem
