@@ -281,9 +281,13 @@ func (e *Engine) Batch(ctx context.Context, id string) (Batch, error) {
 
 func (e *Engine) progress(ctx context.Context, r batchRecord) Batch {
 	b := Batch{ID: r.ID, Tenant: r.Tenant, Created: r.Created, Labels: r.Labels, Running: r.Running, Phases: map[job.Phase]int{}}
+	terms := make([]string, len(job.Phases))
+	for i, p := range job.Phases {
+		terms[i] = batchTerm(r.ID, p)
+	}
 	ended := 0
-	for _, p := range job.Phases {
-		n := e.jobs.Count(ctx, batchTerm(r.ID, p))
+	for i, n := range e.jobs.Counts(ctx, terms...) {
+		p := job.Phases[i]
 		b.Phases[p] = n
 		b.Jobs += n
 		if p.Final() {

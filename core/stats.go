@@ -40,8 +40,12 @@ func (e *Engine) Stats(ctx context.Context) Stats {
 		Revision:        e.jobs.Revision(),
 		Uptime:          e.cfg.Now().Sub(e.started).Round(time.Millisecond).Seconds(),
 	}
-	for _, p := range job.Phases {
-		s.Jobs[p] = e.jobs.Count(ctx, "phase="+string(p))
+	terms := make([]string, len(job.Phases))
+	for i, p := range job.Phases {
+		terms[i] = "phase=" + string(p)
+	}
+	for i, n := range e.jobs.Counts(ctx, terms...) {
+		s.Jobs[job.Phases[i]] = n
 	}
 	s.Running, s.Waiting = e.dispatch.Counts()
 	s.Subscribers, s.DroppedSubscribers = e.hub.Counts()

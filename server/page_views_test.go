@@ -177,3 +177,37 @@ func TestAPluginsChartCannotChangeHowItIsEmbedded(t *testing.T) {
 	assert.Zero(t, read(t, ctx, eval[int](`document.querySelectorAll('.vega-actions, .vega-embed details').length`)))
 	assert.Empty(t, read(t, ctx, eval[[]string](`loaded.filter((name) => !name.startsWith(location.origin))`)))
 }
+
+func TestABatchIsFollowedAndActedOnAsAWhole(t *testing.T) {
+	s := servertest.Start(t, core.Limits{Slots: 1}, hostile)
+	ctx, complaints := browser(t)
+	var b core.Batch
+	require.NoError(t, s.Client.Post(t.Context(), "/api/v1/batches", core.BatchRequest{Labels: map[string]string{"study": "r0"}, Jobs: []core.BatchJob{
+		{Request: core.Request{Routine: "hostile/nothing"}}, {Request: core.Request{Routine: "hostile/error"}}, {Request: core.Request{Routine: "hostile/loop"}},
+	}}, &b))
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/batches"), chromedp.WaitVisible(".phase.failed"),
+		chromedp.Click("td.name a"), chromedp.WaitVisible("button.danger"))
+	assert.Equal(t, "study=r0", read(t, ctx, eval[string](`document.querySelector('h1').textContent`)))
+	do(t, ctx, chromedp.Click("button.danger"), chromedp.WaitVisible("dialog[open]"), chromedp.Click("dialog button.danger"),
+		chromedp.WaitVisible(".phase.stopped"))
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/jobs?batch="+b.ID+"&phase=stopped"), chromedp.WaitVisible("tr[data-job]"))
+	assert.EqualValues(t, 1, read(t, ctx, eval[int](`document.querySelectorAll('tr[data-job]').length`)))
+	assert.Empty(t, complaints())
+}
+
+func TestLimitsAreChangedOnThePage(t *testing.T) {
+	s := servertest.Start(t, core.Limits{Slots: 2}, hostile)
+	ctx, complaints := browser(t)
+	_, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/loop", Locks: []job.Lock{{Name: "licence:x"}}}, 0)
+	require.NoError(t, err)
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/limits"), chromedp.WaitVisible("[name=slots]"), chromedp.WaitVisible("td code"),
+		chromedp.SetValue("[name=slots]", "3"), chromedp.SetValue("[name=tenant_slots]", "acme=1, *=2"),
+		chromedp.Click("form .main"), chromedp.WaitVisible(`p[role=status]`))
+	var l core.Limits
+	require.NoError(t, s.Client.Get(t.Context(), "/api/v1/limits", &l))
+	assert.Equal(t, 3, l.Slots)
+	assert.Equal(t, map[string]int{"acme": 1, "*": 2}, l.TenantSlots)
+	do(t, ctx, chromedp.SetValue("[name=slots]", "0"), chromedp.Click("form .main"), chromedp.WaitVisible(".problem"))
+	assert.Contains(t, read(t, ctx, eval[string](`document.querySelector('.problem').textContent`)), "want 1 to")
+	assert.Len(t, complaints(), 1, "the refused request shows in the console")
+}

@@ -190,6 +190,17 @@ func (s *Store[T]) Count(ctx context.Context, term string) (n int) {
 	return n
 }
 
+// Counts returns how many records have each of some terms, at one moment.
+func (s *Store[T]) Counts(ctx context.Context, terms ...string) []int {
+	counts := make([]int, len(terms))
+	_ = s.view.Do(ctx, func(v *view[T]) {
+		for i, term := range terms {
+			counts[i] = v.index(term).Len()
+		}
+	})
+	return counts
+}
+
 // Snapshot returns every record as it is at one moment, in the order of keys.
 func (s *Store[T]) Snapshot(ctx context.Context) (all []Entry[T], err error) {
 	err = s.view.Do(ctx, func(v *view[T]) {

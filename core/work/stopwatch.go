@@ -17,6 +17,7 @@ type stopwatch struct {
 type elapsed struct {
 	fire  func()
 	timer *time.Timer
+	turn  int           // how often it went on: a timer of an earlier turn says nothing
 	since time.Time     // when it last went on; zero while it stands still
 	spent time.Duration // before that
 }
@@ -25,7 +26,9 @@ func newStopwatch(now func() time.Time, limit time.Duration) *stopwatch {
 	return &stopwatch{now: now, limit: limit, state: guard.New("stopwatch", guard.RankAttempt, elapsed{})}
 }
 
-// start lets it run. fire is called in a goroutine of its own at the limit.
+// start lets it run. fire is called in a goroutine of its own at the limit, never
+// while it stands still: a pause that has begun is not ended by the limit. fire
+// must take no lock.
 func (s *stopwatch) start(fire func()) {
 	s.state.Must(func(e *elapsed) { e.fire = fire })
 	s.resume()
@@ -36,7 +39,18 @@ func (s *stopwatch) resume() {
 	s.state.Must(func(e *elapsed) {
 		if e.since.IsZero() {
 			e.since = s.now()
-			e.timer = time.AfterFunc(max(s.limit-e.spent, 0), e.fire)
+			e.turn++
+			turn := e.turn
+			e.timer = time.AfterFunc(max(s.limit-e.spent, 0), func() { s.ring(turn) })
+		}
+	})
+}
+
+// ring fires with the lock held, so that stop comes wholly before it or after.
+func (s *stopwatch) ring(turn int) {
+	s.state.Must(func(e *elapsed) {
+		if e.turn == turn && !e.since.IsZero() {
+			e.fire()
 		}
 	})
 }

@@ -10,6 +10,7 @@ export const url = (p) => base + p;
 
 export async function get(p) { return parse(await (await ask('GET', p)).text()); }
 export async function post(p, body) { return (await ask('POST', p, body)).json(); }
+export async function patch(p, body) { return (await ask('PATCH', p, body)).json(); }
 export async function del(p) { await ask('DELETE', p); }
 
 // getAs reads a path in a media type.

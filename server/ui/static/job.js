@@ -25,6 +25,7 @@ export async function job(place, id) {
     try {
       fill(wrong);
       if (what === 'again') runAgain(j.spec);
+      else if (what === 'retry') location.hash = `#/jobs/${(await post(`${here}/retry`)).id}`;
       else if (what === 'delete') await remove(here, j);
       else update(await post(`${here}/${what}`));
     } catch (err) { fill(wrong, problem(err)); }
@@ -73,7 +74,10 @@ function actions(act) {
     [button('pause', 'Pause'), (j) => !final(j) && j.desired === 'run'],
     [button('resume', 'Resume'), (j) => !final(j) && j.desired === 'pause'],
     [button('stop', 'Stop'), (j) => !final(j) && j.desired !== 'stop'],
+    [button('retry', 'Retry'), (j) => final(j) && j.phase !== 'completed'],
     [button('again', 'Run again'), () => true],
+    [button('pin', 'Keep'), (j) => final(j) && !j.pinned],
+    [button('unpin', 'Do not keep'), (j) => final(j) && j.pinned],
     [button('delete', 'Delete', 'danger'), final],
   ];
   const node = h('div', { class: 'actions' }, when.map(([b]) => b));
@@ -114,10 +118,16 @@ function what(spec, schema) {
     ...params,
     ['Seed', String(spec.seed)],
     ...Object.entries(spec.labels ?? {}).map(([k, v]) => [`Label ${k}`, v]),
+    ['Comes after', spec.after?.map((id) => [link(id), ' '])],
+    ['Locks', spec.locks?.map((l) => `${l.name} (${l.limit})`).join(', ')],
+    ['Batch', spec.batch && h('a', { href: `#/batches/${spec.batch}` }, spec.batch.slice(-6))],
+    ['Repeats', spec.origin && link(spec.origin)],
     ['Priority', { '-1': 'low', 1: 'high' }[spec.priority]],
     ['Plugin', [`${spec.routine.split('/')[0]} ${spec.version} `, h('code', { class: 'soft', title: spec.digest }, spec.digest.slice(0, 12))]],
   ]));
 }
+
+const link = (id) => h('a', { href: `#/jobs/${id}` }, id.slice(-6));
 
 function source(input) {
   const address = input.job ? `#/jobs/${input.job}` : `#/datasets/${encodeURIComponent(input.source.split('/')[0])}`;
@@ -136,6 +146,8 @@ function how(j) {
     ['Ran for', of(u?.wall_seconds, l.wall_seconds, duration)],
     ['Memory', of(u?.peak_memory_bytes, l.memory_bytes, bytes)],
     ['Output', of(u?.output_bytes, l.output_bytes, bytes)],
+    ['Tenant', j.tenant !== 'default' && j.tenant],
+    ['Ran as', j.cache_hit && [link(j.cache_hit), ' (from the cache)']],
     ['Attempts', j.attempt > 1 && String(j.attempt)],
     ['Workers lost', j.losses && String(j.losses)],
   ]));

@@ -1,17 +1,17 @@
 // The list of jobs, live. Rows stay the same elements while they change, so that
 // neither focus nor a click under way is lost.
 
-import { get } from './api.js';
-import { empty, fill, h, problem, rows } from './dom.js';
+import { get, post } from './api.js';
+import { confirmed, empty, fill, h, problem, rows } from './dom.js';
 import { follow } from './events.js';
-import { between, duration, time } from './format.js';
+import { between, duration, many, time } from './format.js';
 import { badge, final, phases, progressBar, waits, wish } from './phase.js';
 
 const page = 50;
 const most = 2000; // jobs kept on the page; the oldest go first
 
 export async function jobs(place, query) {
-  const filter = Object.fromEntries(['phase', 'plugin', 'label'].map((k) => [k, query.get(k) ?? '']));
+  const filter = Object.fromEntries(['phase', 'plugin', 'label', 'batch', 'tenant'].map((k) => [k, query.get(k) ?? '']));
   const shown = list();
   const older = h('button', { hidden: true, onclick: () => more() }, 'Older jobs');
   const nothing = h('div');
@@ -45,7 +45,7 @@ export async function jobs(place, query) {
   const soon = eachFrame(draw);
 
   fill(place, h('div', { class: 'title' }, h('h1', {}, 'Jobs'), h('a', { class: 'button main', href: '#/run' }, 'Run a routine')),
-    filters(filter), wrong, nothing, shown.node, h('div', { class: 'actions' }, older));
+    filters(filter), Object.values(filter).some(Boolean) && bulk(filter, attempt), wrong, nothing, shown.node, h('div', { class: 'actions' }, older));
   return follow('/events', {
     open: anew,
     job: (j) => { if (matches(filter, j)) shown.put(j); else shown.remove(j.id); soon(); },
@@ -65,19 +65,38 @@ function filters(filter) {
       h('option', { value: '' }, 'any'), phases.map((p) => h('option', { value: p, selected: p === filter.phase }, p)))),
     h('label', {}, 'Plugin', h('input', { name: 'plugin', value: filter.plugin, placeholder: 'any' })),
     h('label', {}, 'Label', h('input', { name: 'label', value: filter.label, placeholder: 'key=value', pattern: '[^=]+=.*', title: 'key=value' })),
+    filter.batch && h('input', { type: 'hidden', name: 'batch', value: filter.batch }),
+    filter.tenant && h('input', { type: 'hidden', name: 'tenant', value: filter.tenant }),
     h('button', {}, 'Filter'));
   return form;
+}
+
+// bulk does something to every job that the filter selects, having said how many
+// they are.
+function bulk(filter, attempt) {
+  const { label, ...rest } = Object.fromEntries(Object.entries(filter).filter(([, v]) => v));
+  const [key, ...value] = (label ?? '').split('=');
+  const selected = { ...rest, ...(label && { labels: { [key]: value.join('=') } }) };
+  const button = (action, verb) => h('button', { onclick: () => attempt(async () => {
+    const { jobs } = await post('/bulk', { action, filter: selected, preview: true });
+    if (await confirmed(`${verb} ${many(jobs, 'job')} that the filter selects? Those whose phase does not allow it stay as they are.`, verb)) {
+      await post('/bulk', { action, filter: selected });
+    }
+  }) }, `${verb} all`);
+  return h('div', { class: 'actions' }, button('stop', 'Stop'), button('retry', 'Retry'), button('delete', 'Delete'));
 }
 
 function matches(filter, j) {
   const [key, ...value] = filter.label.split('=');
   return (!filter.phase || j.phase === filter.phase)
+    && (!filter.batch || j.spec.batch === filter.batch)
+    && (!filter.tenant || j.tenant === filter.tenant)
     && (!filter.plugin || j.spec.routine.startsWith(`${filter.plugin}/`))
     && (!filter.label || j.spec.labels?.[key] === value.join('='));
 }
 
 function nothingHere(filter) {
-  if (filter.phase || filter.plugin || filter.label) {
+  if (Object.values(filter).some(Boolean)) {
     return empty('No job matches', h('a', { href: '#/jobs' }, 'Show all jobs'), ', or change the filters.');
   }
   return empty('No jobs yet', h('a', { href: '#/run' }, 'Run a routine'), ': the simulation models/sir needs no data. Or ',

@@ -3,9 +3,11 @@
 // its own, so a view that answers late draws where nobody looks.
 
 import { h, problem } from './dom.js';
+import { batch, batches } from './batches.js';
 import { dataset, datasets } from './datasets.js';
 import { job } from './job.js';
 import { jobs } from './jobs.js';
+import { limits } from './limits.js';
 import { routines } from './routines.js';
 import { run } from './run.js';
 
@@ -20,6 +22,8 @@ function view(place, path, query) {
     case 'jobs': return rest.length ? job(place, rest[0]) : jobs(place, query);
     case 'run': return run(place, rest.join('/'), query);
     case 'datasets': return rest.length ? dataset(place, rest[0]) : datasets(place);
+    case 'batches': return rest.length ? batch(place, rest[0]) : batches(place);
+    case 'limits': return limits(place);
     case 'routines': return routines(place);
   }
   throw { title: 'There is no such page', detail: `Nothing is at ${path}.` };

@@ -1,0 +1,72 @@
+// Batches: how many of their jobs are in which phase.
+
+import { get, path, post } from './api.js';
+import { confirmed, empty, fill, h, problem, rows } from './dom.js';
+import { follow, throttled } from './events.js';
+import { count, many, time } from './format.js';
+import { badge, phases } from './phase.js';
+
+const page = 50;
+
+export async function batches(place) {
+  const older = h('button', { hidden: true, onclick: () => more() }, 'Older batches');
+  const list = h('div');
+  let known = [];
+  let cursor = '';
+  const read = async () => {
+    const answer = await get(`/batches?${new URLSearchParams({ limit: page, ...(cursor && { cursor }) })}`);
+    cursor = answer.next ?? '';
+    older.hidden = !cursor;
+    return answer.batches;
+  };
+  const draw = () => fill(list, known.length ? rows(['Batch', 'Jobs', 'Phases', 'Submitted'], known.map(row), 'Batches')
+    : empty('No batches yet', 'A batch is many jobs at once: a list, or a grid of params. Submit one with ',
+      h('code', {}, 'thresher batches submit FILE'), ' or ', h('code', {}, 'POST /api/v1/batches'), '.'));
+  const more = async () => { known = known.concat(await read()); draw(); };
+  const anew = async () => { cursor = ''; known = await read(); draw(); };
+  fill(place, h('h1', {}, 'Batches'), list, h('div', { class: 'actions' }, older));
+  await anew();
+  return follow('/events', { open: anew, job: throttled(anew, 1000) });
+}
+
+function row(b) {
+  return h('tr', {},
+    h('td', { class: 'name' }, h('a', { href: `#/batches/${b.id}` }, labels(b) || 'batch'), h('code', { class: 'soft' }, b.id.slice(-6))),
+    h('td', { class: 'num' }, count(b.jobs)), h('td', {}, counts(b)), h('td', { class: 'when' }, time(b.created)));
+}
+
+const labels = (b) => Object.entries(b.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(', ');
+
+const counts = (b) => phases.filter((p) => b.phases[p]).map((p) => [
+  h('a', { href: `#/jobs?${new URLSearchParams({ batch: b.id, phase: p })}` }, badge(p), ` ${count(b.phases[p])}`), ' ']);
+
+export async function batch(place, id) {
+  const here = path('batches', id);
+  const wrong = h('div');
+  const state = h('p', {});
+  const bar = h('progress', { max: 1, 'aria-label': 'Progress' });
+  const button = (label, style, act) => h('button', { class: style, onclick: async () => {
+    try {
+      fill(wrong);
+      await act();
+    } catch (err) { fill(wrong, problem(err)); }
+  } }, label);
+  const stop = button('Stop all', 'danger', async () => {
+    if (await confirmed('Stop every job of this batch that has not ended?', 'Stop')) await post(`${here}/stop`);
+  });
+  const retry = button('Retry failed', '', () => post(`${here}/retry-failed`));
+  const update = (b) => {
+    const ended = b.phases.completed + b.phases.failed + b.phases.stopped;
+    bar.value = b.jobs ? ended / b.jobs : 0;
+    fill(state, many(b.jobs, 'job'), b.running ? `, at most ${b.running} at once` : '', ' ', counts(b));
+    stop.hidden = b.done;
+    retry.hidden = !b.phases.failed;
+  };
+  const look = async () => update(await get(here));
+  const first = await get(here);
+  fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/batches' }, 'Batches'), ' / ', h('code', {}, id)),
+    h('h1', {}, labels(first) || 'Batch'), wrong, h('section', { class: 'card' }, state, bar,
+      h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/jobs?batch=${id}` }, 'Its jobs'), retry, stop)));
+  update(first);
+  return follow('/events', { open: look, job: throttled(look, 500) });
+}
