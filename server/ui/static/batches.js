@@ -19,7 +19,7 @@ export async function batches(place) {
     older.hidden = !cursor;
     return answer.batches;
   };
-  const draw = () => fill(list, known.length ? rows(['Batch', 'Jobs', 'Phases', 'Submitted'], known.map(row), 'Batches')
+  const draw = () => fill(list, known.length ? h('div', { class: 'jobs card' }, rows(['Batch', 'Jobs', 'Phases', 'Submitted'], known.map(row), 'Batches'))
     : empty('No batches yet', 'A batch is many jobs at once: a list, or a grid of params. Submit one with ',
       h('code', {}, 'thresher batches submit FILE'), ' or ', h('code', {}, 'POST /api/v1/batches'), '.'));
   const more = async () => { known = known.concat(await read()); draw(); };
@@ -32,18 +32,18 @@ export async function batches(place) {
 function row(b) {
   return h('tr', {},
     h('td', { class: 'name' }, h('a', { href: `#/batches/${b.id}` }, labels(b) || 'batch'), h('code', { class: 'soft' }, b.id.slice(-6))),
-    h('td', { class: 'num' }, count(b.jobs)), h('td', {}, counts(b)), h('td', { class: 'when' }, time(b.created)));
+    h('td', {}, many(b.jobs, 'job')), h('td', { class: 'counts' }, counts(b)), h('td', { class: 'when' }, time(b.created)));
 }
 
 const labels = (b) => Object.entries(b.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(', ');
 
-const counts = (b) => phases.filter((p) => b.phases[p]).map((p) => [
-  h('a', { href: `#/jobs?${new URLSearchParams({ batch: b.id, phase: p })}` }, badge(p), ` ${count(b.phases[p])}`), ' ']);
+const counts = (b) => phases.filter((p) => b.phases[p]).map((p) =>
+  h('a', { href: `#/jobs?${new URLSearchParams({ batch: b.id, phase: p })}` }, badge(p), ` ${count(b.phases[p])}`));
 
 export async function batch(place, id) {
   const here = path('batches', id);
   const wrong = h('div');
-  const state = h('p', {});
+  const state = h('p', { class: 'counts' });
   const bar = h('progress', { max: 1, 'aria-label': 'Progress' });
   const button = (label, style, act) => h('button', { class: style, onclick: async () => {
     try {

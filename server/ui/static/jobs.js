@@ -148,7 +148,7 @@ function row(j) {
     j = now;
     fill(phase, badge(j.phase));
     bar.update(final(j) ? null : j.progress);
-    fill(remark, bar.node, wish(j) || waits(j) || h('span', { class: 'soft' }, j.outcome?.error?.title));
+    fill(remark, bar.node, wish(j) || waits(j) || h('span', { class: 'soft' }, j.outcome?.error?.title ?? (j.cache_hit && 'from the cache')));
     fill(took, j.ended && j.started ? duration(between(j.started, j.ended)) : '');
   };
   update(j);
