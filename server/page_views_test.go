@@ -186,7 +186,7 @@ func TestABatchIsFollowedAndActedOnAsAWhole(t *testing.T) {
 		{Request: core.Request{Routine: "hostile/nothing"}}, {Request: core.Request{Routine: "hostile/error"}}, {Request: core.Request{Routine: "hostile/loop"}},
 	}}, &b))
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/batches"), chromedp.WaitVisible(".phase.failed"),
-		chromedp.Click("td.name a"), chromedp.WaitVisible("button.danger"))
+		chromedp.WaitVisible(".phase.running"), chromedp.Click("td.name a"), chromedp.WaitVisible("button.danger"))
 	assert.Equal(t, "study=r0", read(t, ctx, eval[string](`document.querySelector('h1').textContent`)))
 	do(t, ctx, chromedp.Click("button.danger"), chromedp.WaitVisible("dialog[open]"), chromedp.Click("dialog button.danger"),
 		chromedp.WaitVisible(".phase.stopped"))

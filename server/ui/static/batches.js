@@ -22,8 +22,15 @@ export async function batches(place) {
   const draw = () => fill(list, known.length ? h('div', { class: 'jobs card' }, rows(['Batch', 'Jobs', 'Phases', 'Submitted'], known.map(row), 'Batches'))
     : empty('No batches yet', 'A batch is many jobs at once: a list, or a grid of params. Submit one with ',
       h('code', {}, 'thresher batches submit FILE'), ' or ', h('code', {}, 'POST /api/v1/batches'), '.'));
-  const more = async () => { known = known.concat(await read()); draw(); };
-  const anew = async () => { cursor = ''; known = await read(); draw(); };
+  // What has not changed stays the same elements, under focus and clicks.
+  let drawn = '';
+  const redraw = () => {
+    const now = JSON.stringify(known);
+    if (now !== drawn) draw();
+    drawn = now;
+  };
+  const more = async () => { known = known.concat(await read()); redraw(); };
+  const anew = async () => { cursor = ''; known = await read(); redraw(); };
   fill(place, h('h1', {}, 'Batches'), list, h('div', { class: 'actions' }, older));
   await anew();
   return follow('/events', { open: anew, job: throttled(anew, 1000) });
