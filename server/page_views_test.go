@@ -179,7 +179,7 @@ func TestAPluginsChartCannotChangeHowItIsEmbedded(t *testing.T) {
 }
 
 func TestABatchIsFollowedAndActedOnAsAWhole(t *testing.T) {
-	s := servertest.Start(t, core.Limits{Slots: 1}, hostile)
+	s := servertest.Start(t, core.Limits{Slots: 2}, hostile)
 	ctx, complaints := browser(t)
 	var b core.Batch
 	require.NoError(t, s.Client.Post(t.Context(), "/api/v1/batches", core.BatchRequest{Labels: map[string]string{"study": "r0"}, Jobs: []core.BatchJob{
