@@ -269,12 +269,9 @@ func (e *Engine) putAll(ctx context.Context, levels [][]job.Record) error {
 
 // Batch returns a batch and how far it is.
 func (e *Engine) Batch(ctx context.Context, id string) (Batch, error) {
-	entry, err := e.batches.Get(ctx, id)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return Batch{}, fmt.Errorf("batch %s: %w", id, ErrNotFound)
-	}
+	entry, err := find(ctx, e.batches, "batch", id)
 	if err != nil {
-		return Batch{}, fmt.Errorf("batch %s: %w", id, err)
+		return Batch{}, err
 	}
 	return e.progress(ctx, entry.Value), nil
 }

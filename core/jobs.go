@@ -53,14 +53,23 @@ type Page struct {
 	Next string `json:"next,omitempty"` // cursor of the next page; empty at the end
 }
 
-// Job returns one job.
-func (e *Engine) Job(ctx context.Context, id string) (Job, error) {
-	entry, err := e.jobs.Get(ctx, id)
+// find returns a record by its id, or an error that wraps ErrNotFound.
+func find[T any](ctx context.Context, s *ledger.Store[T], what, id string) (ledger.Entry[T], error) {
+	entry, err := s.Get(ctx, id)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return Job{}, fmt.Errorf("job %s: %w", id, ErrNotFound)
+		err = ErrNotFound
 	}
 	if err != nil {
-		return Job{}, fmt.Errorf("job %s: %w", id, err)
+		return entry, fmt.Errorf("%s %s: %w", what, id, err)
+	}
+	return entry, nil
+}
+
+// Job returns one job.
+func (e *Engine) Job(ctx context.Context, id string) (Job, error) {
+	entry, err := find(ctx, e.jobs, "job", id)
+	if err != nil {
+		return Job{}, err
 	}
 	return e.view(entry), nil
 }
@@ -184,12 +193,9 @@ func (e *Engine) request(ctx context.Context, id string, event job.Event) (Job, 
 // result is written before anyone else's.
 func (e *Engine) move(ctx context.Context, id string, next func(job.Record) job.Event) (ledger.Entry[job.Record], error) {
 	for {
-		entry, err := e.jobs.Get(ctx, id)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return entry, fmt.Errorf("job %s: %w", id, ErrNotFound)
-		}
+		entry, err := find(ctx, e.jobs, "job", id)
 		if err != nil {
-			return entry, fmt.Errorf("job %s: %w", id, err)
+			return entry, err
 		}
 		changed, err := job.Apply(entry.Value, next(entry.Value))
 		if err != nil {
@@ -209,12 +215,9 @@ func (e *Engine) move(ctx context.Context, id string, next func(job.Record) job.
 // Delete removes a final job that no waiting job needs.
 func (e *Engine) Delete(ctx context.Context, id string) error {
 	for {
-		entry, err := e.jobs.Get(ctx, id)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return fmt.Errorf("job %s: %w", id, ErrNotFound)
-		}
+		entry, err := find(ctx, e.jobs, "job", id)
 		if err != nil {
-			return fmt.Errorf("job %s: %w", id, err)
+			return err
 		}
 		r := entry.Value
 		if !r.Phase.Final() {

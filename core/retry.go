@@ -2,11 +2,9 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"thresher/core/job"
-	"thresher/core/ledger"
 )
 
 // Retry submits a job that has ended again: a new job that names it as its origin.
@@ -16,12 +14,9 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 	if err := e.closed(); err != nil {
 		return Job{}, err
 	}
-	entry, err := e.jobs.Get(ctx, id)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return Job{}, fmt.Errorf("job %s: %w", id, ErrNotFound)
-	}
+	entry, err := find(ctx, e.jobs, "job", id)
 	if err != nil {
-		return Job{}, fmt.Errorf("job %s: %w", id, err)
+		return Job{}, err
 	}
 	r := entry.Value
 	if !r.Phase.Final() {
