@@ -1,25 +1,5 @@
 package binary
 
-// The opcodes that the sandbox knows by name. Instructions behind a prefix byte
-// have the prefix in the upper half.
-const (
-	opEnd      = 0x0b
-	opI32Const = 0x41
-
-	OpRefFunc    = 0xd2
-	OpTableSet   = 0x26
-	OpMemoryInit = prefixed<<16 | 8
-	OpDataDrop   = prefixed<<16 | 9
-	OpTableInit  = prefixed<<16 | 12
-	OpElemDrop   = prefixed<<16 | 13
-	OpTableCopy  = prefixed<<16 | 14
-	OpTableGrow  = prefixed<<16 | 15
-	OpTableFill  = prefixed<<16 | 17
-
-	prefixed = 0xfc // saturating truncation, bulk memory, tables
-	vector   = 0xfd // 128-bit
-)
-
 // Instruction is one instruction. Its immediates are in the bytes behind it.
 type Instruction struct {
 	Op    uint32 // see the Op constants
@@ -52,7 +32,7 @@ func (r *reader) instruction() uint32 {
 	case op == prefixed || op == vector:
 		op = op<<16 | r.uint32()&0xffff
 		r.prefixedImmediates(op)
-	case op <= 0x01, op == 0x05, op == opEnd, op == 0x0f, op == 0x1a, op == 0x1b, op == 0xd1, 0x45 <= op && op <= 0xc4:
+	case op <= 0x01, op == 0x05, op == OpEnd, op == 0x0f, op == 0x1a, op == 0x1b, op == 0xd1, 0x45 <= op && op <= 0xc4:
 		// none
 	case 0x02 <= op && op <= 0x04: // block, loop, if: the type
 		r.signed(33)
@@ -71,7 +51,7 @@ func (r *reader) instruction() uint32 {
 		r.uint32()
 	case op == 0x0c, op == 0x0d, op == 0x10, 0x20 <= op && op <= 0x26, op == 0x3f, op == 0x40, op == 0xd0, op == OpRefFunc:
 		r.uint32() // an index, or a heap type, which is one byte
-	case op == opI32Const:
+	case op == OpI32Const:
 		r.signed(32)
 	case op == 0x42: // i64.const
 		r.signed(64)

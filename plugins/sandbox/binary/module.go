@@ -185,9 +185,9 @@ func (r *reader) constant() (value uint32, ok bool) {
 	for n := 0; r.err == nil; n++ {
 		start := r.at
 		switch op := r.instruction(); {
-		case op == opEnd:
+		case op == OpEnd:
 			return value, ok && n == 1
-		case op == opI32Const && n == 0:
+		case op == OpI32Const && n == 0:
 			value, ok = uint32((&reader{data: r.data, at: start + 1}).signed(32)), true
 		}
 	}
