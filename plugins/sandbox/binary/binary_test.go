@@ -23,8 +23,12 @@ func TestAModuleIsReadAsItWasWritten(t *testing.T) {
 	wasm := forged()
 	m, err := binary.Parse(wasm)
 	require.NoError(t, err)
-	assert.Equal(t, []binary.Import{{Module: "m", Name: "f"}}, m.Imports)
+	assert.Equal(t, []binary.Import{{Module: "m", Name: "f", Type: 3}}, m.Imports)
+	assert.Equal(t, 1, m.ImportedFunctions)
+	assert.Equal(t, binary.FuncType{Params: []byte{binary.TypeI32}, Results: []byte{}}, m.Types[3])
+	assert.Equal(t, []uint32{0, 1, 1, 1, 2}, m.Functions)
 	assert.Equal(t, 1, m.Memories)
+	assert.Equal(t, []binary.Limits{{Min: 1}}, m.MemoryTypes)
 	assert.Equal(t, binary.Export{Name: "memory", Kind: binary.KindMemory}, m.Exports[0])
 	assert.Equal(t, uint32(5), *m.Start)
 	assert.Len(t, m.Bodies, 5)
@@ -65,6 +69,11 @@ func TestACompiledModuleIsUnderstood(t *testing.T) {
 	assert.Greater(t, n, 100_000)
 	assert.NotEmpty(t, m.Data)
 	assert.NotEmpty(t, m.Globals)
+	require.NotEmpty(t, m.Elements)
+	for _, e := range m.Elements {
+		assert.Len(t, e.Functions, int(e.Count))
+	}
+	assert.NotEmpty(t, m.FunctionName(uint32(m.ImportedFunctions)))
 }
 
 func TestWhatCannotBeReadIsAnErrorWithItsPlace(t *testing.T) {
@@ -79,8 +88,8 @@ func TestWhatCannotBeReadIsAnErrorWithItsPlace(t *testing.T) {
 		"number too high": {append(module(), 0, 0xff, 0xff, 0xff, 0xff, 0x1f), 14, "more than 32 bits"},
 		"many entries":    {append(module(), 7, 2, 0xff, 0x01), 12, "255 entries cannot fit"},
 		"too little":      {append(module(), 8, 2, 0, 0), 11, "more than it declares"},
-		"kind of import":  {append(module(), 2, 4, 1, 0, 0, 9), 14, "import of kind 9"},
-		"data flags":      {append(module(), 11, 2, 1, 7), 12, "flags 7"},
+		"kind of import":  {append(module(), 2, 4, 1, 0, 0, 9), 13, "import of kind 9"},
+		"data flags":      {append(module(), 11, 2, 1, 7), 11, "flags 7"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := binary.Parse(c.wasm)

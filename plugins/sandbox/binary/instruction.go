@@ -49,15 +49,15 @@ func (r *reader) instruction() uint32 {
 	case 0x28 <= op && op <= 0x3e: // loads and stores: alignment, offset
 		r.uint32()
 		r.uint32()
-	case op == 0x0c, op == 0x0d, op == 0x10, 0x20 <= op && op <= 0x26, op == 0x3f, op == 0x40, op == 0xd0, op == OpRefFunc:
+	case op == 0x0c, op == 0x0d, op == 0x10, 0x20 <= op && op <= 0x26, op == 0x3f, op == 0x40, op == OpRefNull, op == OpRefFunc:
 		r.uint32() // an index, or a heap type, which is one byte
 	case op == OpI32Const:
 		r.signed(32)
-	case op == 0x42: // i64.const
+	case op == OpI64Const:
 		r.signed(64)
-	case op == 0x43: // f32.const
+	case op == OpF32Const:
 		r.bytes(4)
-	case op == 0x44: // f64.const
+	case op == OpF64Const:
 		r.bytes(8)
 	default:
 		r.at = start

@@ -27,6 +27,8 @@ const (
 	OpMemoryGrow   = 0x40
 	OpI32Const     = 0x41
 	OpI64Const     = 0x42
+	OpF32Const     = 0x43
+	OpF64Const     = 0x44
 	OpI32Eqz       = 0x45
 	OpI32LtU       = 0x49
 	OpI32GtU       = 0x4b
@@ -51,6 +53,7 @@ const (
 	OpF64Sqrt      = 0x9f
 	OpF64Div       = 0xa3
 	OpI64ExtendU   = 0xad // of an i32
+	OpRefNull      = 0xd0
 	OpRefFunc      = 0xd2
 	OpMemoryInit   = prefixed<<16 | 8
 	OpDataDrop     = prefixed<<16 | 9
@@ -62,6 +65,7 @@ const (
 	OpTableGrow    = prefixed<<16 | 15
 	OpTableSize    = prefixed<<16 | 16
 	OpTableFill    = prefixed<<16 | 17
+	OpV128Const    = vector<<16 | 12
 
 	prefixed = 0xfc // saturating truncation, bulk memory, tables
 	vector   = 0xfd // 128-bit

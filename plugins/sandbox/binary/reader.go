@@ -11,13 +11,33 @@
 // Source: WebAssembly Core Specification 2.0, chapter 5.
 package binary
 
-import "fmt"
+import (
+	"fmt"
+	"unicode/utf8"
+)
 
 // Error says what could not be read, and where.
 type Error struct {
-	Offset int // in the module
-	Detail string
+	Offset  int // in the module
+	Detail  string
+	Feature Feature // what it would need, if it is of a later WebAssembly
 }
+
+// Feature is a part of WebAssembly that is not in version 2.0.
+type Feature string
+
+// The features that are known by what they look like.
+const (
+	FeatureThreads            Feature = "threads"
+	FeatureTailCalls          Feature = "tail_calls"
+	FeatureExceptions         Feature = "exceptions"
+	FeatureMemory64           Feature = "memory64"
+	FeatureMultiMemory        Feature = "multi_memory"
+	FeatureGC                 Feature = "gc"
+	FeatureFunctionReferences Feature = "function_references"
+	FeatureExtendedConst      Feature = "extended_const"
+	FeatureRelaxedSIMD        Feature = "relaxed_simd"
+)
 
 func (e *Error) Error() string { return fmt.Sprintf("at offset %d: %s", e.Offset, e.Detail) }
 
@@ -28,13 +48,41 @@ type reader struct {
 	at   int
 	base int // offset of data in the module
 	err  error
+
+	check    Check  // may be nil
+	elements uint64 // entries of element segments so far
 }
 
-func (r *reader) fail(format string, args ...any) {
+func (r *reader) fail(format string, args ...any) { r.failAt(r.at, "", format, args...) }
+
+// needs fails: what was read is part of a feature.
+func (r *reader) needs(f Feature, format string, args ...any) {
+	r.failAt(r.at, f, format+" needs "+string(f), args...)
+}
+
+func (r *reader) failAt(at int, f Feature, format string, args ...any) {
 	if r.err == nil {
-		r.err = &Error{Offset: r.base + r.at, Detail: fmt.Sprintf(format, args...)}
+		r.err = &Error{Offset: r.base + at, Feature: f, Detail: fmt.Sprintf(format, args...)}
 		r.at = len(r.data)
 	}
+}
+
+// counted asks check whether there may be so many.
+func (r *reader) counted(what Count, n uint64, at int) {
+	if r.check == nil || r.err != nil {
+		return
+	}
+	if r.err = r.check(what, n, r.base+at); r.err != nil {
+		r.at = len(r.data)
+	}
+}
+
+// peek is the next byte, if there is one.
+func (r *reader) peek() byte {
+	if r.done() {
+		return 0
+	}
+	return r.data[r.at]
 }
 
 func (r *reader) done() bool { return r.at >= len(r.data) }
@@ -103,10 +151,20 @@ func (r *reader) count() uint32 {
 	return n
 }
 
-func (r *reader) name() string { return string(r.bytes(r.count())) }
+func (r *reader) name() string { return string(r.text()) }
+
+// text reads bytes that must be UTF-8.
+func (r *reader) text() []byte {
+	at := r.at
+	t := r.bytes(r.uint32())
+	if !utf8.Valid(t) {
+		r.failAt(at, "", "a name is not UTF-8")
+	}
+	return t
+}
 
 // part returns a reader of the next n bytes.
 func (r *reader) part(n uint32) *reader {
 	base := r.base + r.at
-	return &reader{data: r.bytes(n), base: base, err: r.err}
+	return &reader{data: r.bytes(n), base: base, err: r.err, check: r.check}
 }
