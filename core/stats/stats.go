@@ -1,12 +1,15 @@
-// Package stats holds numeric kernels in plain Go, shared by the host and by
-// plugins written in Go. They are pure functions of slices. Where there is too
-// little data for a statistic it is NaN, as in numpy and pandas.
+// Package stats holds statistics in plain Go, shared by the host and by plugins
+// written in Go. They are pure functions of slices. Where there is too little data
+// for a statistic it is NaN, as in numpy and pandas. What is done to long columns,
+// and can be interrupted, is in package kernel.
 package stats
 
 import (
 	"math"
 	"slices"
 	"strconv"
+
+	"thresher/core/stats/kernel"
 )
 
 // Mean is the arithmetic mean.
@@ -17,34 +20,17 @@ func Mean(x []float64) float64 {
 	return Sum(x) / float64(len(x))
 }
 
-// Sum adds pairwise, as numpy does: the error grows with the logarithm of the
-// length, not with the length (Higham, Accuracy and Stability of Numerical
-// Algorithms, 4.2).
+// Sum adds as [kernel.Sum] does: the error does not grow with the length.
 func Sum(x []float64) float64 {
-	const block = 128
-	if len(x) <= block {
-		sum := 0.0
-		for _, v := range x {
-			sum += v
-		}
-		return sum
-	}
-	half := len(x) / 2
-	return Sum(x[:half]) + Sum(x[half:])
+	sum, _, _ := kernel.Sum(kernel.Of(x), nil) // nothing ends it
+	return sum
 }
 
 // Std is the standard deviation with divisor len(x) - ddof: 0 for a population, 1
 // for a sample.
 func Std(x []float64, ddof int) float64 {
-	if len(x) <= ddof {
-		return math.NaN()
-	}
-	mean := Mean(x)
-	squares := make([]float64, len(x))
-	for i, v := range x {
-		squares[i] = (v - mean) * (v - mean)
-	}
-	return math.Sqrt(Sum(squares) / float64(len(x)-ddof))
+	_, variance, _, _ := kernel.Variance(kernel.Of(x), ddof, nil) // nothing ends it
+	return math.Sqrt(variance)
 }
 
 // Quantile interpolates linearly between the two nearest values of a sorted slice
@@ -53,14 +39,8 @@ func Quantile(sorted []float64, q float64) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()
 	}
-	at := q * float64(len(sorted)-1)
-	low := int(math.Floor(at))
-	high := min(low+1, len(sorted)-1)
-	share := at - float64(low)
-	if share == 0 {
-		return sorted[low] // so that an infinite neighbour does not matter
-	}
-	return sorted[low] + (sorted[high]-sorted[low])*share
+	low, high, share := kernel.Place(len(sorted), q)
+	return kernel.Between(sorted[low], sorted[high], share)
 }
 
 // Slope is the least-squares slope of y over its index; 0 for fewer than two
@@ -77,18 +57,8 @@ func Slope(y []float64) float64 {
 // Line is the least-squares line of y over x. For fewer than two values it is
 // level.
 func Line(x, y []float64) (slope, intercept float64) {
-	if len(y) < 2 {
-		return 0, Mean(y)
-	}
-	xMean, yMean := Mean(x), Mean(y)
-	var up, down float64
-	for i := range y {
-		d := x[i] - xMean
-		up += d * (y[i] - yMean)
-		down += d * d
-	}
-	slope = up / down
-	return slope, yMean - slope*xMean
+	fit, _, _ := kernel.Linreg(kernel.Of(x), kernel.Of(y), nil) // of one length: nothing ends it
+	return fit.Slope, fit.Intercept
 }
 
 // Diff returns the differences between neighbours. The first is 0.
