@@ -110,6 +110,52 @@ func TestAnUnknownInstructionIsNotSkipped(t *testing.T) {
 	}
 }
 
+// The runtime takes what follows 0xfd for one byte, and reads types of later
+// versions where an instruction may stand: a module in which the two of us see
+// different instructions must not pass.
+func TestNoInstructionIsReadOtherwiseThanTheRuntimeReadsIt(t *testing.T) {
+	for name, code := range map[string][]byte{
+		"v128.const_written_long": append([]byte{0xfd, 0x8c, 0x00}, make([]byte, 16)...), // to the runtime: i16x8.shr_s, unreachable, …
+		"number_in_three_bytes":   {0xfd, 0x80, 0x81, 0x00},
+		"relaxed_is_a_block":      {0xfd, 0x80, 0x02, 0x40},
+		"block_of_a_reference":    {0x02, 0x63, 0x70, 0x0b}, // to us: a block of type -29, then i32.rem_u
+		"select_of_a_reference":   {0x1c, 1, 0x63, 0x70},
+		"select_of_two":           {0x1c, 2, 0x7f, 0x7f},
+		"null_of_a_type":          {0xd0, 0x00},
+		"memory.grow_of_two":      {0x40, 0x80, 0x00},
+		"memory.copy_of_two":      {0xfc, 10, 0x80, 0x00, 0x00},
+		"bulk_number_too_high":    {0xfc, 0x88, 0x80, 0x04, 0, 0}, // 65544: 8, were it cut off
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := binary.Body{Code: code}.Instructions(func(binary.Instruction) error { return nil })
+			var bad *binary.Error
+			require.ErrorAs(t, err, &bad)
+			assert.Less(t, bad.Offset, 3)
+		})
+	}
+	require.NoError(t, binary.Body{Code: []byte{0xfd, 0x8c, 0x01}}.Instructions(func(i binary.Instruction) error {
+		assert.Equal(t, 3, i.End, "0x8c in two bytes, as every compiler writes it")
+		return nil
+	}))
+}
+
+func TestInstructionsOfLaterVersionsNameTheirFeature(t *testing.T) {
+	for feature, code := range map[binary.Feature][]byte{
+		binary.FeatureThreads:            {0xfe, 0x03, 0},
+		binary.FeatureTailCalls:          {0x12, 0},
+		binary.FeatureExceptions:         {0x1f, 0x40, 0},
+		binary.FeatureGC:                 {0xfb, 0},
+		binary.FeatureFunctionReferences: {0x14, 0},
+		binary.FeatureMultiMemory:        {0x28, 0x42, 0, 0},
+		binary.FeatureRelaxedSIMD:        {0xfd, 0x80, 0x02},
+	} {
+		err := binary.Body{Code: code}.Instructions(func(binary.Instruction) error { return nil })
+		var bad *binary.Error
+		require.ErrorAs(t, err, &bad)
+		assert.Equal(t, feature, bad.Feature, "%x", code)
+	}
+}
+
 func module(bytes ...byte) []byte { return append([]byte("\x00asm\x01\x00\x00\x00"), bytes...) }
 
 // Nothing that can be uploaded may do more than be refused.

@@ -31,7 +31,7 @@ func (e Expression) function() (Reference, bool) {
 // constant reads a constant expression.
 func (r *reader) constant() Expression {
 	start := r.at
-	switch op := r.instruction(); {
+	switch op := r.instruction().Op; {
 	case r.err != nil:
 		return Expression{}
 	case constants[op]:

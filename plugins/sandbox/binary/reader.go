@@ -21,6 +21,7 @@ type Error struct {
 	Offset  int // in the module
 	Detail  string
 	Feature Feature // what it would need, if it is of a later WebAssembly
+	Unknown bool    // it is an instruction that no version has
 }
 
 // Feature is a part of WebAssembly that is not in version 2.0.
