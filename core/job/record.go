@@ -102,6 +102,8 @@ func (p Priority) String() string {
 type Limits struct {
 	MemoryBytes int64   `json:"memory_bytes,omitempty"` // guest memory
 	WallSeconds float64 `json:"wall_seconds,omitempty"` // running time; stands still while paused
+	CPUSeconds  float64 `json:"cpu_seconds,omitempty"`  // of the guest's thread, what the host does for it included; 0: no limit
+	Gas         int64   `json:"gas,omitempty"`          // what its instructions cost; 0: no limit
 	OutputBytes int64   `json:"output_bytes,omitempty"` // result, tables and artifacts together
 	LogBytes    int64   `json:"log_bytes,omitempty"`    // log kept; the rest is dropped and counted
 }
@@ -159,6 +161,8 @@ type Progress struct {
 // Usage is what an attempt took.
 type Usage struct {
 	WallSeconds     float64 `json:"wall_seconds"` // running, without pauses
+	CPUSeconds      float64 `json:"cpu_seconds"`
+	Gas             int64   `json:"gas"`
 	PeakMemoryBytes int64   `json:"peak_memory_bytes"`
 	OutputBytes     int64   `json:"output_bytes"`
 }

@@ -81,6 +81,7 @@ func (a *attempt) outcome(ctx context.Context, r Report, failed *job.Error) job.
 		o.Result, o.ResultRef = nil, nil
 	}
 	o.Usage.WallSeconds = a.wall.read().Seconds()
+	o.Usage.CPUSeconds, o.Usage.Gas = r.CPUSeconds, r.Gas
 	o.Usage.PeakMemoryBytes = r.PeakMemoryBytes
 	return o
 }

@@ -37,6 +37,8 @@ type Call struct {
 type Report struct {
 	Result          json.RawMessage // nil if the guest wrote none
 	PeakMemoryBytes int64
+	CPUSeconds      float64
+	Gas             int64
 }
 
 // Host is what a running guest can reach. Its methods may be called by one

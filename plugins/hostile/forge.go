@@ -37,6 +37,7 @@ type Module struct {
 	Describe []byte     // default: returns the manifest
 	Pages    uint32     // of memory at first; default 1
 	DataAt   int32      // where the manifest is put; default 1024
+	Table    uint32     // entries of a table of functions, empty ones; 0: no table
 	Without  string     // an export to leave out
 	Also     string     // another name for thresher_alloc
 }
@@ -73,6 +74,9 @@ func (m Module) Encode() []byte {
 	out = append(out, section(2, m.imports())...)
 	functions := list([]byte{0}, []byte{1}, []byte{1}, []byte{1}, []byte{2})
 	out = append(out, section(3, functions)...)
+	if m.Table > 0 {
+		out = append(out, section(4, list(append([]byte{0x70, 0}, uleb(m.Table)...)))...)
+	}
 	out = append(out, section(5, list(append([]byte{0}, uleb(max(m.Pages, 1))...)))...)
 	out = append(out, section(7, m.exports(n))...)
 	if m.Start != nil {

@@ -41,17 +41,14 @@ func (h *Host) describe(ctx context.Context, m *module) (routine.Manifest, error
 // ask calls fn with a new instance that has no job. What goes wrong is the
 // module's fault, unless the caller gave up.
 func (h *Host) ask(ctx context.Context, m *module, fn func(context.Context, *call, api.Module) error) error {
-	k, err := newCall(work.Call{
+	k := newCall(work.Call{
 		Params: json.RawMessage(`{}`),
 		Limits: job.Limits{MemoryBytes: describeMemory},
 		Host:   mute{},
 	})
-	if err != nil {
-		return err
-	}
 	limited, cancel := context.WithTimeoutCause(ctx, describeTime, errSlow)
 	defer cancel()
-	err = h.with(limited, m, k, func(ctx context.Context, guest api.Module) error { return fn(ctx, k, guest) })
+	err := h.with(limited, m, k, func(ctx context.Context, guest api.Module) error { return fn(ctx, k, guest) })
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -132,10 +132,14 @@ func printable(text []byte) string {
 }
 
 func callInfo(_ context.Context, k *call, guest api.Module, stack []uint64) {
+	info, err := k.info()
+	if err != nil {
+		panic(hostError{err})
+	}
 	ptr, room := uint32(stack[0]), uint32(stack[1])
-	stack[0] = uint64(uint32(len(k.info)))
-	if int(room) >= len(k.info) {
-		copy(readBuffer(guest, ptr, uint32(len(k.info))), k.info)
+	stack[0] = uint64(uint32(len(info)))
+	if int(room) >= len(info) {
+		copy(readBuffer(guest, ptr, uint32(len(info))), info)
 	}
 }
 

@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"github.com/tetratelabs/wazero/api"
+	"golang.org/x/sys/unix"
+
+	"thresher/plugins/sandbox/rewrite"
 )
 
 // image is a module's state after its initialisers have run: what every job starts
@@ -15,12 +19,23 @@ import (
 // but the pages that the job writes.
 type image struct {
 	file    *os.File // the memory
+	view    []byte   // a mapping of it, to copy pages back from
 	size    uint64   // of the memory, bytes
-	globals []uint64 // as module.lifted names them
+	globals []uint64 // as Lifted.Globals names them
 	clock   int64
 }
 
-func (i *image) Close() error { return i.file.Close() }
+func (i *image) Close() error { return errors.Join(unix.Munmap(i.view), i.file.Close()) }
+
+// mapOver maps the image's memory from an offset on over that of a guest.
+func (i *image) mapOver(guest []byte, offset uint64) error {
+	if len(guest) == 0 {
+		return nil
+	}
+	_, err := unix.MmapPtr(int(i.file.Fd()), int64(offset), unsafe.Pointer(unsafe.SliceData(guest)), uintptr(len(guest)),
+		readWrite, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	return err
+}
 
 // freeze initialises a lifted module once and takes the image.
 func (h *Host) freeze(ctx context.Context, m *module) (taken *image, err error) {
@@ -28,13 +43,20 @@ func (h *Host) freeze(ctx context.Context, m *module) (taken *image, err error) 
 		if err := initialise(ctx, m, k, guest); err != nil {
 			return err
 		}
-		taken = &image{size: uint64(guest.Memory().Size()), clock: k.clock}
+		memory := readBuffer(guest, 0, guest.Memory().Size())
+		file, err := sealedFile(memory)
+		if err != nil {
+			return err
+		}
+		view, err := unix.Mmap(int(file.Fd()), 0, len(memory), unix.PROT_READ, unix.MAP_SHARED)
+		if err != nil {
+			return errors.Join(fmt.Errorf("image: %w", err), file.Close())
+		}
+		taken = &image{file: file, view: view, size: uint64(len(memory)), clock: k.clock}
 		for _, name := range m.lifted.Globals {
 			taken.globals = append(taken.globals, guest.ExportedGlobal(name).Get())
 		}
-		var err error
-		taken.file, err = sealedFile(readBuffer(guest, 0, uint32(taken.size)))
-		return err
+		return nil
 	})
 	return taken, err
 }
@@ -48,26 +70,12 @@ func initialise(ctx context.Context, m *module, k *call, guest api.Module) error
 			return violation("data segment %d is outside the memory: %d bytes at %d", i, len(d.Bytes), d.Offset)
 		}
 	}
-	for _, name := range []string{m.lifted.Start, exportInitialize} {
+	for _, name := range []string{rewrite.Start, exportInitialize} {
 		if f := guest.ExportedFunction(name); f != nil {
 			if _, err := f.Call(ctx); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// restore gives a new instance, whose memory maps the image, the rest of its state.
-func (i *image) restore(m *module, guest api.Module) error {
-	memory := guest.Memory()
-	if missing := i.size - uint64(memory.Size()); missing > 0 {
-		if _, ok := memory.Grow(uint32(missing / pageSize)); !ok {
-			return fmt.Errorf("no address space for a guest's memory of %d bytes", i.size)
-		}
-	}
-	for n, name := range m.lifted.Globals {
-		guest.ExportedGlobal(name).(api.MutableGlobal).Set(i.globals[n])
 	}
 	return nil
 }

@@ -2,61 +2,89 @@ package sandbox
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/unix"
 )
 
-// limitedMemory is the linear memory of one instance. It reserves address space
-// up to the limit, so that growing never copies, and refuses to grow past it.
-type limitedMemory struct {
-	limit    uint64
+// linearMemory is the memory of one instance. It reserves address space for all
+// that the module may ever have, so that growing never copies, and grows no further
+// than the limit of the job that the instance belongs to.
+type linearMemory struct {
+	limit   uint64 // of the job, bytes
+	peak    uint64 // of the job so far
+	refused bool   // the job asked for more than the limit
+
 	image    *image // what it holds at first; nil: zeros
+	lifted   bool   // the module may grow by a page less than it declares: see shrink
 	reserved []byte
-	peak     uint64
-	refused  bool // the guest asked for more than the limit
+	size     uint64 // as the guest sees it
+	touched  uint64 // no page from here on was ever written
+	back     bool   // the next growth is the way back: see shrink
 }
 
 const pageSize = 64 << 10 // of WebAssembly
 
-// Allocate implements experimental.MemoryAllocator. The guest declares max itself:
-// it reserves no more than the limit.
-func (m *limitedMemory) Allocate(_, most uint64) experimental.LinearMemory {
-	if err := m.reserve(max(min(most, m.limit)/pageSize*pageSize, pageSize)); err != nil {
+// Allocate implements experimental.MemoryAllocator.
+func (m *linearMemory) Allocate(_, most uint64) experimental.LinearMemory {
+	if m.lifted {
+		most -= pageSize
+	}
+	err := m.reserve(max(most, pageSize))
+	if err != nil { // little address space: what the job may have is enough for it
+		err = m.reserve(max(min(most, m.limit)/pageSize*pageSize, pageSize))
+	}
+	if err != nil {
 		panic(fmt.Errorf("reserve memory for a guest: %w", err)) // with the call recovers it
 	}
 	return m
 }
 
-func (m *limitedMemory) reserve(size uint64) error {
-	const readWrite = unix.PROT_READ | unix.PROT_WRITE
+const readWrite = unix.PROT_READ | unix.PROT_WRITE
+
+func (m *linearMemory) reserve(size uint64) error {
 	start, err := unix.MmapPtr(-1, 0, nil, uintptr(size), readWrite, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
 		return err
 	}
+	released.Load()
 	m.reserved = unsafe.Slice((*byte)(start), size)
 	if m.image == nil {
 		return nil
 	}
-	_, err = unix.MmapPtr(int(m.image.file.Fd()), 0, start, uintptr(m.image.size), readWrite,
-		unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE)
-	return err
+	return m.image.mapOver(m.reserved[:m.image.size], 0)
 }
 
 // Reallocate implements experimental.LinearMemory.
-func (m *limitedMemory) Reallocate(size uint64) []byte {
-	if size > uint64(len(m.reserved)) {
+func (m *linearMemory) Reallocate(size uint64) []byte {
+	switch {
+	case m.back:
+		size, m.back = m.image.size, false
+	case size > min(m.limit, uint64(len(m.reserved))):
 		m.refused = true
 		return nil
 	}
+	m.size = size
 	m.peak = max(m.peak, size)
-	return m.reserved[:size:len(m.reserved)]
+	m.touched = max(m.touched, size)
+	return m.reserved[:size:size]
 }
 
+// fits reports whether a job with a limit can have all of it here.
+func (m *linearMemory) fits(limit, declared uint64) bool {
+	return uint64(len(m.reserved)) >= min(limit, declared)
+}
+
+// released orders the use of addresses that the kernel gives out again: who gets them
+// comes after who had them.
+var released atomic.Uint64
+
 // Free implements experimental.LinearMemory.
-func (m *limitedMemory) Free() {
+func (m *linearMemory) Free() {
 	if m.reserved != nil {
+		released.Add(1)
 		_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(m.reserved)), uintptr(len(m.reserved))) // it was mapped above
 		m.reserved = nil
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,9 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 
 	"thresher/core/job"
 	"thresher/core/routine"
@@ -26,11 +25,12 @@ import (
 // Only the goroutine that runs the guest uses it.
 type call struct {
 	work.Call
-	info   []byte // abi.Call, JSON
-	inputs []*table.File
-	memory *limitedMemory
-	random *rand.ChaCha8
-	clock  int64 // nanoseconds since 1970, virtual
+	inputs []*table.File // by the order of their names
+	memory *linearMemory // of the instance it has
+	peak   uint64        // of that memory, when the instance was given back
+	meter  meter
+	dice   *rand.ChaCha8 // made when it is first thrown: see random
+	clock  int64         // nanoseconds since 1970, virtual
 	result json.RawMessage
 	failed string // what the guest said before it returned Failed
 
@@ -44,32 +44,42 @@ func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 // epoch is when every guest's clock starts.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-func newCall(c work.Call) (*call, error) {
-	k := &call{
-		Call:   c,
-		memory: &limitedMemory{limit: uint64(c.Limits.MemoryBytes)},
-		clock:  epoch,
-	}
-	var seed [32]byte
-	for i := range 8 {
-		seed[i] = byte(c.Seed >> (8 * i))
-	}
-	k.random = rand.NewChaCha8(seed)
-	info := abi.Call{Params: c.Params, Seed: c.Seed}
+func newCall(c work.Call) *call {
+	k := &call{Call: c, memory: &linearMemory{}, clock: epoch}
 	for _, name := range slices.Sorted(maps.Keys(c.Inputs)) {
-		f := c.Inputs[name]
+		k.inputs = append(k.inputs, c.Inputs[name])
+	}
+	k.meter.cpuLimit = time.Duration(c.Limits.CPUSeconds * float64(time.Second))
+	k.meter.gasLimit = uint64(c.Limits.Gas)
+	return k
+}
+
+// random is where the guest's random bytes come from. They follow from the seed.
+func (k *call) random() *rand.ChaCha8 {
+	if k.dice == nil {
+		var seed [32]byte
+		binary.LittleEndian.PutUint64(seed[:], k.Seed)
+		k.dice = rand.NewChaCha8(seed)
+	}
+	return k.dice
+}
+
+// info is what the guest was called with, as JSON.
+func (k *call) info() ([]byte, error) {
+	info := abi.Call{Params: k.Params, Seed: k.Seed}
+	for i, name := range slices.Sorted(maps.Keys(k.Inputs)) {
+		f := k.inputs[i]
 		in := abi.Input{Name: name, Rows: f.Rows()}
 		for _, col := range f.Info().Columns {
 			in.Columns = append(in.Columns, abi.Column{Name: col.Name, Type: col.Type})
 		}
 		info.Inputs = append(info.Inputs, in)
-		k.inputs = append(k.inputs, f)
 	}
-	var err error
-	if k.info, err = json.Marshal(info); err != nil {
+	raw, err := json.Marshal(info)
+	if err != nil {
 		return nil, fmt.Errorf("encode call: %w", err)
 	}
-	return k, nil
+	return raw, nil
 }
 
 // Run implements work.Runner.
@@ -85,17 +95,16 @@ func (h *Host) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	if err := checkInputs(m.plugin.Routines[index], c.Inputs); err != nil {
 		return work.Report{}, err
 	}
-	k, err := newCall(c)
-	if err != nil {
-		return work.Report{}, err
-	}
-	err = h.with(ctx, m, k, func(ctx context.Context, guest api.Module) error {
+	k := newCall(c)
+	err := h.with(ctx, m, k, func(ctx context.Context, guest api.Module) error {
 		if m.plugin.Routines[index].Kind == routine.Simulation {
 			return simulate(ctx, k, guest, index)
 		}
 		return run(ctx, guest, abi.ExportRun, index)
 	})
-	report := work.Report{PeakMemoryBytes: int64(k.memory.peak)}
+	report := work.Report{
+		PeakMemoryBytes: int64(k.peak), CPUSeconds: k.meter.cpu.Seconds(), Gas: int64(k.meter.spent),
+	}
 	if err != nil {
 		return report, err
 	}
@@ -122,62 +131,45 @@ func checkInputs(r routine.Routine, inputs map[string]*table.File) error {
 	return nil
 }
 
-// with calls fn with a new instance, and explains how that ended.
+// with calls fn with an instance of its own, and explains how that ended.
 func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Context, api.Module) error) (err error) {
-	defer k.memory.Free()
 	defer func() {
 		if fault := recover(); fault != nil { // outside of the guest, where the runtime does not
 			err = fmt.Errorf("sandbox: %v\n%s", fault, debug.Stack())
 		}
 	}()
+	if err := checkInitialMemory(m, k.memoryLimit()); err != nil {
+		return err
+	}
 	ctx = context.WithValue(ctx, callKey{}, k)
-	guest, err := h.instantiate(ctx, m, k)
+	k.meter.start()
+	defer k.meter.stop()
+	i, err := h.instance(ctx, m, k)
 	if err != nil {
 		return k.explain(ctx, err)
 	}
-	defer guest.Close(context.WithoutCancel(ctx)) // the guest has returned: nothing can fail
-	return k.explain(ctx, fn(ctx, guest))
+	defer h.release(i, k)
+	i.begin(k)
+	return k.explain(ctx, fn(ctx, i.guest))
 }
 
-// instantiate makes an instance: from the module's image if it has one.
-func (h *Host) instantiate(ctx context.Context, m *module, k *call) (api.Module, error) {
-	if err := checkInitialMemory(m, k.memory.limit); err != nil {
-		return nil, err
+// instance returns a clone that is idle, or a new instance.
+func (h *Host) instance(ctx context.Context, m *module, k *call) (*instance, error) {
+	if i := h.clones.take(m, k.memoryLimit()); i != nil {
+		return i, nil
 	}
-	config := wazero.NewModuleConfig().WithName("")
-	if m.image != nil {
-		k.memory.image, k.clock = m.image, m.image.clock
-	}
-	if m.lifted == nil {
-		config = config.WithStartFunctions(exportInitialize)
-	} else {
-		config = config.WithStartFunctions()
-	}
-	k.starting = true
-	defer func() { k.starting = false }()
-	guest, err := h.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, k.memory), m.compiled, config)
-	if err != nil || m.image == nil {
-		return guest, err
-	}
-	return guest, m.image.restore(m, guest)
+	return h.newInstance(ctx, m, k)
 }
 
-// exportInitialize is what WASI calls before anything else in a module.
-const exportInitialize = "_initialize"
-
-func checkInitialMemory(m *module, limit uint64) error {
-	need := uint64(0)
-	for _, memory := range m.compiled.ExportedMemories() {
-		need = uint64(memory.Min()) * pageSize
+// release takes an instance back from its job. A clone is kept for the next one.
+func (h *Host) release(i *instance, k *call) {
+	k.meter.detach()
+	k.peak = i.memory.peak
+	if i.module.image == nil || !canReset || h.clones.most < 0 {
+		i.close()
+		return
 	}
-	if m.image != nil {
-		need = m.image.size
-	}
-	if need > limit {
-		return &job.Error{Code: "memory_limit", Title: "The plugin needs more memory than the job's limit",
-			Detail: fmt.Sprintf("it starts with %d bytes; limit %d", need, limit)}
-	}
-	return nil
+	h.clones.give(i)
 }
 
 // errFailed marks a guest that returned Failed; explain puts its words in.

@@ -9,12 +9,12 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// newRuntime is the only place that makes a WebAssembly runtime, so that no guest
-// can run without a way to be ended: a test refuses a second one. The memory limit
-// is each call's own: see memory.go.
+// newRuntime is the only place that makes a WebAssembly runtime: a test refuses a
+// second one. Nothing but rewritten modules may be run in it, since it has no way of
+// its own to end a guest: see meter.go. The memory limit is each job's own: see
+// memory.go.
 func newRuntime(ctx context.Context, cache wazero.CompilationCache) (wazero.Runtime, error) {
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().
-		WithCloseOnContextDone(true).
 		WithCompilationCache(cache).
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithDebugInfoEnabled(true))
@@ -22,6 +22,9 @@ func newRuntime(ctx context.Context, cache wazero.CompilationCache) (wazero.Runt
 		return nil, errors.Join(err, r.Close(ctx))
 	}
 	if err := exportWASI(ctx, r); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	if err := exportTick(ctx, r); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
 	return r, nil

@@ -35,6 +35,9 @@ import (
 type Config struct {
 	CacheDir string       // compiled code is kept here; empty: in memory only
 	Log      *slog.Logger // default slog.Default()
+	// Clones is how many instances that no job uses are kept for the next ones;
+	// default 32, -1: none. Each keeps up to 16 MiB.
+	Clones int
 }
 
 // Host runs guests. Its methods may be called concurrently.
@@ -44,12 +47,14 @@ type Host struct {
 	runtime wazero.Runtime
 	loading singleflight.Group
 	modules *guard.Value[map[string]*module] // by digest
+	clones  *pool
 }
 
 // module is a loaded plugin.
 type module struct {
 	plugin   core.Plugin
 	compiled wazero.CompiledModule
+	declared uint64          // the most memory it may have by its own word
 	lifted   *rewrite.Lifted // nil: it starts anew for each job, and plain says why
 	image    *image          // nil: as lifted, or not yet taken
 	plain    string
@@ -68,7 +73,11 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	h := &Host{log: cfg.Log, modules: guard.New("modules", guard.RankSandbox, map[string]*module{})}
+	h := &Host{
+		log:     cfg.Log,
+		modules: guard.New("modules", guard.RankSandbox, map[string]*module{}),
+		clones:  newPool(cmp.Or(cfg.Clones, 32)),
+	}
 	var err error
 	if h.cache, err = newCache(cfg.CacheDir); err != nil {
 		return nil, err
@@ -81,6 +90,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 
 // Close unloads everything. No guest may be running.
 func (h *Host) Close(ctx context.Context) error {
+	h.clones.drain(nil)
 	var err error
 	h.modules.Must(func(all *map[string]*module) {
 		for _, m := range *all {
@@ -120,7 +130,7 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin boo
 	return m, nil
 }
 
-// compile vets a module and compiles it, its initialisation lifted out if that can be.
+// compile vets a module, rewrites it and compiles it.
 func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
 	if err := vetHeader(wasm); err != nil {
 		return nil, err
@@ -132,20 +142,15 @@ func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
 	if err := vetImports(parsed); err != nil {
 		return nil, err
 	}
-	m := &module{}
-	lifted, err := rewrite.Lift(parsed)
-	var unliftable *rewrite.Unliftable
-	switch {
-	case errors.As(err, &unliftable):
-		m.plain = unliftable.Reason
-	case err != nil:
-		return nil, refuse("invalid_module", "%v", err)
-	default:
-		m.lifted, wasm = &lifted, lifted.Wasm
-	}
-	if m.compiled, err = h.runtime.CompileModule(ctx, wasm); err != nil {
+	rewritten, err := rewrite.Rewrite(parsed)
+	if err != nil {
 		return nil, refuse("invalid_module", "%v", err)
 	}
+	m := &module{lifted: rewritten.Lifted, plain: rewritten.Plain}
+	if m.compiled, err = h.runtime.CompileModule(ctx, rewritten.Wasm); err != nil {
+		return nil, refuse("invalid_module", "%v", err)
+	}
+	m.declared = m.declaredMemory()
 	return m, nil
 }
 

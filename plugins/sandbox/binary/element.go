@@ -83,7 +83,7 @@ func (r *reader) entries(e *Element, expressions bool) {
 		}
 		if !expressions {
 			e.Functions = append(e.Functions, r.reference())
-		} else if f, ok := r.constant().function(); ok {
+		} else if f, ok := r.constant().Function(); ok {
 			e.Functions = append(e.Functions, f)
 		}
 	}

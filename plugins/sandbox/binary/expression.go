@@ -19,8 +19,8 @@ func (e Expression) i32() (value uint32, ok bool) {
 	return uint32((&reader{data: e.Code, at: 1}).signed(32)), true
 }
 
-// function returns the reference of a ref.func.
-func (e Expression) function() (Reference, bool) {
+// Function returns the reference of a ref.func.
+func (e Expression) Function() (Reference, bool) {
 	if len(e.Code) == 0 || e.Code[0] != OpRefFunc {
 		return Reference{}, false
 	}

@@ -46,7 +46,9 @@ func cost(op uint32) uint64 {
 
 // calls reports whether an instruction enters another function, as it is or as it
 // is rewritten.
-func calls(op uint32) bool { return op == binary.OpCall || op == binary.OpCallIndirect || cost(op) == costBulk }
+func calls(op uint32) bool {
+	return op == binary.OpCall || op == binary.OpCallIndirect || cost(op) == costBulk
+}
 
 // regions are the costs of a function: the first of what is outside of its loops,
 // then of each loop, in order, without the loops inside of it.

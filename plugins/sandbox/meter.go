@@ -1,0 +1,170 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"thresher/core/job"
+	"thresher/plugins/sandbox/rewrite"
+)
+
+// meter counts what a guest uses: gas by the instructions it executes, and CPU time
+// by the clock of the thread it runs on. The guest spends gas on its own and calls
+// the tick when it has none left: there it is counted, held against the limits, and
+// paused or ended if that is desired. Only the goroutine that runs the guest uses it.
+//
+// How much the tick gives at once depends on the clock, so that ticks come often
+// enough to be stopped by and seldom enough to cost nothing. How much is spent in
+// all does not: it follows from what the guest did.
+type meter struct {
+	gas   api.MutableGlobal // what the guest has left; nil until there is a guest
+	given int64             // at the last refill
+	spent uint64            // before that
+
+	gasLimit uint64        // 0: none
+	cpuLimit time.Duration // 0: none
+	cpu      time.Duration // up to the last look at the clock
+	since    time.Duration // the thread's clock then
+}
+
+// A slice of gas should last about this long. Shorter ones cost more; longer ones
+// keep the collector, the network and whoever wants a stop waiting.
+const sliceTime = 50 * time.Microsecond
+
+// The bounds of a slice, in gas. The first slice of a job is the least.
+const (
+	leastSlice = 1 << 14
+	mostSlice  = 1 << 22
+)
+
+// start begins to count. The calling goroutine stays on its thread, whose clock is
+// read, until stop.
+func (m *meter) start() {
+	runtime.LockOSThread()
+	m.since = threadTime()
+}
+
+// attach gives the guest its first slice.
+func (m *meter) attach(gas api.MutableGlobal) {
+	if m.gas == nil {
+		m.gas = gas
+		m.refill(leastSlice)
+	}
+}
+
+// detach counts what the guest has spent in the end.
+func (m *meter) detach() {
+	m.settle(int64(m.gas.Get()))
+	m.gas = nil
+}
+
+// stop ends the counting of time.
+func (m *meter) stop() {
+	m.look()
+	runtime.UnlockOSThread()
+}
+
+func (m *meter) refill(gas int64) {
+	if m.gasLimit > 0 {
+		gas = min(gas, int64(m.gasLimit-min(m.spent, m.gasLimit)))
+	}
+	m.given = gas
+	m.gas.Set(uint64(gas))
+}
+
+// settle counts what was spent of the last slice, of which so much is left.
+func (m *meter) settle(left int64) {
+	m.spent += uint64(m.given - left)
+	m.given = left
+}
+
+// look counts the CPU time since the last look, and returns it.
+func (m *meter) look() time.Duration {
+	now := threadTime()
+	took := now - m.since
+	m.cpu, m.since = m.cpu+took, now
+	return took
+}
+
+// yield lets others run, the collector and the network among them.
+func (m *meter) yield() {
+	runtime.UnlockOSThread()
+	runtime.Gosched()
+	runtime.LockOSThread()
+}
+
+// tick is called by a guest that owes more gas than it had: it has been taken, but
+// will be asked for again.
+func (k *call) tick(ctx context.Context, guest api.Module, owed int64) {
+	m := &k.meter
+	if m.gas == nil { // the runtime itself calls the initialisers of a plain instance
+		m.attach(guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal))
+		m.given = 0 // all that it has is what it was just given
+		m.gas.Set(uint64(-owed))
+	}
+	slice := m.given
+	m.settle(int64(m.gas.Get()) + owed)
+	slice = nextSlice(slice, m.look())
+	k.checkBudgets(owed)
+	m.yield()
+	k.gate(ctx)
+	m.since = threadTime()
+	m.refill(max(slice, owed))
+}
+
+// nextSlice is how much gas comes after a slice that took a time.
+func nextSlice(last int64, took time.Duration) int64 {
+	switch {
+	case took < sliceTime/2:
+		last *= 2
+	case took > 2*sliceTime:
+		last /= 2
+	}
+	return min(max(last, leastSlice), mostSlice)
+}
+
+// charge takes gas for what the host does on a guest's behalf, and is a tick of its
+// own: a long host function calls it every few milliseconds at least.
+func (k *call) charge(ctx context.Context, gas uint64) {
+	m := &k.meter
+	left := int64(m.gas.Get())
+	m.settle(left)
+	m.look()
+	k.checkBudgets(int64(gas))
+	m.spent += gas
+	m.refill(left)
+	m.yield()
+	k.gate(ctx)
+	m.since = threadTime()
+}
+
+// checkBudgets ends a guest that wants more gas than its limit, or has had more CPU
+// time than its own.
+func (k *call) checkBudgets(wants int64) {
+	m := &k.meter
+	switch {
+	case m.gasLimit > 0 && m.spent+uint64(wants) > m.gasLimit:
+		panic(&job.Error{Code: "gas_limit", Title: "The job used up its gas",
+			Detail: fmt.Sprintf("limit %d; it had used %d", m.gasLimit, m.spent)})
+	case m.cpuLimit > 0 && m.cpu > m.cpuLimit:
+		panic(&job.Error{Code: "cpu_limit", Title: "The job used more CPU time than its limit",
+			Detail: fmt.Sprintf("limit %g s; it used %.3f s", m.cpuLimit.Seconds(), m.cpu.Seconds())})
+	}
+}
+
+// exportTick offers the tick to rewritten modules.
+func exportTick(ctx context.Context, r wazero.Runtime) error {
+	_, err := r.NewHostModuleBuilder(rewrite.Host).NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
+		func(ctx context.Context, guest api.Module, stack []uint64) {
+			callFrom(ctx).tick(ctx, guest, int64(stack[0]))
+		}), types(i64), nil).Export(rewrite.Tick).Instantiate(ctx)
+	if err != nil {
+		return fmt.Errorf("sandbox: module %s: %w", rewrite.Host, err)
+	}
+	return nil
+}

@@ -1,0 +1,389 @@
+// Package rewrite changes modules so that the host can do more with them: end or
+// pause them anywhere, charge for what they do, and start each job from a copy of
+// what the module's initialisers left.
+//
+// What it returns is a valid module if it was given one, and computes the same,
+// but that it stops where the host's tick stops it. Modules with instructions that
+// it does not know are refused. It does not decide whether a module may be run:
+// that is package vet.
+package rewrite
+
+import (
+	stdbinary "encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"thresher/plugins/sandbox/binary"
+)
+
+// The names that rewritten modules use. A module that exports a name with this
+// prefix is refused.
+const (
+	prefix = "thresher:"
+
+	// Host is the module that the tick is imported from: Tick takes as an i64 the
+	// gas that was owed and not there, and returns when there is at least so much.
+	Host = "thresher:host"
+	Tick = "tick"
+	// Gas is the exported global, an i64, that is left to spend. It is 0 at first.
+	Gas = "thresher:gas"
+	// Start is the exported function that was the start function of a lifted module.
+	Start = "thresher:start"
+)
+
+// Version changes whenever the same module is rewritten otherwise, so that compiled
+// code of an older form is not used.
+const Version = 1
+
+// Rewritten is a module that pays for what it does.
+type Rewritten struct {
+	Wasm []byte
+	// Lifted is what was taken out of it; nil where it initialises itself, and
+	// then Plain says why.
+	Lifted *Lifted
+	Plain  string
+}
+
+// Rewrite returns the module rewritten. An error is a *[binary.Error].
+func Rewrite(m *binary.Module) (Rewritten, error) {
+	r := rewriter{m: m, layout: plan(m), refs: map[uint32]uint32{}}
+	var out Rewritten
+	for _, e := range m.Exports {
+		if strings.HasPrefix(e.Name, prefix) {
+			return out, &binary.Error{Detail: fmt.Sprintf("it exports %q: names that start with %q are taken", e.Name, prefix)}
+		}
+	}
+	var plain *unliftable
+	switch err := liftable(m); {
+	case err == nil:
+		out.Lifted = lift(m)
+	case errors.As(err, &plain):
+		out.Plain = plain.reason
+	default:
+		return out, err
+	}
+	if err := r.findReferences(); err != nil {
+		return out, err
+	}
+	sections, err := r.sections(out.Lifted)
+	if err != nil {
+		return out, err
+	}
+	out.Wasm = binary.Encode(sections)
+	return out, nil
+}
+
+// plan decides where the added parts go: behind the module's own, but for the tick,
+// which as an import comes before its own functions.
+func plan(m *binary.Module) layout {
+	functions := uint32(m.ImportedFunctions + len(m.Functions) + 1)
+	types, tables, globals := uint32(len(m.Types)), uint32(m.Tables), uint32(len(m.Globals))
+	for _, i := range m.Imports {
+		switch i.Kind {
+		case binary.KindTable:
+			tables++
+		case binary.KindGlobal:
+			globals++
+		}
+	}
+	return layout{
+		gas:    globals,
+		tick:   uint32(m.ImportedFunctions),
+		shift:  uint32(m.ImportedFunctions),
+		charge: functions,
+		fill:   functions + 1,
+		copy:   functions + 2,
+		bulk:   types + typeBulk,
+		table:  tables,
+	}
+}
+
+// The types that are added, behind the module's own.
+const (
+	typeTick = iota
+	typeCharge
+	typeBulk
+)
+
+var addedTypes = []binary.FuncType{
+	typeTick:   {Params: []byte{binary.TypeI64}},
+	typeCharge: {Params: []byte{binary.TypeI32}},
+	typeBulk:   {Params: []byte{binary.TypeI32, binary.TypeI32, binary.TypeI32}},
+}
+
+type rewriter struct {
+	m      *binary.Module
+	layout layout
+	refs   map[uint32]uint32 // function → its place in the table of references
+}
+
+// findReferences gives every function that code takes a reference of a place in a
+// table. The runtime makes a new reference each time one is taken, and keeps it: in
+// a loop that fills its memory. From a table it is always the same.
+func (r *rewriter) findReferences() error {
+	for _, b := range r.m.Bodies {
+		err := b.Instructions(func(i binary.Instruction) error {
+			if i.Op == binary.OpRefFunc {
+				target, _ := stdbinary.Uvarint(b.Code[i.Start+1 : i.End])
+				if _, known := r.refs[uint32(target)]; !known {
+					r.refs[uint32(target)] = uint32(len(r.refs))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sections returns the module's sections rewritten, and those that are added.
+func (r *rewriter) sections(lifted *Lifted) ([]binary.Section, error) {
+	has := map[byte]binary.Section{}
+	var custom []binary.Section
+	for _, s := range r.m.Sections {
+		if s.ID == binary.SectionCustom {
+			custom = append(custom, s)
+		} else {
+			has[s.ID] = s
+		}
+	}
+	code, err := r.code()
+	if err != nil {
+		return nil, err
+	}
+	has[binary.SectionCode] = binary.Section{Content: code}
+	has[binary.SectionType] = binary.Section{Content: r.types()}
+	has[binary.SectionImport] = binary.Section{Content: r.imports(has[binary.SectionImport])}
+	has[binary.SectionFunction] = binary.Section{Content: r.functions()}
+	has[binary.SectionGlobal] = binary.Section{Content: r.globals(has[binary.SectionGlobal])}
+	has[binary.SectionExport] = binary.Section{Content: binary.EncodeExports(r.exports(lifted))}
+	if tables := r.tables(); len(tables) > 1 {
+		has[binary.SectionTable] = binary.Section{Content: tables}
+	}
+	if elements, some := r.elements(has[binary.SectionElement]); some {
+		has[binary.SectionElement] = binary.Section{Content: elements}
+	}
+	if start := r.m.Start; start != nil {
+		has[binary.SectionStart] = binary.Section{Content: stdbinary.AppendUvarint(nil, uint64(r.layout.function(*start)))}
+	}
+	if lifted != nil {
+		has[binary.SectionMemory] = binary.Section{Content: roomToShrink(r.m.MemoryTypes[0])}
+		delete(has, binary.SectionStart)
+		delete(has, binary.SectionData)
+		delete(has, binary.SectionDataCount)
+	}
+	var all []binary.Section
+	for _, id := range order {
+		if s, ok := has[id]; ok {
+			s.ID = id
+			all = append(all, s)
+		}
+	}
+	return append(all, r.names(custom)...), nil
+}
+
+// roomToShrink declares a memory that may have a page more than the module says: the
+// host asks for it to put the memory back to its first size, and never gives it.
+func roomToShrink(memory binary.Limits) []byte {
+	const most = 1 << 16 // pages
+	if !memory.HasMax {
+		memory.Max = most
+	}
+	out := stdbinary.AppendUvarint([]byte{1, 1}, uint64(memory.Min))
+	return stdbinary.AppendUvarint(out, uint64(min(memory.Max+1, most)))
+}
+
+// order is that of the sections in a module.
+var order = []byte{
+	binary.SectionType, binary.SectionImport, binary.SectionFunction, binary.SectionTable, binary.SectionMemory,
+	binary.SectionGlobal, binary.SectionExport, binary.SectionStart, binary.SectionElement, binary.SectionDataCount,
+	binary.SectionCode, binary.SectionData,
+}
+
+// more appends entries to the content of a section that has some already, or none.
+func more(content []byte, entries ...[]byte) []byte {
+	n, size := stdbinary.Uvarint(content)
+	size = max(size, 0)
+	out := stdbinary.AppendUvarint(nil, n+uint64(len(entries)))
+	out = append(out, content[size:]...)
+	return append(out, slices.Concat(entries...)...)
+}
+
+func (r *rewriter) types() []byte {
+	out := stdbinary.AppendUvarint(nil, uint64(len(r.m.Types)+len(addedTypes)))
+	for _, t := range slices.Concat(r.m.Types, addedTypes) {
+		out = append(out, 0x60)
+		for _, values := range [][]byte{t.Params, t.Results} {
+			out = stdbinary.AppendUvarint(out, uint64(len(values)))
+			out = append(out, values...)
+		}
+	}
+	return out
+}
+
+// imports adds the tick as the last one: the numbers of other imports stay.
+func (r *rewriter) imports(s binary.Section) []byte {
+	var entry []byte
+	for _, text := range []string{Host, Tick} {
+		entry = stdbinary.AppendUvarint(entry, uint64(len(text)))
+		entry = append(entry, text...)
+	}
+	entry = append(entry, binary.KindFunction)
+	entry = stdbinary.AppendUvarint(entry, uint64(len(r.m.Types)+typeTick))
+	return more(s.Content, entry)
+}
+
+func (r *rewriter) functions() []byte {
+	n := uint64(len(r.m.Types))
+	out := stdbinary.AppendUvarint(nil, uint64(len(r.m.Functions)+3))
+	for _, t := range r.m.Functions {
+		out = stdbinary.AppendUvarint(out, uint64(t))
+	}
+	for _, t := range []uint64{typeCharge, typeBulk, typeBulk} {
+		out = stdbinary.AppendUvarint(out, n+t)
+	}
+	return out
+}
+
+// maxTable bounds how far a table can grow, whatever it declares: the runtime keeps
+// tables outside of the guest's memory.
+const maxTable = 1 << 16
+
+func (r *rewriter) tables() []byte {
+	tables := slices.Clone(r.m.TableTypes)
+	for i, t := range tables {
+		bound := max(t.Min, maxTable)
+		if !t.HasMax || t.Max > bound {
+			tables[i].Max, tables[i].HasMax = bound, true
+		}
+	}
+	if n := uint32(len(r.refs)); n > 0 {
+		tables = append(tables, binary.Table{Type: binary.TypeFuncref, Limits: binary.Limits{Min: n, Max: n, HasMax: true}})
+	}
+	out := stdbinary.AppendUvarint(nil, uint64(len(tables)))
+	for _, t := range tables {
+		out = append(out, t.Type, 1)
+		out = stdbinary.AppendUvarint(out, uint64(t.Min))
+		out = stdbinary.AppendUvarint(out, uint64(t.Max))
+	}
+	return out
+}
+
+func (r *rewriter) globals(s binary.Section) []byte {
+	var refs []binary.Reference
+	for _, g := range r.m.Globals {
+		if f, ok := g.Init.Function(); ok {
+			refs = append(refs, f)
+		}
+	}
+	gas := code{binary.TypeI64, 1} // mutable
+	gas.i64(0)
+	gas.ops(binary.OpEnd)
+	return more(r.splice(s, refs), gas)
+}
+
+// splice renumbers the functions that a section names.
+func (r *rewriter) splice(s binary.Section, refs []binary.Reference) (out []byte) {
+	at := uint32(s.Offset)
+	for _, f := range refs {
+		out = append(out, s.Content[at-uint32(s.Offset):f.Start-uint32(s.Offset)]...)
+		out = stdbinary.AppendUvarint(out, uint64(r.layout.function(f.Function)))
+		at = f.End
+	}
+	return append(out, s.Content[at-uint32(s.Offset):]...)
+}
+
+func (r *rewriter) exports(lifted *Lifted) []binary.Export {
+	exports := slices.Clone(r.m.Exports)
+	for i, e := range exports {
+		if e.Kind == binary.KindFunction {
+			exports[i].Index = r.layout.function(e.Index)
+		}
+	}
+	exports = append(exports, binary.Export{Name: Gas, Kind: binary.KindGlobal, Index: r.layout.gas})
+	if lifted == nil {
+		return exports
+	}
+	for _, g := range lifted.globals {
+		exports = append(exports, binary.Export{Name: globalName(g), Kind: binary.KindGlobal, Index: g})
+	}
+	if r.m.Start != nil {
+		exports = append(exports, binary.Export{Name: Start, Kind: binary.KindFunction, Index: r.layout.function(*r.m.Start)})
+	}
+	return exports
+}
+
+func globalName(index uint32) string { return prefix + "global:" + strconv.Itoa(int(index)) }
+
+// elements adds a segment that fills the table of references.
+func (r *rewriter) elements(s binary.Section) (content []byte, some bool) {
+	var refs []binary.Reference
+	for _, e := range r.m.Elements {
+		if f, ok := e.Offset.Function(); ok {
+			refs = append(refs, f)
+		}
+		refs = append(refs, e.Functions...)
+	}
+	content = r.splice(s, refs)
+	if len(r.refs) == 0 {
+		return content, len(content) > 0
+	}
+	functions := make([]uint32, len(r.refs))
+	for f, place := range r.refs {
+		functions[place] = r.layout.function(f)
+	}
+	const activeInTable = 2
+	segment := code(stdbinary.AppendUvarint([]byte{activeInTable}, uint64(r.layout.table)))
+	segment.i32(0)
+	segment.ops(binary.OpEnd, 0) // 0: of functions
+	segment = stdbinary.AppendUvarint(segment, uint64(len(functions)))
+	for _, f := range functions {
+		segment = stdbinary.AppendUvarint(segment, uint64(f))
+	}
+	return more(content, segment), true
+}
+
+func (r *rewriter) code() ([]byte, error) {
+	w := meter{m: r.m, layout: r.layout, refs: r.refs}
+	out := stdbinary.AppendUvarint(nil, uint64(len(r.m.Bodies)+3))
+	add := func(body []byte) {
+		out = stdbinary.AppendUvarint(out, uint64(len(body)))
+		out = append(out, body...)
+	}
+	for i, b := range r.m.Bodies {
+		body, err := w.body(r.m.Types[r.m.Functions[i]], b)
+		if err != nil {
+			return nil, err
+		}
+		add(body)
+	}
+	add(chargeBody(r.layout))
+	if r.hasMemory() {
+		add(fillBody(r.layout))
+		add(copyBody(r.layout))
+	} else { // nothing calls them
+		add([]byte{0, binary.OpUnreachable, binary.OpEnd})
+		add([]byte{0, binary.OpUnreachable, binary.OpEnd})
+	}
+	return out, nil
+}
+
+func (r *rewriter) hasMemory() bool {
+	return r.m.Memories > 0 || slices.ContainsFunc(r.m.Imports, func(i binary.Import) bool { return i.Kind == binary.KindMemory })
+}
+
+// names keeps the names of functions, for the stack of a trap. Other custom sections
+// are about the code as it was.
+func (r *rewriter) names(custom []binary.Section) []binary.Section {
+	for _, s := range custom {
+		if content, ok := binary.ShiftNames(s.Content, r.layout.shift); ok {
+			return []binary.Section{{ID: binary.SectionCustom, Content: content}}
+		}
+	}
+	return nil
+}
