@@ -52,10 +52,10 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 		"pending_is_queued": func(t *testing.T, e *Engine, _, _ Job) {
 			forge(t, e, job.Record{ID: "01J", Phase: job.Pending, Desired: job.WantPause})
 		},
-		"view_is_ledger": func(t *testing.T, e *Engine, _, done Job) {
-			entry, err := e.jobs.Get(t.Context(), done.ID)
+		"view_is_ledger": func(t *testing.T, e *Engine, running, _ Job) {
+			entry, err := e.jobs.Get(t.Context(), running.ID)
 			require.NoError(t, err)
-			entry.Value.Outcome.Usage.WallSeconds++ // it is shared: nobody may do this
+			entry.Value.Lease.Node = "elsewhere" // it is shared: nobody may do this
 		},
 		"blob_is_there": func(t *testing.T, e *Engine, _, done Job) {
 			require.NoError(t, os.Remove(e.ledger.Blobs().Path(done.Outcome.Log.Digest)))
@@ -78,7 +78,8 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 			require.NoError(t, err)
 			require.Eventually(t, func() bool {
 				j, err := e.Job(t.Context(), running.ID)
-				return err == nil && j.Phase == job.Running
+				_, granting := e.dispatch.InUse()
+				return err == nil && j.Phase == job.Running && !granting[running.ID] // the dispatcher has heard of it
 			}, 10*time.Second, time.Millisecond)
 			a, err := e.Audit(t.Context())
 			require.NoError(t, err)

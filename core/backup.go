@@ -77,8 +77,8 @@ func (e *Engine) backupRecords(ctx context.Context, b *backup) (held []string, e
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range jobs {
-		if names := digests(entry.Value); e.ledger.Blobs().Hold(names...) {
+	for _, found := range jobs {
+		if names := digests(found.Entry().Value); e.ledger.Blobs().Hold(names...) {
 			held = append(held, names...)
 		} // if not, it was deleted in this moment
 	}
@@ -86,8 +86,8 @@ func (e *Engine) backupRecords(ctx context.Context, b *backup) (held []string, e
 	if err != nil {
 		return held, err
 	}
-	for _, entry := range datasets {
-		if names := entry.Value.digests(); e.ledger.Blobs().Hold(names...) {
+	for _, found := range datasets {
+		if names := found.Entry().Value.digests(); e.ledger.Blobs().Hold(names...) {
 			held = append(held, names...)
 		}
 	}
@@ -112,7 +112,7 @@ const partSize = 8 << 20
 
 // addStore writes the records of a store, in parts, so that no more than one is in
 // memory.
-func addStore[T any](b *backup, name string, entries []ledger.Entry[T]) error {
+func addStore[T any](b *backup, name string, entries []ledger.Found[T]) error {
 	sum := sha256.New()
 	var part []byte
 	n := 0
@@ -124,7 +124,7 @@ func addStore[T any](b *backup, name string, entries []ledger.Entry[T]) error {
 		return err
 	}
 	for _, entry := range entries {
-		part = append(append(part, encode(archived{entry.Key, encode(entry.Value)})...), '\n')
+		part = append(append(part, encode(archived{entry.Key, entry.AppendJSON(nil)})...), '\n')
 		if len(part) >= partSize {
 			if err := flush(); err != nil {
 				return err

@@ -152,6 +152,7 @@ func (e *Engine) start(ctx context.Context) error {
 	}
 	e.loop.Go(func() error { e.dispatch.Run(e.life); return nil })
 	e.loop.Go(func() error { e.keep(e.life); return nil })
+	e.loop.Go(func() error { e.sweep(e.life); return nil })
 	return nil
 }
 

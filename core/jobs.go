@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -90,21 +91,57 @@ func (e *Engine) view(entry ledger.Entry[job.Record]) Job {
 
 // Jobs returns a page of the jobs that a filter selects.
 func (e *Engine) Jobs(ctx context.Context, f Filter) (Page, error) {
+	found, next, err := e.find(ctx, f)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Jobs: make([]Job, len(found)), Next: next}
+	for i, one := range found {
+		page.Jobs[i] = e.view(one.Entry())
+	}
+	return page, nil
+}
+
+// JobsJSON is Jobs, encoded. Jobs that have ended are not decoded for it: what was
+// written of them is what is shown.
+func (e *Engine) JobsJSON(ctx context.Context, f Filter) ([]byte, error) {
+	found, next, err := e.find(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	page := make([]byte, 0, 64+len(found)*2048)
+	page = append(page, `{"jobs":[`...)
+	for i, one := range found {
+		if i > 0 {
+			page = append(page, ',')
+		}
+		if !one.AtRest() {
+			page = append(page, encode(e.view(one.Entry()))...)
+			continue
+		}
+		page = one.AppendJSON(page)
+		page = append(page[:len(page)-1], `,"revision":`...) // in place of the brace
+		page = append(strconv.AppendUint(page, one.Revision, 10), '}')
+	}
+	page = append(page, ']')
+	if next != "" {
+		page = append(append(page, `,"next":`...), encode(next)...)
+	}
+	return append(page, '}'), nil
+}
+
+func (e *Engine) find(ctx context.Context, f Filter) (found []ledger.Found[job.Record], next string, err error) {
 	if f.Limit == 0 {
 		f.Limit = 100
 	}
 	if f.Limit < 1 || f.Limit > MaxPage {
-		return Page{}, invalid("limit", "%d: want 1 to %d", f.Limit, MaxPage)
+		return nil, "", invalid("limit", "%d: want 1 to %d", f.Limit, MaxPage)
 	}
-	entries, next, err := e.jobs.List(ctx, f.query())
+	found, next, err = e.jobs.Find(ctx, f.query())
 	if err != nil {
-		return Page{}, fmt.Errorf("list jobs: %w", err)
+		return nil, "", fmt.Errorf("list jobs: %w", err)
 	}
-	page := Page{Jobs: make([]Job, len(entries)), Next: next}
-	for i, entry := range entries {
-		page.Jobs[i] = e.view(entry)
-	}
-	return page, nil
+	return found, next, nil
 }
 
 // Empty reports whether the filter selects every job.

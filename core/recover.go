@@ -62,6 +62,7 @@ func labelTerm(key, value string) string { return "label:" + key + "=" + value }
 func (e *Engine) openStores(ctx context.Context) (err error) {
 	e.jobs, err = ledger.OpenStore(ctx, e.ledger, "jobs", ledger.StoreConfig[job.Record]{
 		Index:   jobTerms,
+		Rest:    func(r job.Record) bool { return r.Phase.Final() },
 		Observe: e.observe,
 	})
 	if err != nil {
@@ -101,8 +102,8 @@ func (e *Engine) observe(c ledger.Change[job.Record]) {
 	e.publish(c)
 }
 
-// recover takes back the leases of the process that is gone, tells the dispatcher
-// of every job that has not ended, and clears away blobs that nothing names.
+// recover takes back the leases of the process that is gone, and tells the
+// dispatcher of every job that has not ended.
 func (e *Engine) recover(ctx context.Context) error {
 	err := e.each(ctx, termLeased, func(id string, r job.Record) error {
 		_, err := e.move(ctx, id, func(now job.Record) job.Event {
@@ -122,10 +123,15 @@ func (e *Engine) recover(ctx context.Context) error {
 			return fmt.Errorf("queue %s jobs: %w", p, err)
 		}
 	}
-	if err := errors.Join(e.abandonBatches(ctx), e.interruptBulks(ctx)); err != nil {
-		return err
+	return errors.Join(e.abandonBatches(ctx), e.interruptBulks(ctx))
+}
+
+// sweep clears away blobs that no record names, while work goes on: there can be
+// millions of files to look at.
+func (e *Engine) sweep(ctx context.Context) {
+	if err := e.ledger.Blobs().Sweep(ctx); err != nil && ctx.Err() == nil {
+		e.cfg.Log.Warn("blobs not swept: the next start tries again", "error", err)
 	}
-	return e.ledger.Blobs().Sweep(ctx)
 }
 
 // each calls fn with every job under a term, oldest first. fn may change the job.

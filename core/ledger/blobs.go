@@ -194,33 +194,25 @@ func (b *Blobs) remove(digest string) error {
 }
 
 // Sweep removes every blob that nobody holds, which is what a crash left between
-// sealing an output and recording it; from then on a blob is removed when the last
-// who holds it lets go. Nothing may be put before or while it runs.
+// sealing an output and recording it; and from when it is called, a blob is removed
+// when the last who holds it lets go. What is put while it runs is held, and stays.
 func (b *Blobs) Sweep(ctx context.Context) error {
-	held := map[string]bool{}
-	b.holds.state.Must(func(s *holdCounts) {
-		for d := range s.held {
-			held[d] = true
-		}
-	})
-	err := filepath.WalkDir(b.dir, func(path string, entry fs.DirEntry, err error) error {
+	b.holds.state.Must(func(s *holdCounts) { s.active = true })
+	return filepath.WalkDir(b.dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
+		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
+			return nil
 		case err != nil:
 			return fmt.Errorf("sweep blobs: %w", err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case entry.IsDir() && path == b.temp:
 			return fs.SkipDir
-		case entry.IsDir() || !validDigest(entry.Name()) || held[entry.Name()]:
-			return nil
+		case !entry.IsDir() && validDigest(entry.Name()):
+			b.holds.sweep(entry.Name())
 		}
-		return b.remove(entry.Name())
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	b.holds.state.Must(func(s *holdCounts) { s.active = true })
-	return nil
 }
 
 // close waits for removals under way.

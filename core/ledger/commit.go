@@ -135,8 +135,8 @@ func (s *Store[T]) take(round []*write[T]) []*write[T] {
 		}
 		var current uint64
 		s.view.Must(func(v *view[T]) {
-			if it, ok := v.all.Get(w.key); ok {
-				current = it.Revision
+			if it := v.get(w.key); it != nil {
+				current = it.revision
 			}
 		})
 		if current != w.expected {
@@ -156,10 +156,13 @@ func (w *write[T]) decide(revision uint64, err error) {
 // committed shows a write to readers, then to the observer, then to its writer.
 func (s *Store[T]) committed(w *write[T], revision uint64) {
 	c := Change[T]{Entry: Entry[T]{Key: w.key, Revision: revision}, Deleted: w.value == nil}
+	var it *item[T]
+	var terms []string
 	if w.value != nil {
 		c.Value = *w.value
+		it, terms = s.newItem(c.Entry, w.data), s.terms(c.Entry)
 	}
-	s.view.Must(func(v *view[T]) { c.Before = v.apply(c, s.cfg.Index) })
+	s.view.Must(func(v *view[T]) { c.Before = v.apply(c.Key, revision, it, terms) })
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(c)
 	}

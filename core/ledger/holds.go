@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"sync"
 
@@ -19,15 +21,25 @@ type holds struct {
 }
 
 type holdCounts struct {
-	held   map[string]int
-	going  map[string]chan struct{} // being removed; closed when gone
-	active bool                     // what nobody holds is removed
+	held   map[digestKey]int32         // there are millions
+	going  map[digestKey]chan struct{} // being removed; closed when gone
+	active bool                        // what nobody holds is removed
+}
+
+// digestKey is a digest in half the space.
+type digestKey [sha256.Size]byte
+
+func keyOf(digest string) (k digestKey) {
+	if n, err := hex.Decode(k[:], []byte(digest)); err != nil || n != len(k) {
+		return sha256.Sum256([]byte(digest)) // it names no blob, but can be counted
+	}
+	return k
 }
 
 func newHolds(remove func(string) error, log *slog.Logger) *holds {
 	return &holds{
 		log:    log,
-		state:  guard.New("blobs", guard.RankBlobs, holdCounts{held: map[string]int{}, going: map[string]chan struct{}{}}),
+		state:  guard.New("blobs", guard.RankBlobs, holdCounts{held: map[digestKey]int32{}, going: map[digestKey]chan struct{}{}}),
 		remove: remove,
 	}
 }
@@ -37,12 +49,12 @@ func newHolds(remove func(string) error, log *slog.Logger) *holds {
 func (b *Blobs) Hold(digests ...string) (ok bool) {
 	b.holds.state.Must(func(s *holdCounts) {
 		for _, d := range digests {
-			if s.held[d] == 0 {
+			if s.held[keyOf(d)] == 0 {
 				return
 			}
 		}
 		for _, d := range digests {
-			s.held[d]++
+			s.held[keyOf(d)]++
 		}
 		ok = true
 	})
@@ -54,7 +66,7 @@ func (b *Blobs) Hold(digests ...string) (ok bool) {
 func (b *Blobs) Claim(digests ...string) {
 	b.holds.state.Must(func(s *holdCounts) {
 		for _, d := range digests {
-			s.held[d]++
+			s.held[keyOf(d)]++
 		}
 	})
 }
@@ -65,12 +77,13 @@ func (b *Blobs) Release(digests ...string) {
 	var free []string
 	b.holds.state.Must(func(s *holdCounts) {
 		for _, d := range digests {
-			if s.held[d]--; s.held[d] > 0 {
+			k := keyOf(d)
+			if s.held[k]--; s.held[k] > 0 {
 				continue
 			}
-			delete(s.held, d)
+			delete(s.held, k)
 			if s.active {
-				s.going[d] = make(chan struct{})
+				s.going[k] = make(chan struct{})
 				free = append(free, d)
 			}
 		}
@@ -90,9 +103,24 @@ func (h *holds) drop(digest string) {
 		h.log.Warn("blob not removed: the next start tries again", "error", err)
 	}
 	h.state.Must(func(s *holdCounts) {
-		close(s.going[digest])
-		delete(s.going, digest)
+		k := keyOf(digest)
+		close(s.going[k])
+		delete(s.going, k)
 	})
+}
+
+// sweep removes a blob if nobody holds it.
+func (h *holds) sweep(digest string) {
+	free := false
+	h.state.Must(func(s *holdCounts) {
+		k := keyOf(digest)
+		if free = s.held[k] == 0 && s.going[k] == nil; free {
+			s.going[k] = make(chan struct{})
+		}
+	})
+	if free {
+		h.drop(digest)
+	}
 }
 
 // claimNew claims a blob that is about to get its place, once a removal of the
@@ -101,8 +129,9 @@ func (h *holds) claimNew(digest string) {
 	for {
 		var going chan struct{}
 		h.state.Must(func(s *holdCounts) {
-			if going = s.going[digest]; going == nil {
-				s.held[digest]++
+			k := keyOf(digest)
+			if going = s.going[k]; going == nil {
+				s.held[k]++
 			}
 		})
 		if going == nil {

@@ -20,6 +20,7 @@ type Store[T any] struct {
 	cfg    StoreConfig[T]
 	stream jetstream.Stream
 	view   *guard.Value[view[T]]
+	packer *packer
 	writes chan *write[T]
 
 	finished chan struct{} // closed when the committer has ended
@@ -27,8 +28,13 @@ type Store[T any] struct {
 
 // StoreConfig says what is done with each record.
 type StoreConfig[T any] struct {
-	// Index lists the terms that List and Count can select a record by. May be nil.
+	// Index lists the terms that List and Count can select a record by. It
+	// depends on nothing else: it is asked again when the record changes. May be
+	// nil.
 	Index func(key string, v T) []string
+	// Rest reports that a record will hardly change any more. It is then kept in
+	// memory as compressed JSON. May be nil: none is at rest.
+	Rest func(v T) bool
 	// Observe is called with every change in commit order, by one goroutine,
 	// after the view shows the change and before the writer is told. It must
 	// not block and must not write to the store. May be nil.
@@ -66,11 +72,13 @@ const queued = 1024
 
 // OpenStore opens the store of a kind, and reads it whole before it returns.
 func OpenStore[T any](ctx context.Context, l *Ledger, kind string, cfg StoreConfig[T]) (*Store[T], error) {
+	packer := &packer{}
 	s := &Store[T]{
+		packer: packer,
 		ledger: l,
 		kind:   kind,
 		cfg:    cfg,
-		view:   guard.New("view "+kind, guard.RankView, newView[T]()),
+		view:   guard.New("view "+kind, guard.RankView, newView(cfg.Index, packer)),
 		writes: make(chan *write[T], queued),
 
 		finished: make(chan struct{}),
@@ -127,22 +135,31 @@ func (s *Store[T]) Delete(ctx context.Context, key string, revision uint64) erro
 }
 
 // Get returns a record, or ErrNotFound.
-func (s *Store[T]) Get(ctx context.Context, key string) (entry Entry[T], err error) {
-	var item *item[T]
-	if err := s.view.Do(ctx, func(v *view[T]) { item, _ = v.all.Get(key) }); err != nil {
-		return entry, err
+func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
+	found, err := s.look(ctx, key)
+	if err != nil {
+		return Entry[T]{}, err
 	}
-	if item == nil {
-		return entry, fmt.Errorf("%s %s: %w", s.kind, key, ErrNotFound)
+	return found.Entry(), nil
+}
+
+func (s *Store[T]) look(ctx context.Context, key string) (found Found[T], err error) {
+	err = s.view.Do(ctx, func(v *view[T]) {
+		if it := v.get(key); it != nil {
+			found = it.found()
+		}
+	})
+	if err == nil && found.Key == "" {
+		err = fmt.Errorf("%s %s: %w", s.kind, key, ErrNotFound)
 	}
-	return item.Entry, nil
+	return found, err
 }
 
 // Verify holds what is in memory of a record against what is on disk, and returns
 // an error that wraps ErrCorrupt if they differ at one revision, or ErrNotFound.
 func (s *Store[T]) Verify(ctx context.Context, key string) error {
 	for range 10 {
-		entry, err := s.Get(ctx, key)
+		found, err := s.look(ctx, key)
 		if err != nil {
 			return err
 		}
@@ -150,26 +167,23 @@ func (s *Store[T]) Verify(ctx context.Context, key string) error {
 		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return err
 		}
-		if again, err := s.Get(ctx, key); err != nil || again.Revision != entry.Revision {
+		if again, err := s.look(ctx, key); err != nil || again.Revision != found.Revision {
 			continue // it was written meanwhile
 		}
-		return s.compare(entry, m)
+		return s.compare(found, m)
 	}
 	return nil // it is written all the time
 }
 
-func (s *Store[T]) compare(entry Entry[T], m *jetstream.RawStreamMsg) error {
+func (s *Store[T]) compare(entry Found[T], m *jetstream.RawStreamMsg) error {
 	if m == nil {
 		return fmt.Errorf("%w: %s %s is not on disk", ErrCorrupt, s.kind, entry.Key)
 	}
 	if m.Sequence != entry.Revision {
 		return fmt.Errorf("%w: %s %s is at revision %d, on disk at %d", ErrCorrupt, s.kind, entry.Key, entry.Revision, m.Sequence)
 	}
-	data, err := json.Marshal(entry.Value)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", s.kind, entry.Key, err)
-	}
-	if checksum(data) != m.Header.Get(headerChecksum) || checksum(m.Data) != checksum(data) {
+	data := checksum(entry.AppendJSON(nil))
+	if data != m.Header.Get(headerChecksum) || data != checksum(m.Data) {
 		return fmt.Errorf("%w: %s %s differs from what is on disk", ErrCorrupt, s.kind, entry.Key)
 	}
 	return nil
@@ -177,16 +191,34 @@ func (s *Store[T]) compare(entry Entry[T], m *jetstream.RawStreamMsg) error {
 
 // List returns a page, and where the next one starts: empty at the end.
 func (s *Store[T]) List(ctx context.Context, q Query) (page []Entry[T], next string, err error) {
+	found, next, err := s.Find(ctx, q)
+	page = make([]Entry[T], len(found))
+	for i, f := range found {
+		page[i] = f.Entry()
+	}
+	return page, next, err
+}
+
+// Find is List without decoding. Where it has to look through more than some
+// hundred thousand records for a page, writes come between.
+func (s *Store[T]) Find(ctx context.Context, q Query) (page []Found[T], next string, err error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
-	err = s.view.Do(ctx, func(v *view[T]) { page, next = v.list(q) })
+	from := q.Before
+	for more := true; more && err == nil; {
+		err = s.view.Do(ctx, func(v *view[T]) { page, from, more = v.find(q, from, page) })
+	}
+	if len(page) > q.Limit {
+		page = page[:q.Limit]
+		next = page[q.Limit-1].Key
+	}
 	return page, next, err
 }
 
 // Count returns how many records have a term. The empty term counts all.
 func (s *Store[T]) Count(ctx context.Context, term string) (n int) {
-	_ = s.view.Do(ctx, func(v *view[T]) { n = v.index(term).Len() })
+	_ = s.view.Do(ctx, func(v *view[T]) { n = v.count(term) })
 	return n
 }
 
@@ -195,20 +227,21 @@ func (s *Store[T]) Counts(ctx context.Context, terms ...string) []int {
 	counts := make([]int, len(terms))
 	_ = s.view.Do(ctx, func(v *view[T]) {
 		for i, term := range terms {
-			counts[i] = v.index(term).Len()
+			counts[i] = v.count(term)
 		}
 	})
 	return counts
 }
 
 // Snapshot returns every record as it is at one moment, in the order of keys.
-func (s *Store[T]) Snapshot(ctx context.Context) (all []Entry[T], err error) {
+func (s *Store[T]) Snapshot(ctx context.Context) (all []Found[T], err error) {
 	err = s.view.Do(ctx, func(v *view[T]) {
-		all = make([]Entry[T], 0, v.all.Len())
-		v.all.Scan(func(_ string, it *item[T]) bool {
-			all = append(all, it.Entry)
-			return true
-		})
+		all = make([]Found[T], 0, v.n)
+		for _, c := range v.chunks {
+			for _, it := range c.items {
+				all = append(all, it.found())
+			}
+		}
 	})
 	return all, err
 }
@@ -217,7 +250,7 @@ func (s *Store[T]) Snapshot(ctx context.Context) (all []Entry[T], err error) {
 func (s *Store[T]) CountQuery(ctx context.Context, q Query) (n int, err error) {
 	q.Limit = 1000 // a page at a time, so that writes can come between
 	for {
-		page, next, err := s.List(ctx, q)
+		page, next, err := s.Find(ctx, q)
 		if n += len(page); err != nil || next == "" {
 			return n, err
 		}
@@ -269,6 +302,25 @@ func (s *Store[T]) write(ctx context.Context, key string, revision uint64, v *T)
 		return 0, fmt.Errorf("%s %s: %w", s.kind, key, w.err)
 	}
 	return w.revision, nil
+}
+
+// newItem makes what the view keeps of a record.
+func (s *Store[T]) newItem(e Entry[T], data []byte) *item[T] {
+	it := &item[T]{key: e.Key, revision: e.Revision}
+	if s.cfg.Rest != nil && s.cfg.Rest(e.Value) {
+		it.data = data
+	} else {
+		it.value = &e.Value
+	}
+	return it
+}
+
+// terms lists what a record is indexed under.
+func (s *Store[T]) terms(e Entry[T]) []string {
+	if s.cfg.Index == nil {
+		return nil
+	}
+	return s.cfg.Index(e.Key, e.Value)
 }
 
 // tombstoneTTL is how long a deletion is kept for readers of the stream.

@@ -8,8 +8,10 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"path"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,6 +84,21 @@ func operation(method, route, id, tag, summary string, status int) huma.Operatio
 
 // output is an answer with a body.
 type output[T any] struct{ Body T }
+
+// encoded is an answer that is JSON already.
+type encoded struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
+// encodedAs describes an [encoded] answer.
+func encodedAs[T any](api huma.API) map[string]*huma.Response {
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
+	return map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
+		Description: http.StatusText(http.StatusOK),
+		Content:     map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: schema}},
+	}}
+}
 
 // maxWait is the longest that a request waits for a job.
 const maxWait = time.Minute

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
 	"thresher/core/job"
@@ -16,7 +17,9 @@ import (
 
 func (h handlers) mountJobs(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/jobs", "submit-job", "jobs", "Submit a job", http.StatusAccepted), h.submit)
-	huma.Register(api, operation(http.MethodGet, "/jobs", "list-jobs", "jobs", "List jobs, newest first", http.StatusOK), h.list)
+	list := operation(http.MethodGet, "/jobs", "list-jobs", "jobs", "List jobs, newest first", http.StatusOK)
+	list.Responses = encodedAs[core.Page](api)
+	huma.Register(api, list, h.list)
 	huma.Register(api, operation(http.MethodGet, "/jobs/{id}", "get-job", "jobs", "Get a job, or wait for its end", http.StatusOK), h.get)
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/pause", "pause-job", "jobs", "Ask a job to hold", http.StatusOK), h.change((*core.Engine).Pause))
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/resume", "resume-job", "jobs", "Ask a paused job to go on", http.StatusOK), h.change((*core.Engine).Resume))
@@ -143,7 +146,7 @@ type listInput struct {
 	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
-func (h handlers) list(ctx context.Context, in *listInput) (*output[core.Page], error) {
+func (h handlers) list(ctx context.Context, in *listInput) (*encoded, error) {
 	f := core.Filter{
 		Phase: job.Phase(in.Phase), Plugin: in.Plugin, Routine: in.Routine, Kind: routine.Kind(in.Kind),
 		Tenant: in.Tenant, Batch: in.Batch, Origin: in.Origin, From: in.From, To: in.To,
@@ -156,7 +159,11 @@ func (h handlers) list(ctx context.Context, in *listInput) (*output[core.Page], 
 		}
 		f.Labels[key] = value
 	}
-	return answer(h.engine.Jobs(ctx, f))
+	page, err := h.engine.JobsJSON(ctx, f)
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	return &encoded{fiber.MIMEApplicationJSON, page}, nil
 }
 
 // change makes a handler of what asks a job to do something.
