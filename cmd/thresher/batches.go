@@ -116,25 +116,9 @@ type batchesWatch struct{ batchArg }
 
 // Run follows the batch. Its exit code tells whether all have completed.
 func (b *batchesWatch) Run(ctx context.Context, s streams, c *commands) error {
-	cl := client.New(c.Server)
-	p := newProgress(s.err, b.ID)
-	defer p.end()
-	var batch core.Batch
-	for {
-		if err := cl.Get(ctx, b.path(), &batch); err != nil {
-			return err
-		}
-		ended := batch.Phases[job.Completed] + batch.Phases[job.Failed] + batch.Phases[job.Stopped]
-		fraction := float64(ended) / float64(max(batch.Jobs, 1))
-		p.at(fraction, fmt.Sprintf("%d of %d", ended, batch.Jobs), tenth(fraction))
-		if batch.Done {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
+	batch, err := b.await(ctx, s, client.New(c.Server))
+	if err != nil {
+		return err
 	}
 	if err := showBatch(s, c, batch); err != nil {
 		return err
@@ -143,6 +127,28 @@ func (b *batchesWatch) Run(ctx context.Context, s streams, c *commands) error {
 		return &jobEnded{exit: exitJobFailed, text: fmt.Sprintf("%d of %d jobs did not complete", n, batch.Jobs)}
 	}
 	return nil
+}
+
+// await shows how many jobs have ended until all have.
+func (b *batchesWatch) await(ctx context.Context, s streams, cl *client.Client) (batch core.Batch, err error) {
+	p := newProgress(s.err, b.ID)
+	defer p.end()
+	for {
+		if err := cl.Get(ctx, b.path(), &batch); err != nil {
+			return batch, err
+		}
+		ended := batch.Phases[job.Completed] + batch.Phases[job.Failed] + batch.Phases[job.Stopped]
+		fraction := float64(ended) / float64(max(batch.Jobs, 1))
+		p.at(fraction, fmt.Sprintf("%d of %d", ended, batch.Jobs), tenth(fraction))
+		if batch.Done {
+			return batch, nil
+		}
+		select {
+		case <-ctx.Done():
+			return batch, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 type (

@@ -111,7 +111,9 @@ func (d *datasetsRm) Run(ctx context.Context, s streams, c *commands) error {
 		if err := client.New(c.Server).DeleteDataset(ctx, name); err != nil {
 			return err
 		}
-		fmt.Fprintln(s.out, name, "deleted")
+		if err := (did{ID: name, State: "deleted"}).print(s.out, c.JSON); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -192,7 +194,7 @@ func (statsCmd) Run(ctx context.Context, s streams, c *commands) error {
 	if err := client.New(c.Server).Get(ctx, "/api/v1/stats", &stats); err != nil {
 		return err
 	}
-	return printJSON(s.out, stats)
+	return printPairs(s, c, stats)
 }
 
 type versionCmd struct{}

@@ -18,8 +18,8 @@ type demoCmd struct {
 }
 
 // Run serves; once the server is up it loads the samples and runs the jobs.
-func (d *demoCmd) Run(ctx context.Context, s streams) error {
-	return serve(ctx, d.serveFlags, s, func(ctx context.Context, url string) error {
+func (d *demoCmd) Run(ctx context.Context, s streams, c *commands) error {
+	return serve(ctx, d.serveFlags, s, c.JSON, func(ctx context.Context, url string) error {
 		return (&demo{client.New(url), s}).run(ctx, url)
 	})
 }
@@ -89,10 +89,7 @@ func (d *demo) job(ctx context.Context, req core.Request) (core.Job, error) {
 	if err != nil {
 		return j, err
 	}
-	p := newProgress(d.err, req.Routine)
-	j, err = d.client.Watch(ctx, j.ID, p.show)
-	p.end()
-	if err != nil {
+	if j, err = follow(ctx, d.err, d.client, req.Routine, j.ID); err != nil {
 		return j, err
 	}
 	return j, outcome(j)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -143,7 +144,10 @@ func (g *jobsGet) Run(ctx context.Context, io streams, c *commands) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(io.out, j)
+	if c.JSON {
+		return printJSON(io.out, j)
+	}
+	return showJob(io.out, j)
 }
 
 type jobsWatch struct{ idArg }
@@ -154,9 +158,7 @@ func (w *jobsWatch) Run(ctx context.Context, io streams, c *commands) error {
 	if err != nil {
 		return err
 	}
-	p := newProgress(io.err, id)
-	j, err := cl.Watch(ctx, id, p.show)
-	p.end()
+	j, err := follow(ctx, io.err, cl, id, id)
 	if err != nil {
 		return err
 	}
@@ -181,18 +183,50 @@ func (l *jobsLogs) Run(ctx context.Context, s streams, c *commands) error {
 	if err != nil {
 		return err
 	}
-	printed, err := copyFrom(ctx, cl, s.out, "/api/v1/jobs/"+id+"/logs", "text/plain", 0)
-	if err != nil || !l.Follow {
-		return err
+	out := s.out
+	if c.JSON {
+		lines := &logLines{out: json.NewEncoder(s.out)}
+		defer lines.flush()
+		out = lines
 	}
-	if _, err := cl.Watch(ctx, id, func(core.Job) {
-		n, _ := copyFrom(ctx, cl, s.out, "/api/v1/jobs/"+id+"/logs", "text/plain", printed) // Watch says what fails
+	var printed int64
+	more := func() error {
+		n, err := copyFrom(ctx, cl, out, "/api/v1/jobs/"+id+"/logs", "text/plain", printed)
 		printed += n
-	}); err != nil {
 		return err
 	}
-	_, err = copyFrom(ctx, cl, s.out, "/api/v1/jobs/"+id+"/logs", "text/plain", printed)
-	return err
+	if l.Follow {
+		if _, err := cl.Watch(ctx, id, func(core.Job) { _ = more() }); err != nil { // Watch says what fails
+			return err
+		}
+	}
+	return more()
+}
+
+// logLines writes each line of a log as a line of JSON.
+type logLines struct {
+	out  *json.Encoder
+	rest []byte // of a line whose end is still to come
+}
+
+func (l *logLines) Write(text []byte) (int, error) {
+	l.rest = append(l.rest, text...)
+	for {
+		line, rest, whole := bytes.Cut(l.rest, []byte("\n"))
+		if !whole {
+			return len(text), nil
+		}
+		if err := l.out.Encode(map[string]string{"line": string(line)}); err != nil {
+			return 0, err
+		}
+		l.rest = rest
+	}
+}
+
+func (l *logLines) flush() {
+	if len(l.rest) > 0 {
+		_, _ = l.Write([]byte("\n")) // nothing follows that could fail
+	}
 }
 
 // copyFrom prints what is at a path, without its first bytes.
@@ -230,12 +264,34 @@ func (t *jobsTable) Run(ctx context.Context, io streams, c *commands) error {
 	if err != nil {
 		return err
 	}
-	accept := "text/csv"
+	path := "/api/v1/jobs/" + id + "/tables/" + url.PathEscape(t.Name)
 	if c.JSON {
-		accept = "application/json"
+		return printRows(ctx, cl, io.out, path)
 	}
-	_, err = copyFrom(ctx, cl, io.out, "/api/v1/jobs/"+id+"/tables/"+url.PathEscape(t.Name), accept, 0)
+	_, err = copyFrom(ctx, cl, io.out, path, "text/csv", 0)
 	return err
+}
+
+// printRows prints a table's rows, each as a line of JSON.
+func printRows(ctx context.Context, c *client.Client, w io.Writer, path string) error {
+	for from := int64(0); ; {
+		var page struct {
+			To, Rows int64
+			Data     []json.RawMessage
+		}
+		if err := c.Get(ctx, fmt.Sprintf("%s?from=%d", path, from), &page); err != nil {
+			return err
+		}
+		for _, row := range page.Data {
+			if _, err := fmt.Fprintf(w, "%s\n", row); err != nil {
+				return err
+			}
+		}
+		if page.To >= page.Rows || page.To <= from {
+			return nil
+		}
+		from = page.To
+	}
 }
 
 type jobsSave struct {
@@ -256,7 +312,14 @@ func (s *jobsSave) Run(ctx context.Context, io streams, c *commands) error {
 	if !j.Phase.Final() {
 		return &core.Invalid{Field: "id", Message: "the job is " + string(j.Phase) + ": it has not ended"}
 	}
-	return save(ctx, cl, j, s.Dir)
+	if err := save(ctx, cl, j, s.Dir); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(io.out, map[string]string{"id": id, "folder": s.Dir})
+	}
+	_, err = fmt.Fprintln(io.out, "saved in", s.Dir)
+	return err
 }
 
 // idArgs names jobs.
@@ -265,7 +328,7 @@ type idArgs struct {
 }
 
 // each does something with every job, and prints what became of it.
-func (a idArgs) each(ctx context.Context, s streams, c *commands, do func(*client.Client, string) (string, error)) error {
+func (a idArgs) each(ctx context.Context, s streams, c *commands, do func(*client.Client, string) (did, error)) error {
 	cl := client.New(c.Server)
 	for _, id := range a.IDs {
 		id, err := idArg{id}.resolve(ctx, cl)
@@ -276,25 +339,50 @@ func (a idArgs) each(ctx context.Context, s streams, c *commands, do func(*clien
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			data, _ := json.Marshal(map[string]string{"id": id, "state": said}) // strings encode
-			said = string(data)
-		} else {
-			said = id + " " + said
+		if err := said.print(s.out, c.JSON); err != nil {
+			return err
 		}
-		fmt.Fprintln(s.out, said)
 	}
 	return nil
 }
 
-func ask(ctx context.Context, what string) func(*client.Client, string) (string, error) {
-	return func(cl *client.Client, id string) (string, error) {
-		j, err := cl.Ask(ctx, id, what)
-		if err == nil && !j.Phase.Final() {
-			return fmt.Sprintf("%s (wants %s)", j.Phase, j.Desired), nil
-		}
-		return string(j.Phase), err
+// did is what became of a thing: a line of text, or a line of JSON.
+type did struct {
+	ID      string `json:"id"`
+	State   string `json:"state"`
+	Desired string `json:"desired,omitempty"` // where that is not yet so
+	RetryID string `json:"retry,omitempty"`   // the new job
+}
+
+func (d did) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(d)
 	}
+	text := d.ID + " " + d.State
+	if d.Desired != "" {
+		text += " (wants " + d.Desired + ")"
+	}
+	if d.RetryID != "" {
+		text += " as " + d.RetryID
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
+
+func ask(ctx context.Context, what string) func(*client.Client, string) (did, error) {
+	return func(cl *client.Client, id string) (did, error) {
+		j, err := cl.Ask(ctx, id, what)
+		said := did{ID: id, State: string(j.Phase)}
+		if !j.Phase.Final() && !settled(j) {
+			said.Desired = string(j.Desired)
+		}
+		return said, err
+	}
+}
+
+// settled reports whether a job is as its user wants it.
+func settled(j core.Job) bool {
+	return (j.Desired == job.WantRun) == (j.Phase != job.Paused)
 }
 
 type jobsRetry struct {
@@ -304,9 +392,9 @@ type jobsRetry struct {
 
 // Run retries.
 func (a *jobsRetry) Run(ctx context.Context, s streams, c *commands) error {
-	return a.each(ctx, s, c, func(cl *client.Client, id string) (string, error) {
+	return a.each(ctx, s, c, func(cl *client.Client, id string) (did, error) {
 		j, err := cl.Ask(ctx, id, "retry?newest="+strconv.FormatBool(a.Newest))
-		return "is retried as " + j.ID, err
+		return did{ID: id, State: "retried", RetryID: j.ID}, err
 	})
 }
 
@@ -333,6 +421,18 @@ func (b *jobsBulk) Run(ctx context.Context, s streams, c *commands) error {
 
 // followBulk shows how far a bulk is until it has ended.
 func followBulk(ctx context.Context, s streams, c *commands, cl *client.Client, b core.Bulk) error {
+	b, err := awaitBulk(ctx, s, cl, b)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(s.out, b)
+	}
+	_, err = fmt.Fprintf(s.out, "%s %s: %d jobs, %d done, %d skipped\n", b.Action, b.State, b.Jobs, b.Done, b.Skipped)
+	return err
+}
+
+func awaitBulk(ctx context.Context, s streams, cl *client.Client, b core.Bulk) (core.Bulk, error) {
 	p := newProgress(s.err, b.Action)
 	defer p.end()
 	for b.State == core.BulkRunning {
@@ -340,18 +440,14 @@ func followBulk(ctx context.Context, s streams, c *commands, cl *client.Client, 
 		p.at(fraction, fmt.Sprintf("%d of %d", b.Done+b.Skipped, b.Jobs), tenth(fraction))
 		select {
 		case <-ctx.Done():
-			return ctx.Err() // it goes on without us
+			return b, ctx.Err() // it goes on without us
 		case <-time.After(200 * time.Millisecond):
 		}
 		if err := cl.Get(ctx, "/api/v1/bulk/"+b.ID, &b); err != nil {
-			return err
+			return b, err
 		}
 	}
-	if c.JSON {
-		return printJSON(s.out, b)
-	}
-	_, err := fmt.Fprintf(s.out, "%s %s: %d jobs, %d done, %d skipped\n", b.Action, b.State, b.Jobs, b.Done, b.Skipped)
-	return err
+	return b, nil
 }
 
 type (
@@ -390,5 +486,7 @@ func (a *jobsStop) Run(ctx context.Context, s streams, c *commands) error {
 
 // Run deletes.
 func (a *jobsRm) Run(ctx context.Context, s streams, c *commands) error {
-	return a.each(ctx, s, c, func(cl *client.Client, id string) (string, error) { return "deleted", cl.Delete(ctx, id) })
+	return a.each(ctx, s, c, func(cl *client.Client, id string) (did, error) {
+		return did{ID: id, State: "deleted"}, cl.Delete(ctx, id)
+	})
 }

@@ -39,7 +39,7 @@ func (l *limitsCmd) Run(ctx context.Context, s streams, c *commands) error {
 			return err
 		}
 	}
-	return printJSON(s.out, limits)
+	return printPairs(s, c, limits)
 }
 
 // setPath sets what a path of names leads to.

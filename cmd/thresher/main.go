@@ -42,7 +42,7 @@ type streams struct {
 // commands is the command line.
 type commands struct {
 	Server string `help:"The server to talk to." default:"http://127.0.0.1:5000" env:"THRESHER_SERVER" placeholder:"URL"`
-	JSON   bool   `help:"Print JSON, for programs." name:"json"`
+	JSON   bool   `help:"Print JSON, for programs: docs/cli.md says what each command prints." name:"json"`
 
 	Serve    serveCmd    `cmd:"" help:"Start the server."`
 	Demo     demoCmd     `cmd:"" help:"Start the server, load sample data, run jobs on it, and keep serving."`
@@ -65,7 +65,7 @@ func main() {
 		<-ctx.Done()
 		stop() // a second signal ends the process at once
 	}()
-	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, plainOn(os.Stdout), os.Stderr}))
 }
 
 // run is the program. It returns its exit code.

@@ -93,10 +93,14 @@ func (r *runCmd) on(ctx context.Context, s streams, c *client.Client) error {
 	if err != nil {
 		return err
 	}
-	p := newProgress(s.err, r.Routine)
-	j, err = c.Watch(ctx, j.ID, p.show)
-	p.end()
-	if err != nil {
+	id := j.ID
+	if r.Remote {
+		fmt.Fprintf(s.err, "job %s\n", id)
+	}
+	if j, err = follow(ctx, s.err, c, r.Routine, id); err != nil {
+		if r.Remote && ctx.Err() != nil {
+			fmt.Fprintf(s.err, "job %s goes on without us: `thresher jobs stop %s` ends it\n", id, id)
+		}
 		return err
 	}
 	if r.Out != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -33,17 +34,17 @@ type serveCmd struct {
 }
 
 // Run serves until ctx ends.
-func (c *serveCmd) Run(ctx context.Context, io streams) error {
-	return serve(ctx, c.serveFlags, io, func(context.Context, string) error { return nil })
+func (f *serveCmd) Run(ctx context.Context, s streams, c *commands) error {
+	return serve(ctx, f.serveFlags, s, c.JSON, func(context.Context, string) error { return nil })
 }
 
 // serve starts a server, calls ready with its address, and serves until ctx ends
 // or ready fails.
-func serve(ctx context.Context, f serveFlags, io streams, ready func(ctx context.Context, url string) error) (err error) {
+func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func(ctx context.Context, url string) error) (err error) {
 	if err := server.CheckListen(f.Listen); err != nil {
 		return &core.Invalid{Field: "listen", Message: err.Error()}
 	}
-	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: f.LogLevel}))
+	log, say := logTo(s.err, f.LogLevel, asJSON)
 	slog.SetDefault(log)
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return err
@@ -59,11 +60,11 @@ func serve(ctx context.Context, f serveFlags, io streams, ready func(ctx context
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	s := server.New(server.Config{Version: version, Log: log}, e)
+	srv := server.New(server.Config{Version: version, Log: log}, e)
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(listener) }()
+	go func() { served <- srv.Serve(listener) }()
 	url := "http://" + listener.Addr().String()
-	fmt.Fprintf(io.err, "Thresher %s serves %s, data in %s\n", version, url, f.Data)
+	say("Thresher %s serves %s, data in %s", version, url, f.Data)
 
 	readyErr := ready(ctx, url)
 	if readyErr == nil {
@@ -74,19 +75,30 @@ func serve(ctx context.Context, f serveFlags, io streams, ready func(ctx context
 			served <- nil
 		}
 	}
-	fmt.Fprintln(io.err, "Shutting down: waiting for running jobs")
+	say("Shutting down: waiting for running jobs")
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.Drain)
 	defer cancel()
 	closeErr := closeEngine(drain)
 	end, cancelEnd := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancelEnd()
-	shutdownErr := s.Shutdown(end)
+	shutdownErr := srv.Shutdown(end)
 	select {
 	case err := <-served:
 		return errors.Join(readyErr, closeErr, shutdownErr, err)
 	case <-end.Done(): // connections that idle are cut off by the process's end
 		return errors.Join(readyErr, closeErr, shutdownErr)
 	}
+}
+
+// logTo returns the server's log, and what says a line to who started it: that is
+// part of the log where the log is JSON.
+func logTo(w io.Writer, level slog.Level, asJSON bool) (log *slog.Logger, say func(format string, args ...any)) {
+	options := &slog.HandlerOptions{Level: level}
+	if asJSON {
+		log = slog.New(slog.NewJSONHandler(w, options))
+		return log, func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) }
+	}
+	return slog.New(slog.NewTextHandler(w, options)), func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 }
 
 func listen(address string) (net.Listener, error) {

@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
+	"maps"
+	"slices"
 	"text/tabwriter"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"thresher/core"
 	"thresher/core/job"
@@ -65,76 +63,34 @@ func list(w io.Writer, header string, rows func(line func(format string, args ..
 	return t.Flush()
 }
 
-// progress shows how far something is: a bar on a terminal, lines in a pipe.
-type progress struct {
-	out  io.Writer
-	name string
-	bar  *progressbar.ProgressBar
-	last string
-}
-
-func newProgress(out io.Writer, name string) *progress {
-	p := &progress{out: out, name: name}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions(1000,
-			progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(name), progressbar.OptionSetWidth(30),
-			progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
+// printPairs prints a document, or a line for each of its values, named as limits
+// are set: tenant_slots.acme.
+func printPairs(s streams, c *commands, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
 	}
-	return p
-}
-
-// show shows a job's newest state. In a pipe a line says something new: a phase,
-// or another tenth.
-func (p *progress) show(j core.Job) {
-	if j.Progress == nil {
-		p.at(0, string(j.Phase), string(j.Phase))
-		return
+	if c.JSON {
+		return printJSON(s.out, json.RawMessage(raw))
 	}
-	p.at(j.Progress.Fraction, j.Progress.Message, tenth(j.Progress.Fraction))
-}
-
-// reading returns a reader that shows how much of r has been read.
-func (p *progress) reading(r io.Reader, size int64) io.Reader {
-	return io.TeeReader(r, &counter{progress: p, size: size})
-}
-
-type counter struct {
-	*progress
-	size, read int64
-	shown      int // thousandths
-}
-
-func (c *counter) Write(data []byte) (int, error) {
-	c.read += int64(len(data))
-	fraction := float64(c.read) / float64(max(c.size, 1))
-	shown := int(fraction * 1000)
-	if shown == c.shown {
-		return len(data), nil
+	numbers := json.NewDecoder(bytes.NewReader(raw))
+	numbers.UseNumber()
+	var doc map[string]any
+	if err := numbers.Decode(&doc); err != nil {
+		return err
 	}
-	c.shown = shown
-	c.at(fraction, fmt.Sprintf("%.0f of %.0f MB", float64(c.read)/1e6, float64(c.size)/1e6), tenth(fraction))
-	return len(data), nil
+	out := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
+	pairs(out, "", doc)
+	return out.Flush()
 }
 
-func tenth(fraction float64) string { return fmt.Sprintf("%d %%", int(fraction*10)*10) }
-
-// at shows a message beside the bar, or the line, unless it is as the last one.
-func (p *progress) at(fraction float64, message, line string) {
-	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("%s: %s", p.name, message))
-		_ = p.bar.Set(int(fraction * 1000)) // a bar that cannot be drawn is no error
-		return
-	}
-	if line != p.last {
-		p.last = line
-		fmt.Fprintf(p.out, "%s: %s\n", p.name, line)
-	}
-}
-
-// end takes the bar away.
-func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Finish() // as above
+func pairs(w io.Writer, prefix string, doc map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(doc)) {
+		if inner, ok := doc[name].(map[string]any); ok {
+			pairs(w, prefix+name+".", inner)
+		} else {
+			fmt.Fprintf(w, "%s%s\t%v\n", prefix, name, doc[name])
+		}
 	}
 }
 

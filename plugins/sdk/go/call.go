@@ -6,10 +6,12 @@ import (
 	"math/rand/v2"
 
 	"thresher/plugins/abi"
+	"thresher/plugins/sdk/go/internal/host"
 )
 
 // Call is one call of a routine.
 type Call struct {
+	host    host.Host
 	params  json.RawMessage
 	seed    uint64
 	inputs  []abi.Input
@@ -36,7 +38,7 @@ func (c *Call) HasInput(name string) bool {
 func (c *Call) Input(name string) (*Table, error) {
 	for i, in := range c.inputs {
 		if in.Name == name {
-			return &Table{number: int32(i), input: in}, nil
+			return &Table{host: c.host, number: int32(i), input: in}, nil
 		}
 	}
 	return nil, fmt.Errorf("there is no input %q", name)
@@ -44,7 +46,7 @@ func (c *Call) Input(name string) (*Table, error) {
 
 // Artifact keeps a file under a name.
 func (c *Call) Artifact(name, mediaType string, content []byte) {
-	artifactWrite([]byte(name), []byte(mediaType), content)
+	c.host.ArtifactWrite([]byte(name), []byte(mediaType), content)
 }
 
 // Chart keeps a Vega-Lite specification as the artifact NAME.vl.json.
@@ -58,9 +60,48 @@ func (c *Call) Chart(name string, spec any) error {
 }
 
 // Progress says how far the routine is, from 0 to 1.
-func (c *Call) Progress(fraction float64, message string) { progress(fraction, []byte(message)) }
+func (c *Call) Progress(fraction float64, message string) {
+	c.host.Progress(fraction, []byte(message))
+}
 
 // Logf writes a line to the job's log.
 func (c *Call) Logf(format string, args ...any) {
-	logText(fmt.Appendf(nil, format+"\n", args...))
+	c.host.Log(fmt.Appendf(nil, format+"\n", args...))
+}
+
+func newCall(h host.Host, c abi.Call) *Call {
+	return &Call{host: h, params: c.Params, seed: c.Seed, inputs: c.Inputs}
+}
+
+// finish hands over what is left to hand over, and the result.
+func (c *Call) finish(result any) error {
+	c.flush()
+	if result == nil {
+		return nil
+	}
+	data, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("encode the result: %w", err)
+	}
+	c.host.ResultWrite(data)
+	return nil
+}
+
+// step takes a step of a simulation, and finishes it with the last.
+func (c *Call) step(s Stepper) (done bool, err error) {
+	if done, err = s.Step(); err != nil || !done {
+		return done, err
+	}
+	result, err := s.Result()
+	if err != nil {
+		return true, err
+	}
+	return true, c.finish(result)
+}
+
+// flush writes the rows that output tables still hold.
+func (c *Call) flush() {
+	for _, w := range c.outputs {
+		w.Flush()
+	}
 }

@@ -37,10 +37,10 @@ func run(number int32) int32 {
 		return failed(err)
 	}
 	result, err := r.run(call)
-	if err != nil {
-		return failed(err)
+	if err == nil {
+		err = call.finish(result)
 	}
-	return finish(call, result, abi.OK)
+	return status(abi.OK, err)
 }
 
 // simulation is what thresher_init started.
@@ -55,27 +55,17 @@ func start(number int32) int32 {
 	if err != nil {
 		return failed(err)
 	}
-	stepper, err := r.start(call)
-	if err != nil {
-		return failed(err)
-	}
-	simulation.call, simulation.stepper = call, stepper
-	return abi.OK
+	simulation.call = call
+	simulation.stepper, err = r.start(call)
+	return status(abi.OK, err)
 }
 
 //go:wasmexport thresher_step
 func step(n int32) int32 {
 	for range n {
-		done, err := simulation.stepper.Step()
-		if err != nil {
-			return failed(err)
-		}
-		if done {
-			result, err := simulation.stepper.Result()
-			if err != nil {
-				return failed(err)
-			}
-			return finish(simulation.call, result, abi.Done)
+		done, err := simulation.call.step(simulation.stepper)
+		if done || err != nil {
+			return status(abi.Done, err)
 		}
 	}
 	simulation.call.flush() // so that rows can be read while it runs
@@ -93,30 +83,17 @@ func begin(number int32) (Routine, *Call, error) {
 	if err := json.Unmarshal(info, &c); err != nil {
 		return Routine{}, nil, fmt.Errorf("read the call: %w", err)
 	}
-	return registered.Routines[number], &Call{params: c.Params, seed: c.Seed, inputs: c.Inputs}, nil
+	return registered.Routines[number], newCall(imports{}, c), nil
 }
 
-func finish(c *Call, result any, status int32) int32 {
-	c.flush()
-	if result == nil {
-		return status
-	}
-	data, err := json.Marshal(result)
+func status(ok int32, err error) int32 {
 	if err != nil {
-		return failed(fmt.Errorf("encode the result: %w", err))
+		return failed(err)
 	}
-	resultWrite(data)
-	return status
+	return ok
 }
 
 func failed(err error) int32 {
 	fail([]byte(err.Error()))
 	return abi.Failed
-}
-
-// flush writes the rows that output tables still hold.
-func (c *Call) flush() {
-	for _, w := range c.outputs {
-		w.Flush()
-	}
 }

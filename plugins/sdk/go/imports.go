@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"thresher/plugins/abi"
+	"thresher/plugins/sdk/go/internal/host"
 )
 
 //go:wasmimport thresher call_info
@@ -41,55 +42,51 @@ func address(b []byte) uint32 { return uint32(uintptr(unsafe.Pointer(unsafe.Slic
 
 func callInfo(b []byte) uint32 { return hostCallInfo(pointer(b)) }
 
-func columnRead(input, column int32, from, rows int64, part int32, b []byte) int64 {
-	p, n := pointer(b)
+func fail(b []byte) { hostFail(pointer(b)) }
+
+// imports is the host in the sandbox.
+type imports struct{}
+
+var _ host.Host = imports{}
+
+// ColumnRead implements host.Host.
+func (imports) ColumnRead(input, column int32, from, rows int64, part int32, into []byte) int64 {
+	p, n := pointer(into)
 	return hostColumnRead(input, column, from, rows, part, p, n)
 }
 
-func resultWrite(b []byte) { hostResultWrite(pointer(b)) }
-func logText(b []byte)     { hostLog(pointer(b)) }
-func fail(b []byte)        { hostFail(pointer(b)) }
+// ResultWrite implements host.Host.
+func (imports) ResultWrite(result []byte) { hostResultWrite(pointer(result)) }
 
-func progress(fraction float64, message []byte) {
+// Log implements host.Host.
+func (imports) Log(text []byte) { hostLog(pointer(text)) }
+
+// Progress implements host.Host.
+func (imports) Progress(fraction float64, message []byte) {
 	p, n := pointer(message)
 	hostProgress(fraction, p, n)
 }
 
-func artifactWrite(name, media, content []byte) {
+// ArtifactWrite implements host.Host.
+func (imports) ArtifactWrite(name, media, content []byte) {
 	np, nn := pointer(name)
 	mp, mn := pointer(media)
 	p, n := pointer(content)
 	hostArtifactWrite(np, nn, mp, mn, p, n)
 }
 
-func tableAppend(name, schema []byte, rows int64, columns []*columnBuffer) {
-	buffers := make([]abi.Buffers, len(columns))
-	for i, c := range columns {
-		validity, values, offsets := c.parts()
+// TableAppend implements host.Host.
+func (imports) TableAppend(name, columns []byte, rows int64, parts []host.Parts) {
+	buffers := make([]abi.Buffers, len(parts))
+	for i, p := range parts {
 		buffers[i] = abi.Buffers{
-			Validity: address(validity), ValidityLen: uint32(len(validity)),
-			Values: address(values), ValuesLen: uint32(len(values)),
-			Offsets: address(offsets), OffsetsLen: uint32(len(offsets)),
+			Validity: address(p.Validity), ValidityLen: uint32(len(p.Validity)),
+			Values: address(p.Values), ValuesLen: uint32(len(p.Values)),
+			Offsets: address(p.Offsets), OffsetsLen: uint32(len(p.Offsets)),
 		}
 	}
 	np, nn := pointer(name)
-	sp, sn := pointer(schema)
-	hostTableAppend(np, nn, sp, sn, rows, unsafe.Pointer(unsafe.SliceData(buffers)))
-	runtime.KeepAlive(columns) // the host read them by address
-}
-
-// parts returns the column's validity, values and offsets.
-func (b *columnBuffer) parts() (validity, values, offsets []byte) {
-	if b.nulls {
-		validity = b.validity
-	}
-	switch b.kind {
-	case "int64":
-		return validity, bytesOf(b.ints), nil
-	case "float64":
-		return validity, bytesOf(b.floats), nil
-	case "bool":
-		return validity, b.bits, nil
-	}
-	return validity, b.text, bytesOf(b.offsets)
+	cp, cn := pointer(columns)
+	hostTableAppend(np, nn, cp, cn, rows, unsafe.Pointer(unsafe.SliceData(buffers)))
+	runtime.KeepAlive(parts) // the host read them by address
 }

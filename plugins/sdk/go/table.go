@@ -5,10 +5,12 @@ import (
 	"unsafe"
 
 	"thresher/plugins/abi"
+	"thresher/plugins/sdk/go/internal/host"
 )
 
 // Table is an input table. Columns are read whole, into the plugin's memory.
 type Table struct {
+	host   host.Host
 	number int32
 	input  abi.Input
 }
@@ -112,9 +114,9 @@ func (t *Table) Strings(name string) (values []string, valid []bool, err error) 
 		return nil, nil, fmt.Errorf("column %q is %s, want text", name, c.Type)
 	}
 	offsets := make([]int32, t.Rows()+1)
-	columnRead(t.number, i, 0, t.input.Rows, abi.Offsets, bytesOf(offsets))
+	t.host.ColumnRead(t.number, i, 0, t.input.Rows, abi.Offsets, bytesOf(offsets))
 	text := make([]byte, offsets[t.Rows()])
-	columnRead(t.number, i, 0, t.input.Rows, abi.Values, text)
+	t.host.ColumnRead(t.number, i, 0, t.input.Rows, abi.Values, text)
 	all := string(text) // one copy, shared by all values
 	values = make([]string, t.Rows())
 	for row := range values {
@@ -128,7 +130,7 @@ func (t *Table) valid(column int32) []bool { return t.bits(column, abi.Validity)
 
 func (t *Table) bits(column int32, part int32) []bool {
 	packed := make([]byte, (t.Rows()+7)/8)
-	columnRead(t.number, column, 0, t.input.Rows, part, packed)
+	t.host.ColumnRead(t.number, column, 0, t.input.Rows, part, packed)
 	bits := make([]bool, t.Rows())
 	for i := range bits {
 		bits[i] = packed[i/8]>>(i%8)&1 == 1
@@ -139,7 +141,7 @@ func (t *Table) bits(column int32, part int32) []bool {
 // readFixed reads a column of fixed width in its own layout.
 func readFixed[T int32 | int64 | float64](t *Table, column int32) []T {
 	values := make([]T, t.Rows())
-	columnRead(t.number, column, 0, t.input.Rows, abi.Values, bytesOf(values))
+	t.host.ColumnRead(t.number, column, 0, t.input.Rows, abi.Values, bytesOf(values))
 	return values
 }
 

@@ -1,0 +1,35 @@
+//go:build !wasip1
+
+package sdk
+
+import (
+	"thresher/plugins/abi"
+	"thresher/plugins/sdk/go/internal/host"
+)
+
+// Registered returns the plugin that was registered. It is there outside the
+// sandbox only: see package plugintest.
+func Registered() Plugin { return registered }
+
+// Perform runs a routine to its end on a host that is not the sandbox. Package
+// plugintest calls it.
+func (r Routine) Perform(h host.Host, c abi.Call) error {
+	call := newCall(h, c)
+	if r.run != nil {
+		result, err := r.run(call)
+		if err != nil {
+			return err
+		}
+		return call.finish(result)
+	}
+	stepper, err := r.start(call)
+	if err != nil {
+		return err
+	}
+	for {
+		if done, err := call.step(stepper); done || err != nil {
+			return err
+		}
+		call.flush() // the sandbox does so after some steps, never the same number
+	}
+}

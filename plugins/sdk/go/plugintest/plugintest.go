@@ -1,0 +1,171 @@
+// Package plugintest runs a plugin's routines in its own tests: as Go, on the
+// machine that tests, with tables made of text. There is no WebAssembly and no
+// server, so that `go test` is quick and a debugger works.
+//
+//	func TestItCounts(t *testing.T) {
+//		run := plugintest.Run(t, "count", plugintest.Job{
+//			Params: `{"column": "a"}`,
+//			Inputs: map[string]plugintest.Input{"data": plugintest.CSV("a,b\n1,x\n2,\n")},
+//		})
+//		require.NoError(t, run.Err)
+//		require.JSONEq(t, `{"rows": 2}`, string(run.Result))
+//	}
+//
+// Params get their defaults and are checked, tables are imported and checked, and
+// names are refused, as the server does it. What the sandbox alone does is not
+// tested: limits, pausing, and its virtual clock.
+package plugintest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"thresher/core/routine"
+	"thresher/core/schema"
+	"thresher/core/table"
+	"thresher/plugins/abi"
+	sdk "thresher/plugins/sdk/go"
+)
+
+// Job is what a routine is run with. The zero value is one without inputs, and
+// with the defaults of all params.
+type Job struct {
+	Params string           // a JSON object
+	Inputs map[string]Input // by the names that the routine declares
+	Seed   uint64
+}
+
+// Input is a table to read: see [CSV], [JSON] and [File].
+type Input struct {
+	format table.Format
+	text   string
+	path   string
+}
+
+// CSV is a table of text with a header line.
+func CSV(text string) Input { return Input{format: table.CSV, text: text} }
+
+// JSON is a table of an array of objects.
+func JSON(text string) Input { return Input{format: table.JSON, text: text} }
+
+// File is a table of a file: .csv, .json, .ndjson or .arrow.
+func File(path string) Input { return Input{path: path} }
+
+// Result is what a run came to.
+type Result struct {
+	Err       error           // of the routine, or why it was not called or broke the contract
+	Result    json.RawMessage // nil if there is none
+	Tables    map[string]*Table
+	Artifacts map[string]Artifact
+	Log       string
+	Progress  []float64 // every report
+}
+
+// Artifact is a file that a routine kept.
+type Artifact struct {
+	Media   string
+	Content []byte
+}
+
+// Run runs a routine of the registered plugin to its end. What the test itself got
+// wrong fails it; everything else is for the test to judge.
+func Run(t testing.TB, name string, j Job) *Result {
+	t.Helper()
+	i := slices.IndexFunc(sdk.Registered().Manifest().Routines, func(r routine.Routine) bool { return r.Name == name })
+	if i < 0 {
+		t.Fatalf("the plugin %q has no routine %q", sdk.Registered().Name, name)
+	}
+	h := &host{result: Result{Tables: map[string]*Table{}, Artifacts: map[string]Artifact{}}}
+	call, err := prepare(t, sdk.Registered().Manifest().Routines[i], j, h)
+	if err == nil {
+		err = perform(sdk.Registered().Routines[i], h, call)
+	}
+	h.result.Err = err
+	return &h.result
+}
+
+// perform ends at a call that breaks the contract, as a guest does.
+func perform(r sdk.Routine, h *host, c abi.Call) (err error) {
+	defer func() {
+		fault := recover()
+		if broken, ok := fault.(violation); ok {
+			err = broken
+		} else if fault != nil {
+			panic(fault)
+		}
+	}()
+	return r.Perform(h, c)
+}
+
+// prepare does what the server does before a routine is called.
+func prepare(t testing.TB, r routine.Routine, j Job, h *host) (abi.Call, error) {
+	t.Helper()
+	s, err := schema.Compile(r.Params)
+	if err != nil {
+		t.Fatalf("the schema of %s: %v", r.Name, err)
+	}
+	c := abi.Call{Seed: j.Seed}
+	if c.Params, err = s.Fill(json.RawMessage(j.Params)); err != nil {
+		return c, fmt.Errorf("params: %w", err)
+	}
+	for _, in := range r.Inputs {
+		given, ok := j.Inputs[in.Name]
+		if !ok && !in.Optional {
+			return c, fmt.Errorf("input %s is missing", in.Name)
+		}
+		if !ok {
+			continue
+		}
+		f := given.open(t)
+		described := abi.Input{Name: in.Name, Rows: f.Rows()}
+		var columns []routine.Column
+		for _, col := range f.Info().Columns {
+			described.Columns = append(described.Columns, abi.Column{Name: col.Name, Type: col.Type})
+			columns = append(columns, routine.Column{Name: col.Name, Type: col.Type})
+		}
+		if err := in.Check(columns, f.Rows()); err != nil {
+			return c, err
+		}
+		c.Inputs = append(c.Inputs, described)
+		h.inputs = append(h.inputs, f)
+	}
+	for name := range j.Inputs {
+		if !slices.ContainsFunc(r.Inputs, func(in routine.Input) bool { return in.Name == name }) {
+			return c, fmt.Errorf("%s has no input %s", r.Name, name)
+		}
+	}
+	return c, nil
+}
+
+// open imports the table.
+func (in Input) open(t testing.TB) *table.File {
+	t.Helper()
+	f, err := in.imported(t)
+	if err != nil {
+		t.Fatalf("input: %v", err)
+	}
+	t.Cleanup(func() { _ = f.Close() }) // only read
+	return f
+}
+
+func (in Input) imported(t testing.TB) (*table.File, error) {
+	if in.path != "" {
+		text, err := os.ReadFile(in.path)
+		if err != nil {
+			return nil, err
+		}
+		in.text = string(text)
+		if in.format, err = table.FormatOf(in.path, ""); err != nil {
+			return nil, err
+		}
+	}
+	sealed, err := table.Import(t.Context(), strings.NewReader(in.text), in.format, t.TempDir(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return table.Open(sealed.Path)
+}
