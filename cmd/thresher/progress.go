@@ -111,7 +111,7 @@ func (p *progress) at(fraction float64, message, line string) {
 // end takes the bar away.
 func (p *progress) end() {
 	if p.width != nil {
-		fmt.Fprint(p.out, "\r\x1b[K")
+		fmt.Fprintf(p.out, "\r\x1b[K")
 	}
 }
 
