@@ -59,12 +59,22 @@ func TestTheServersMemoryStaysBounded(t *testing.T) {
 	t.Logf("peak grew by %d MiB over %d MiB, for an upload of %d MiB", grown>>20, before>>20, upload>>20)
 }
 
-// lines reads as a CSV table of about so many bytes.
+// lines reads as a CSV table of about so many bytes: a header, and the same block of
+// rows again and again.
 type lines struct {
 	left int
-	row  int
 	rest []byte
 }
+
+var (
+	linesHeader = []byte("id,value,name\n")
+	linesBlock  = func() (block []byte) {
+		for row := range 1000 {
+			block = fmt.Appendf(block, "%d,%d.5,name-%d\n", 1_000_000+row, row, row)
+		}
+		return block
+	}()
+)
 
 func (l *lines) Read(p []byte) (n int, err error) {
 	for n < len(p) {
@@ -72,10 +82,11 @@ func (l *lines) Read(p []byte) (n int, err error) {
 			if l.left <= 0 {
 				return n, io.EOF
 			}
-			if l.rest = fmt.Appendf(nil, "%d,%d.5,name-%d\n", l.row, l.row, l.row%1000); l.row == 0 {
-				l.rest = []byte("id,value,name\n")
+			if l.rest == nil {
+				l.rest = linesHeader
+			} else {
+				l.rest = linesBlock
 			}
-			l.row++
 			l.left -= len(l.rest)
 		}
 		c := copy(p[n:], l.rest)

@@ -12,11 +12,6 @@ import (
 	"thresher/samples"
 )
 
-// The scripts run the program as users type it; so does the crash test.
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"thresher": main})
-}
-
 // pluginFolder builds the plugins that ship, and the hostile one, into a folder.
 func pluginFolder(t *testing.T) string {
 	t.Helper()
@@ -29,14 +24,18 @@ func pluginFolder(t *testing.T) string {
 	return dir
 }
 
+// The scripts run the program as users type it.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	exe, err := built()
+	require.NoError(t, err)
 	plugins := pluginFolder(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", filepath.Dir(exe)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("THRESHER_PLUGINS", plugins)
-			env.Setenv("XDG_CACHE_HOME", guesttest.CacheDir(t))
+			env.Setenv("XDG_CACHE_HOME", guesttest.CacheHome())
 			for _, name := range []string{"penguins.json", "agentfarm-simulation-steps.csv"} {
 				data, err := samples.Files.ReadFile(name)
 				if err != nil {

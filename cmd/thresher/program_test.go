@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -23,6 +25,7 @@ import (
 	"thresher/client"
 	"thresher/core"
 	"thresher/core/job"
+	"thresher/plugins/builtin/guesttest"
 )
 
 // program is the real program, serving in a process of its own.
@@ -34,7 +37,7 @@ type program struct {
 }
 
 // built builds the program as `make build` does: without the race detector, which
-// the scripts and the other packages' tests run under.
+// the other packages' tests run under.
 var built = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "thresher-program-")
 	if err != nil {
@@ -56,6 +59,10 @@ func startProgram(t *testing.T, data, plugins string, args ...string) *program {
 	t.Helper()
 	exe, err := built()
 	require.NoError(t, err)
+	// Its compiled plugins are those of all tests.
+	if err := os.Symlink(guesttest.CacheDir(t), filepath.Join(data, "cache")); !errors.Is(err, fs.ErrExist) {
+		require.NoError(t, err)
+	}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--plugins", plugins, "--slots", "4"}, args...)
 	p := &program{cmd: exec.Command(exe, args...)}
 	stderr, err := p.cmd.StderrPipe()

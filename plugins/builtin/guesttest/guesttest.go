@@ -38,16 +38,20 @@ func Builtins(t testing.TB) map[string][]byte {
 	return modules
 }
 
-// CacheDir is where tests keep compiled code from run to run: its entries are
-// named after the module's content and the compiler's version.
-func CacheDir(t testing.TB) string {
-	t.Helper()
+// CacheHome is where tests keep what a user's programs keep in XDG_CACHE_HOME, from
+// run to run.
+func CacheHome() string {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		base = os.TempDir()
 	}
 	return filepath.Join(base, "thresher-test")
 }
+
+// CacheDir is where tests keep compiled code from run to run: its entries are
+// named after the module's content and the compiler's version. It is also where a
+// program with CacheHome looks for it.
+func CacheDir(testing.TB) string { return filepath.Join(CacheHome(), "thresher") }
 
 func build(pkg string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "guest-")
@@ -60,6 +64,12 @@ func build(pkg string) ([]byte, error) {
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+	}
+	// Under the race detector compiling takes ten times as long: that is done here,
+	// by a program without it, and the tests find the code in the cache.
+	warm := exec.Command("go", "run", "thresher/plugins/builtin/guesttest/warm", CacheDir(nil), out)
+	if text, err := warm.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("compile %s: %w\n%s", pkg, err, text)
 	}
 	return os.ReadFile(out)
 }
