@@ -71,3 +71,32 @@ type Buffers struct {
 
 // BuffersSize is the size of Buffers in bytes.
 const BuffersSize = 24
+
+// Vector says where a kernel finds a column of numbers: 32 bytes, little endian, in
+// the guest's memory, at an address that is a multiple of 8.
+type Vector struct {
+	Input    int32  // the number of an input, whose column it is; InMemory: the guest's memory
+	Column   int32  // the number of the column; in memory: Floats or Ints
+	From     uint64 // the first row; in memory: the address of the values, a multiple of 8
+	Rows     uint64
+	Validity uint32 // in memory: the address of a bitmap as of part Validity, 0: no nulls
+	Reserved uint32 // 0
+}
+
+// VectorSize is the size of Vector in bytes.
+const VectorSize = 32
+
+// InMemory is the Input of a vector in the guest's memory.
+const InMemory int32 = -1
+
+// What a vector in memory is of: its Column.
+const (
+	Floats int32 = 0 // float64
+	Ints   int32 = 1 // int64
+)
+
+// What kernels return instead of a number of values.
+const (
+	Overflow   int64 = -2 // a sum of integers does not fit 64 bits
+	OutOfRange int64 = -3 // an argument, or a group's key, is outside of what it may be
+)

@@ -35,6 +35,7 @@ type call struct {
 	failed string // what the guest said before it returned Failed
 
 	starting bool // the module's initialisers run
+	elements int  // that kernels have passed over and not yet paid for
 }
 
 type callKey struct{}

@@ -8,7 +8,13 @@ import (
 
 	"thresher/plugins/abi"
 	"thresher/plugins/sdk/go/internal/host"
+	"thresher/plugins/sdk/go/vector"
 )
+
+// columnVector names a column: the host reads it where it is.
+func columnVector[T vector.Element](t *Table, column int32) vector.Vector[T] {
+	return vector.Column[T](t.number, column, t.Rows())
+}
 
 //go:wasmimport thresher call_info
 func hostCallInfo(p unsafe.Pointer, n uint32) uint32

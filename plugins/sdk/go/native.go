@@ -5,7 +5,15 @@ package sdk
 import (
 	"thresher/plugins/abi"
 	"thresher/plugins/sdk/go/internal/host"
+	"thresher/plugins/sdk/go/vector"
 )
+
+// columnVector reads a column: outside of the sandbox there is none who would.
+func columnVector[T vector.Element](t *Table, column int32) vector.Vector[T] {
+	validity := make([]byte, (t.Rows()+7)/8)
+	t.host.ColumnRead(t.number, column, 0, t.input.Rows, abi.Validity, validity)
+	return vector.WithNulls(readFixed[T](t, column), validity)
+}
 
 // Registered returns the plugin that was registered. It is there outside the
 // sandbox only: see package plugintest.

@@ -6,9 +6,11 @@ import (
 
 	"thresher/plugins/abi"
 	"thresher/plugins/sdk/go/internal/host"
+	"thresher/plugins/sdk/go/vector"
 )
 
-// Table is an input table. Columns are read whole, into the plugin's memory.
+// Table is an input table. Columns are read whole, into the plugin's memory; Vector
+// leaves them where they are.
 type Table struct {
 	host   host.Host
 	number int32
@@ -61,6 +63,23 @@ func (t *Table) Float64(name string) (values []float64, valid []bool, err error)
 		return values, t.valid(i), nil
 	}
 	return nil, nil, fmt.Errorf("column %q is %s, want a number", name, c.Type)
+}
+
+// Vector returns a column of numbers for the functions of package vector, which
+// read it where it is: it is not copied into the plugin's memory. Timestamps are
+// integers, in microseconds since 1970.
+func (t *Table) Vector(name string) (vector.Numbers, error) {
+	i, c, err := t.column(name)
+	if err != nil {
+		return nil, err
+	}
+	switch c.Type {
+	case "float64":
+		return columnVector[float64](t, i), nil
+	case "int64", "timestamp":
+		return columnVector[int64](t, i), nil
+	}
+	return nil, fmt.Errorf("column %q is %s, want a number", name, c.Type)
 }
 
 func widen(ints []int64) []float64 {
