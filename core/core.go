@@ -41,6 +41,7 @@ type Config struct {
 	Reserve int64
 	// Recovering is called while Open reads what is in Dir. May be nil.
 	Recovering func(store string, read, of uint64)
+	Faults     Faults // planted by tests
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -110,6 +111,7 @@ func Open(ctx context.Context, cfg Config, plugins Plugins) (*Engine, error) {
 	}
 	l, err := ledger.Open(ctx, ledger.Config{
 		Dir: cfg.Dir, Sync: cfg.Sync, Log: cfg.Log, Reserve: cfg.Reserve, Progress: cfg.Recovering,
+		Faults: cfg.Faults.Ledger,
 	})
 	if err != nil {
 		return nil, err
@@ -180,7 +182,13 @@ func (e *Engine) closed() error {
 // actions carries out what the dispatcher decides.
 type actions struct{ e *Engine }
 
-func (a actions) Grant(id string) { a.e.pool.Grant(id) }
+func (a actions) Grant(id string) {
+	if wrong := a.e.cfg.Faults.Grant; wrong != nil {
+		wrong(id, a.e.pool.Grant)
+		return
+	}
+	a.e.pool.Grant(id)
+}
 
 func (a actions) End(ctx context.Context, id string, how dispatch.Ending) error {
 	err := a.e.endJob(ctx, id, how)

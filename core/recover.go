@@ -114,6 +114,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("take back leases: %w", err)
 	}
+	if err := e.recoverWrongly(ctx); err != nil {
+		return err
+	}
 	for _, p := range []job.Phase{job.Pending, job.Paused} {
 		err = e.each(ctx, "phase="+string(p), func(_ string, r job.Record) error {
 			e.dispatch.Observe(r, false)

@@ -12,6 +12,15 @@ import (
 	"thresher/samples"
 )
 
+// The tests' own program is also a server with a fault in it: see startBroken.
+func TestMain(m *testing.M) {
+	if fault := os.Getenv(brokenEnv + "FAULT"); fault != "" {
+		serveBroken(fault)
+		return
+	}
+	os.Exit(m.Run())
+}
+
 // pluginFolder builds the plugins that ship, and the hostile one, into a folder.
 func pluginFolder(t *testing.T) string {
 	t.Helper()

@@ -64,7 +64,13 @@ func startProgram(t *testing.T, data, plugins string, args ...string) *program {
 		require.NoError(t, err)
 	}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--plugins", plugins, "--slots", "4"}, args...)
-	p := &program{cmd: exec.Command(exe, args...)}
+	return startServing(t, exec.Command(exe, args...))
+}
+
+// startServing starts a server and returns once it serves.
+func startServing(t *testing.T, cmd *exec.Cmd) *program {
+	t.Helper()
+	p := &program{cmd: cmd}
 	stderr, err := p.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
@@ -96,6 +102,12 @@ func startProgram(t *testing.T, data, plugins string, args ...string) *program {
 	})
 	p.said = func() string { rest.Wait(); return all.String() }
 	return p
+}
+
+// kill ends the program as a power cut of its process would, and waits for it.
+func (p *program) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended
+	_ = p.cmd.Wait()
 }
 
 func TestTheProgramServesAndDrains(t *testing.T) {

@@ -139,10 +139,11 @@ func (s *Store[T]) take(round []*write[T]) []*write[T] {
 				current = it.revision
 			}
 		})
-		if current != w.expected {
+		if !s.ledger.faults.fits(current, w.expected) {
 			w.decide(0, ErrConflict)
 			continue
 		}
+		w.expected = current
 		kept = append(kept, w)
 	}
 	return kept
@@ -199,7 +200,7 @@ func (s *Store[T]) publishBatch(round []*write[T]) bool {
 			continue
 		}
 		m.Header.Set("Nats-Batch-Commit", "1")
-		last, err := s.request(m)
+		last, err := s.send(m, len(round))
 		if err != nil {
 			for _, w := range round {
 				w.unclear = errors.Is(err, errNoAnswer)
@@ -217,7 +218,7 @@ func (s *Store[T]) publishBatch(round []*write[T]) bool {
 func (s *Store[T]) publishAlone(w *write[T]) {
 	last := w.expected
 	for {
-		revision, err := s.request(s.message(w, last))
+		revision, err := s.send(s.message(w, last), 1)
 		switch {
 		case err == nil:
 			s.committed(w, revision)
@@ -282,6 +283,14 @@ const (
 	codeNoResources               = 10023
 	codeStorageExceeded           = 10047
 )
+
+// send publishes the message that commits so many records.
+func (s *Store[T]) send(m *nats.Msg, records int) (uint64, error) {
+	if wrong := s.ledger.faults.Send; wrong != nil {
+		return wrong(s.Revision()+uint64(records), func() (uint64, error) { return s.request(m) })
+	}
+	return s.request(m)
+}
 
 // request publishes a message and returns the sequence it got.
 func (s *Store[T]) request(m *nats.Msg) (uint64, error) {

@@ -67,6 +67,7 @@ type Config struct {
 	// Progress is called while a store is read, with how much of it has been. May
 	// be nil.
 	Progress func(store string, read, of uint64)
+	Faults   Faults // planted by tests
 }
 
 // Ledger is an open data folder.
@@ -78,6 +79,7 @@ type Ledger struct {
 	js     jetstream.JetStream
 	blobs  *Blobs
 	room   room
+	faults Faults
 
 	progress func(store string, read, of uint64)
 
@@ -118,7 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	}
 	l := &Ledger{
 		log: cfg.Log, unlock: unlock, quit: make(chan struct{}),
-		room: room{cfg.Dir, cfg.Reserve}, progress: cfg.Progress,
+		room: room{cfg.Dir, cfg.Reserve}, progress: cfg.Progress, faults: cfg.Faults,
 	}
 	l.able, l.disable = context.WithCancelCause(context.Background())
 	if err := l.open(ctx, cfg); err != nil {

@@ -140,7 +140,7 @@ func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
 	if err != nil {
 		return Entry[T]{}, err
 	}
-	return found.Entry(), nil
+	return read(s.ledger.faults, found).Entry(), nil
 }
 
 func (s *Store[T]) look(ctx context.Context, key string) (found Found[T], err error) {
@@ -212,6 +212,9 @@ func (s *Store[T]) Find(ctx context.Context, q Query) (page []Found[T], next str
 	if len(page) > q.Limit {
 		page = page[:q.Limit]
 		next = page[q.Limit-1].Key
+	}
+	for i, f := range page {
+		page[i] = read(s.ledger.faults, f)
 	}
 	return page, next, err
 }

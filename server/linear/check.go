@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"thresher/core/job"
 )
 
 // decide is how long the search for an order of one job's history may take.
@@ -20,6 +22,7 @@ func (h *History) Check() error {
 	var r recorded
 	h.recorded.Must(func(now *recorded) { r = now.clone() })
 	r.findCuts()
+	r.countRunning(r.most(h.Slots))
 	if len(r.wrong) > 0 {
 		return fmt.Errorf("wrong answers: %s", strings.Join(r.wrong, "\n"))
 	}
@@ -65,6 +68,21 @@ func (r *recorded) findCuts() {
 			r.cuts = slices.Delete(r.cuts, i, i+1)
 			r.born[j.ID] = c.call
 			r.add(c.client, asked{key: j.ID, what: "submit"}, told{cut: true}, c.call, math.MaxInt64)
+		}
+	}
+}
+
+// countRunning holds each list, which shows one moment, against the limits.
+func (r *recorded) countRunning(most int) {
+	for _, l := range r.lists {
+		running := 0
+		for _, j := range l.jobs {
+			if j.Phase == job.Running {
+				running++
+			}
+		}
+		if running > most {
+			r.wrong = append(r.wrong, fmt.Sprintf("%d jobs run at once: %d may", running, most))
 		}
 	}
 }

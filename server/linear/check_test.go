@@ -78,6 +78,7 @@ func TestTheCheckFindsWhatIsWrong(t *testing.T) {
 		"a list leaves a job out":                {submit, get(job.Completed, job.WantRun), lists("")},
 		"a list by phase leaves a job out":       {submit, get(job.Completed, job.WantRun), lists(job.Completed)},
 		"a list shows what was deleted":          {submit, get(job.Completed, job.WantRun), ask("delete", 204, "", ""), lists("", running)},
+		"more run than may":                      {submit, lists(job.Running, running, running, running, running)},
 		"a list shows nobody's job":              {lists("", running)},
 		"a running job is retried":               {submit, ask("pause", 200, job.Paused, job.WantPause), ask("retry", 202, "", "")},
 		"a job that has ended is not retried":    {submit, get(job.Completed, job.WantRun), ask("retry", 409, job.Running, "")},

@@ -26,7 +26,8 @@ import (
 // History is what clients asked and were told. Its methods may be called
 // concurrently.
 type History struct {
-	Slots int // of the server, before anyone sets them
+	Slots     int  // of the server, before anyone sets them
+	SlotsStay bool // nobody sets them: then no more may ever run
 
 	start    time.Time
 	recorded *guard.Value[recorded]
@@ -43,6 +44,17 @@ type recorded struct {
 	cuts  []cut            // submits and retries whose answer, and so whose job, is not known
 	downs []down
 	wrong []string // answers that are wrong whatever was asked
+}
+
+// most is the most jobs that may run at once, whatever the limits were set to and
+// when: jobs that run are let run where the limits shrink.
+func (r *recorded) most(slots int) int {
+	for _, op := range r.ops {
+		if in := op.Input.(asked); in.what == "set" {
+			slots = max(slots, in.n)
+		}
+	}
+	return slots
 }
 
 // list is the answer to a list: a part of all jobs, at one moment.
@@ -123,6 +135,16 @@ func (h *History) Client(ctx context.Context, url string, number, times int) boo
 	return true
 }
 
+// LookAtAll asks after every job that is known, and for a list.
+func (h *History) LookAtAll(ctx context.Context, url string) {
+	c := &caller{h, url, -1}
+	for _, id := range h.Jobs() {
+		c.job(ctx, asked{key: id, what: "get"}, "GET", id)
+	}
+	c.limits(ctx, asked{key: limitsKey, what: "get"}, "GET", nil)
+	c.list(ctx, "", 1000)
+}
+
 // recent picks one of the newest jobs, so that clients meet on them.
 func (h *History) recent() (id string) {
 	h.recorded.Must(func(r *recorded) {
@@ -139,13 +161,13 @@ func (h *History) any(ctx context.Context, c *caller) (answered bool) {
 	switch dice := rand.N(100); {
 	case id == "" || dice < 8:
 		return c.submit(ctx)
-	case dice < 10:
+	case dice < 10 && !h.SlotsStay:
 		n := 1 + rand.N(6)
 		return c.limits(ctx, asked{key: limitsKey, what: "set", n: n}, "PATCH", map[string]int{"slots": n})
 	case dice < 13:
 		return c.limits(ctx, asked{key: limitsKey, what: "get"}, "GET", nil)
 	case dice < 20:
-		return c.list(ctx, []job.Phase{"", "", job.Pending, job.Running, job.Paused, job.Stopped}[rand.N(6)])
+		return c.list(ctx, []job.Phase{"", "", job.Pending, job.Running, job.Paused, job.Stopped}[rand.N(6)], 20)
 	case dice < 24:
 		return c.retry(ctx, id)
 	case dice < 52:
@@ -279,12 +301,12 @@ func (r *recorded) submitted(client int, id string, status int, call, ret int64)
 	r.born[id] = call
 }
 
-func (c *caller) list(ctx context.Context, phase job.Phase) bool {
+func (c *caller) list(ctx context.Context, phase job.Phase, most int) bool {
 	var page struct {
 		Jobs []listed
 		Next string
 	}
-	path := jobsPath + "?limit=20"
+	path := fmt.Sprintf("%s?limit=%d", jobsPath, most)
 	if phase != "" {
 		path += "&phase=" + string(phase)
 	}
