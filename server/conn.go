@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -28,6 +29,7 @@ type conn struct {
 	net.Conn
 	ownDeadline atomic.Bool // a handler has set one for its writes
 	hungUp      atomic.Bool // the client has sent its last byte
+	late        atomic.Bool // the client has not read in time
 }
 
 func (c *conn) SetWriteDeadline(t time.Time) error {
@@ -41,7 +43,23 @@ func (c *conn) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.late.Store(true)
+	}
+	return n, err
+}
+
+// Late reports whether a write came to nothing because the client did not read.
+func (c *conn) Late() bool { return c.late.Load() }
+
+// SetWriteBuffer bounds what the kernel keeps of an answer that the client does not
+// read.
+func (c *conn) SetWriteBuffer(bytes int) error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		return tcp.SetWriteBuffer(bytes)
+	}
+	return nil
 }
 
 func (c *conn) Read(p []byte) (int, error) {

@@ -98,7 +98,7 @@ func observe(m *metrics, log *slog.Logger) fiber.Handler {
 
 // mountHealth adds what operators and their machines ask.
 func mountHealth(app *fiber.App, engine *core.Engine, m *metrics) {
-	app.Get("/healthz", func(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) })
+	app.Get("/healthz", alive)
 	app.Get("/readyz", func(c *fiber.Ctx) error {
 		r := engine.Ready()
 		if !r.Ready {

@@ -5,15 +5,18 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 	"github.com/gofiber/fiber/v2/middleware/requestid"
+	"github.com/valyala/fasthttp"
 
 	"thresher/core"
 	"thresher/server/api"
@@ -26,65 +29,98 @@ import (
 
 // Config says how a server works. The zero value works.
 type Config struct {
-	Version   string       // of the program
-	MaxUpload int64        // bytes of a dataset's upload; default 4 GiB
-	Log       *slog.Logger // default slog.Default()
+	Version   string // of the program
+	MaxUpload int64  // bytes of a dataset's upload; default 4 GiB
+	// HeadTime is for a request's head and a JSON body; default 30 s. An upload
+	// extends it while it comes.
+	HeadTime time.Duration
+	Log      *slog.Logger // default slog.Default()
 }
 
 // Server answers HTTP requests.
 type Server struct {
-	app *fiber.App
-	log *slog.Logger
+	cfg     Config
+	front   *fiber.App                              // listens, and answers while there is no engine
+	behind  atomic.Pointer[fasthttp.RequestHandler] // answers once there is one
+	reading atomic.Pointer[reading]                 // what the engine has read of its folder
 }
 
 const (
-	headerTime = 30 * time.Second // for a request's head and a JSON body; an upload extends it
-	idleTime   = time.Minute      // between two requests on a connection
-	headerSize = 16 << 10         // bytes
-	bodySize   = 1 << 20          // bytes read before a handler runs; the rest streams
+	idleTime   = time.Minute // between two requests on a connection
+	headerSize = 16 << 10    // bytes
+	bodySize   = 1 << 20     // bytes read before a handler runs; the rest streams
+	mostConns  = 16384       // connections at once; one more is refused
 )
 
 // New returns a server of the engine.
 func New(cfg Config, engine *core.Engine) *Server {
+	s := Starting(cfg)
+	s.Open(engine)
+	return s
+}
+
+// Starting returns a server that can listen already, and says how far the engine's
+// recovery is until it is opened.
+func Starting(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	if cfg.MaxUpload == 0 {
-		cfg.MaxUpload = 4 << 30
+	cfg.MaxUpload = cmp.Or(cfg.MaxUpload, 4<<30)
+	cfg.HeadTime = cmp.Or(cfg.HeadTime, 30*time.Second)
+	s := &Server{cfg: cfg, front: newApp(cfg)}
+	s.mountStarting()
+	starting := s.front.Handler()
+	s.front.Server().Handler = func(c *fasthttp.RequestCtx) {
+		if behind := s.behind.Load(); behind != nil {
+			(*behind)(c)
+			return
+		}
+		starting(c)
 	}
-	app := fiber.New(fiber.Config{
+	return s
+}
+
+// Open lets the engine answer from now on.
+func (s *Server) Open(engine *core.Engine) {
+	app := newApp(s.cfg)
+	metrics := newMetrics(engine)
+	app.Use(answerHead)
+	app.Use(requestid.New(), observe(metrics, s.cfg.Log), recover.New(), content.Finish, guardDoor, securityHeaders)
+	mountHealth(app, engine, metrics)
+	v1 := app.Group(api.Prefix)
+	live.Mount(v1, engine, s.cfg.Log)
+	content.Mount(v1, engine, s.cfg.MaxUpload, s.cfg.Log)
+	compat.Mount(app.Group("/api"), engine)
+	api.Mount(app, engine, s.cfg.Version, s.cfg.Log)
+	ui.Mount(app)
+	handler := app.Handler()
+	s.behind.Store(&handler)
+}
+
+func newApp(cfg Config) *fiber.App {
+	return fiber.New(fiber.Config{
 		AppName:               "Thresher",
 		DisableStartupMessage: true,
 		Immutable:             true, // strings of a request outlive it
 		StreamRequestBody:     true,
 		BodyLimit:             bodySize,
-		ReadTimeout:           headerTime,
+		ReadTimeout:           cfg.HeadTime,
 		IdleTimeout:           idleTime,
+		Concurrency:           mostConns,
 		ReadBufferSize:        headerSize,
 		ErrorHandler:          problem.Handler(cfg.Log),
 	})
-	metrics := newMetrics(engine)
-	app.Use(answerHead)
-	app.Use(requestid.New(), observe(metrics, cfg.Log), recover.New(), content.Finish, guardDoor, securityHeaders)
-	mountHealth(app, engine, metrics)
-	v1 := app.Group(api.Prefix)
-	live.Mount(v1, engine)
-	content.Mount(v1, engine, cfg.MaxUpload, cfg.Log)
-	compat.Mount(app.Group("/api"), engine)
-	api.Mount(app, engine, cfg.Version, cfg.Log)
-	ui.Mount(app)
-	return &Server{app: app, log: cfg.Log}
 }
 
 // Serve answers requests on a listener until Shutdown.
-func (s *Server) Serve(l net.Listener) error { return s.app.Listener(patientListener{l}) }
+func (s *Server) Serve(l net.Listener) error { return s.front.Listener(patientListener{l}) }
 
 // Shutdown stops listening, and waits for requests under way until ctx ends. Close
 // the engine first: that ends the streams.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.app.ShutdownWithContext(ctx)
+	err := s.front.ShutdownWithContext(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("requests cut off at shutdown")
+		s.cfg.Log.Warn("requests cut off at shutdown")
 		return nil
 	}
 	return err

@@ -25,7 +25,7 @@ type serveFlags struct {
 	Slots    int           `help:"Jobs that run at once; 0: as many as cores." default:"0"`
 	QueueCap int           `help:"Jobs that may wait; 0: 10000." default:"0"`
 	Plugins  string        `help:"Folder with more plugins (*.wasm) to load." type:"path"`
-	Drain    time.Duration `help:"How long running jobs may take to end at shutdown; the rest run again at the next start." default:"10s"`
+	Drain    time.Duration `help:"How long shutdown may take: running jobs have most of it to end; the rest run again at the next start." default:"10s"`
 	LogLevel slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
 
@@ -53,16 +53,20 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	if err != nil {
 		return err
 	}
+	if err := sayHowFast(f, log); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	srv := server.Starting(server.Config{Version: version, Log: log})
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
 	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
-		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log,
+		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log, Recovering: srv.Recovering,
 		Limits: core.Limits{Slots: f.Slots, QueueCap: f.QueueCap},
 	}, filepath.Join(f.Data, "cache"), f.Plugins)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, srv.Shutdown(ctx))
 	}
-	srv := server.New(server.Config{Version: version, Log: log}, e)
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
+	srv.Open(e)
 	url := "http://" + listener.Addr().String()
 	say("Thresher %s serves %s, data in %s", version, url, f.Data)
 
@@ -76,17 +80,31 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 		}
 	}
 	say("Shutting down: waiting for running jobs")
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.Drain)
+	return errors.Join(readyErr, shutDown(f.Drain, srv, closeEngine, served))
+}
+
+// lastWords is what is kept at the end of the drain time for streams to say goodbye
+// and for requests under way to be answered; and the least that they get.
+const (
+	lastWords      = time.Second
+	leastLastWords = 250 * time.Millisecond
+)
+
+// shutDown ends everything within the drain time: jobs first, then streams, which
+// the engine ends, then connections. What does not end by itself is cut off.
+func shutDown(drain time.Duration, s *server.Server, closeEngine func(context.Context) error, served <-chan error) error {
+	began := time.Now()
+	jobs, cancel := context.WithTimeout(context.Background(), drain-min(drain/5, lastWords))
 	defer cancel()
-	closeErr := closeEngine(drain)
-	end, cancelEnd := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	closeErr := closeEngine(jobs)
+	end, cancelEnd := context.WithTimeout(context.Background(), max(drain-time.Since(began), leastLastWords))
 	defer cancelEnd()
-	shutdownErr := srv.Shutdown(end)
+	shutdownErr := s.Shutdown(end)
 	select {
 	case err := <-served:
-		return errors.Join(readyErr, closeErr, shutdownErr, err)
-	case <-end.Done(): // connections that idle are cut off by the process's end
-		return errors.Join(readyErr, closeErr, shutdownErr)
+		return errors.Join(closeErr, shutdownErr, err)
+	case <-end.Done():
+		return errors.Join(closeErr, shutdownErr)
 	}
 }
 
@@ -99,6 +117,26 @@ func logTo(w io.Writer, level slog.Level, asJSON bool) (log *slog.Logger, say fu
 		return log, func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) }
 	}
 	return slog.New(slog.NewTextHandler(w, options)), func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+}
+
+// slowSync is from where on a disk makes every acknowledged write wait noticeably.
+const slowSync = 20 * time.Millisecond
+
+// sayHowFast logs how long the data folder's disk takes to sync, which every
+// acknowledged write waits for.
+func sayHowFast(f serveFlags, log *slog.Logger) error {
+	if ledger.Sync(f.Sync) != ledger.SyncAlways {
+		return nil
+	}
+	took, err := ledger.MeasureSync(f.Data)
+	if err != nil {
+		return err
+	}
+	log.Info("disk", "sync_p50", took.P50, "sync_p99", took.P99, "writes", took.Writes)
+	if took.P99 > slowSync {
+		log.Warn("the disk is slow to sync: every acknowledged write waits for it", "sync_p99", took.P99)
+	}
+	return nil
 }
 
 func listen(address string) (net.Listener, error) {

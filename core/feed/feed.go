@@ -10,6 +10,7 @@ package feed
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"thresher/core/guard"
 )
@@ -38,8 +39,9 @@ type Event struct {
 }
 
 const (
-	ringSize   = 8192 // committed changes kept for subscribers that come back
-	bufferSize = 256  // events a subscriber may be behind
+	ringSize   = 8192    // committed changes kept for subscribers that come back
+	ringBytes  = 8 << 20 // likewise: a job's params can be large
+	bufferSize = 256     // events a subscriber may be behind
 )
 
 // Hub fans events out. Its methods may be called concurrently.
@@ -48,9 +50,10 @@ type Hub struct {
 }
 
 type hub struct {
-	ring    []Event // the newest committed changes, oldest first from next
-	next    int     // where the next one goes, once the ring is full
-	floor   uint64  // every committed change after this revision is in the ring
+	ring    []Event // the newest committed changes, oldest first, from first on
+	first   int
+	bytes   int    // of their data
+	floor   uint64 // every committed change after this revision is in the ring
 	subs    map[string]map[*Subscription]struct{}
 	count   int
 	dropped uint64
@@ -83,6 +86,17 @@ func (s *Subscription) Err() error { return s.err }
 // Close ends the subscription. It may be called more than once.
 func (s *Subscription) Close() {
 	s.hub.state.Must(func(h *hub) { h.end(s, nil) })
+}
+
+// Drop ends the subscription of one that was found to be slow: it takes events, and
+// does nothing with them.
+func (s *Subscription) Drop() {
+	s.hub.state.Must(func(h *hub) {
+		if _, live := h.subs[s.job][s]; live {
+			h.dropped++
+			h.end(s, ErrSlow)
+		}
+	})
 }
 
 // Subscribe returns the events of one job, or of all jobs if job is empty. If
@@ -183,15 +197,20 @@ func (h *hub) deliver(to map[*Subscription]struct{}, e Event) {
 	}
 }
 
-// keep puts a committed change in the ring.
+// keep puts a committed change in the ring, and lets go of the oldest.
 func (h *hub) keep(e Event) {
-	if len(h.ring) < ringSize {
-		h.ring = append(h.ring, e)
-		return
+	h.ring = append(h.ring, e)
+	h.bytes += len(e.Data)
+	for len(h.ring)-h.first > ringSize || h.bytes > ringBytes {
+		h.floor = h.ring[h.first].ID
+		h.bytes -= len(h.ring[h.first].Data)
+		h.ring[h.first] = Event{}
+		h.first++
 	}
-	h.floor = h.ring[h.next].ID
-	h.ring[h.next] = e
-	h.next = (h.next + 1) % ringSize
+	if h.first > ringSize { // as much is free as is used: move it to the front
+		h.ring = slices.Delete(h.ring, 0, h.first)
+		h.first = 0
+	}
 }
 
 // replay sends s what it missed after a revision. More than its buffer holds is
@@ -209,8 +228,7 @@ func (h *hub) replay(s *Subscription, after uint64) {
 
 func (h *hub) missed(job string, after uint64) []Event {
 	var missed []Event
-	for i := range h.ring {
-		e := h.ring[(h.next+i)%len(h.ring)]
+	for _, e := range h.ring[h.first:] {
 		if e.ID > after && (job == "" || e.Job == job) {
 			missed = append(missed, e)
 		}
@@ -219,8 +237,8 @@ func (h *hub) missed(job string, after uint64) []Event {
 }
 
 func (h *hub) newest() uint64 {
-	if len(h.ring) == 0 {
+	if h.first == len(h.ring) {
 		return h.floor
 	}
-	return h.ring[(h.next+len(h.ring)-1)%len(h.ring)].ID
+	return h.ring[len(h.ring)-1].ID
 }

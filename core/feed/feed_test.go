@@ -87,6 +87,18 @@ func TestComingBackTooLateIsToldToReset(t *testing.T) {
 	}
 }
 
+func TestWhatIsKeptForThoseWhoComeBackIsBoundedInBytes(t *testing.T) {
+	h := New(0)
+	large := json.RawMessage(make([]byte, ringBytes/10))
+	for id := uint64(1); id <= 25; id++ {
+		h.Publish(Event{ID: id, Type: TypeJob, Job: "A", Data: large})
+	}
+	assert.Equal(t, []uint64{21, 22, 23, 24, 25}, ids(h.Subscribe(20, "")))
+	assert.Equal(t, TypeReset, (<-h.Subscribe(10, "").Events()).Type)
+	h.Publish(Event{ID: 26, Type: TypeJob, Job: "A", Data: make([]byte, 2*ringBytes)})
+	assert.EqualValues(t, 26, (<-h.Subscribe(25, "").Events()).ID, "more than fits at all: whoever comes back reads anew")
+}
+
 func TestClosingEndsEveryone(t *testing.T) {
 	h := New(0)
 	s := h.Subscribe(0, "")

@@ -8,60 +8,84 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
 	"thresher/core/feed"
+	"thresher/server/problem"
 )
 
 const (
 	heartbeat = 5 * time.Second  // between comments on a quiet stream: how soon a gone client is noticed
 	patience  = 10 * time.Second // for one write
 	retry     = time.Second      // after which a client should come back
+
+	mostStreams = 4096     // open at once; one more is refused
+	kernelBytes = 32 << 10 // that the kernel may keep of a stream that is not read
 )
 
+// streams are those that are open.
+type streams struct {
+	engine *core.Engine
+	log    *slog.Logger
+	open   atomic.Int64
+}
+
 // Mount adds the routes.
-func Mount(r fiber.Router, engine *core.Engine) {
-	r.Get("/events", func(c *fiber.Ctx) error { return follow(c, engine, "") })
+func Mount(r fiber.Router, engine *core.Engine, log *slog.Logger) {
+	s := &streams{engine: engine, log: log}
+	r.Get("/events", func(c *fiber.Ctx) error { return s.follow(c, "") })
 	r.Get("/jobs/:id/events", func(c *fiber.Ctx) error {
 		id := c.Params("id")
 		if _, err := engine.Job(c.Context(), id); err != nil {
 			return err
 		}
-		return follow(c, engine, id)
+		return s.follow(c, id)
 	})
 }
 
 // follow streams the events of one job, or of all.
-func follow(c *fiber.Ctx, engine *core.Engine, id string) error {
+func (all *streams) follow(c *fiber.Ctx, id string) error {
 	after, err := lastEventID(c)
 	if err != nil {
 		return err
 	}
-	sub, err := engine.Subscribe(c.Context(), after, id)
+	if all.open.Add(1) > mostStreams {
+		all.open.Add(-1)
+		return problem.Busy("too_many_streams", retry, "%d streams are open, which is the limit", mostStreams)
+	}
+	sub, err := all.engine.Subscribe(c.Context(), after, id)
 	if err != nil {
+		all.open.Add(-1)
 		return err
 	}
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set("X-Accel-Buffering", "no") // proxies must not collect
 	if c.Context().IsHead() {
-		sub.Close()
+		all.end(sub)
 		return nil
 	}
 	// What the stream needs is captured here: the request is gone when it runs.
-	s := stream{conn: c.Context().Conn(), sub: sub}
+	s := stream{all: all, conn: c.Context().Conn(), sub: sub}
 	if after == 0 && id != "" {
-		if j, err := engine.Job(c.Context(), id); err == nil {
+		if j, err := all.engine.Job(c.Context(), id); err == nil {
 			s.first = &feed.Event{ID: j.Revision, Type: feed.TypeJob, Job: id, Data: withoutResult(j)}
 		}
 	}
 	c.Context().SetBodyStreamWriter(s.run)
 	return nil
+}
+
+func (all *streams) end(sub *feed.Subscription) {
+	sub.Close()
+	all.open.Add(-1)
 }
 
 func withoutResult(j core.Job) json.RawMessage {
@@ -91,13 +115,17 @@ func lastEventID(c *fiber.Ctx) (uint64, error) {
 
 // stream is one client's stream.
 type stream struct {
+	all   *streams
 	conn  net.Conn
 	sub   *feed.Subscription
 	first *feed.Event
 }
 
 func (s stream) run(w *bufio.Writer) {
-	defer s.sub.Close()
+	defer s.all.end(s.sub)
+	if c, ok := s.conn.(interface{ SetWriteBuffer(int) error }); ok {
+		_ = c.SetWriteBuffer(kernelBytes) // a bound, not a need
+	}
 	defer func() { _ = s.conn.SetWriteDeadline(time.Time{}) }() // the connection may live on
 	fmt.Fprintf(w, "retry: %d\n\n", retry.Milliseconds())
 	if s.first != nil {
@@ -130,6 +158,8 @@ func (s stream) goodbye(w *bufio.Writer) {
 	why := "dropped"
 	if errors.Is(s.sub.Err(), feed.ErrClosed) {
 		why = "shutdown"
+	} else {
+		s.all.log.Info("event stream dropped", "client", s.conn.RemoteAddr(), "reason", s.sub.Err())
 	}
 	data, _ := json.Marshal(map[string]string{"reason": s.sub.Err().Error()}) // a string encodes
 	fmt.Fprintf(w, "event: %s\ndata: %s\n\n", why, data)
@@ -137,12 +167,15 @@ func (s stream) goodbye(w *bufio.Writer) {
 }
 
 // flush sends what was written. fasthttp does not tell of a client that left: the
-// failed write does.
+// failed write does. The error is of a pipe to what writes to the connection; that
+// knows whether the client was too slow.
 func (s stream) flush(w *bufio.Writer) error {
-	if err := s.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return err
+	err := errors.Join(s.conn.SetWriteDeadline(time.Now().Add(patience)), w.Flush())
+	if c, ok := s.conn.(interface{ Late() bool }); err != nil && ok && c.Late() {
+		s.sub.Drop()
+		s.all.log.Info("event stream dropped", "client", s.conn.RemoteAddr(), "reason", "it read nothing for "+patience.String())
 	}
-	return w.Flush()
+	return err
 }
 
 func write(w *bufio.Writer, e feed.Event) {

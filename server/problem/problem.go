@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
@@ -60,27 +61,29 @@ var kinds = map[string]struct {
 	status int
 	title  string
 }{
-	"invalid":         {http.StatusUnprocessableEntity, "The request is not valid"},
-	"invalid_params":  {http.StatusUnprocessableEntity, "The params do not fit the routine"},
-	"bad_table":       {http.StatusUnprocessableEntity, "The table could not be read"},
-	"bad_request":     {http.StatusBadRequest, "The request could not be read"},
-	"not_found":       {http.StatusNotFound, "There is no such thing"},
-	"method":          {http.StatusMethodNotAllowed, "The method is not allowed here"},
-	"illegal_move":    {http.StatusConflict, "The job's phase does not allow this"},
-	"conflict":        {http.StatusConflict, "It was changed meanwhile"},
-	"key_reused":      {http.StatusConflict, "The idempotency key stands for another request"},
-	"in_use":          {http.StatusConflict, "Something still needs it"},
-	"too_large":       {http.StatusRequestEntityTooLarge, "The body is too large"},
-	"media_type":      {http.StatusUnsupportedMediaType, "The media type is not known"},
-	"not_acceptable":  {http.StatusNotAcceptable, "It cannot be had in that media type"},
-	"bad_range":       {http.StatusRequestedRangeNotSatisfiable, "There is no such range"},
-	"queue_full":      {http.StatusTooManyRequests, "The queue is full"},
-	"too_many_paused": {http.StatusTooManyRequests, "Too many paused jobs hold memory"},
-	"host_refused":    {http.StatusForbidden, "The server is not addressed by that name"},
-	"cross_origin":    {http.StatusForbidden, "Another site's page may not do this"},
-	"shutting_down":   {http.StatusServiceUnavailable, "The server is shutting down"},
-	"disk_full":       {http.StatusInsufficientStorage, "The disk is full"},
-	"internal":        {http.StatusInternalServerError, "The server failed"},
+	"invalid":          {http.StatusUnprocessableEntity, "The request is not valid"},
+	"invalid_params":   {http.StatusUnprocessableEntity, "The params do not fit the routine"},
+	"bad_table":        {http.StatusUnprocessableEntity, "The table could not be read"},
+	"bad_request":      {http.StatusBadRequest, "The request could not be read"},
+	"not_found":        {http.StatusNotFound, "There is no such thing"},
+	"method":           {http.StatusMethodNotAllowed, "The method is not allowed here"},
+	"illegal_move":     {http.StatusConflict, "The job's phase does not allow this"},
+	"conflict":         {http.StatusConflict, "It was changed meanwhile"},
+	"key_reused":       {http.StatusConflict, "The idempotency key stands for another request"},
+	"in_use":           {http.StatusConflict, "Something still needs it"},
+	"too_large":        {http.StatusRequestEntityTooLarge, "The body is too large"},
+	"media_type":       {http.StatusUnsupportedMediaType, "The media type is not known"},
+	"not_acceptable":   {http.StatusNotAcceptable, "It cannot be had in that media type"},
+	"bad_range":        {http.StatusRequestedRangeNotSatisfiable, "There is no such range"},
+	"queue_full":       {http.StatusTooManyRequests, "The queue is full"},
+	"too_many_paused":  {http.StatusTooManyRequests, "Too many paused jobs hold memory"},
+	"host_refused":     {http.StatusForbidden, "The server is not addressed by that name"},
+	"cross_origin":     {http.StatusForbidden, "Another site's page may not do this"},
+	"shutting_down":    {http.StatusServiceUnavailable, "The server is shutting down"},
+	"too_many_streams": {http.StatusServiceUnavailable, "Too many event streams are open"},
+	"starting":         {http.StatusServiceUnavailable, "The server is starting"},
+	"disk_full":        {http.StatusInsufficientStorage, "The disk is full"},
+	"internal":         {http.StatusInternalServerError, "The server failed"},
 }
 
 // Codes lists every code.
@@ -120,6 +123,13 @@ func Of(err error) *Problem {
 	}
 	p := New(code, "%v", err)
 	p.addDetails(err)
+	return p
+}
+
+// Busy is the problem of a server that cannot answer now and can soon.
+func Busy(code string, again time.Duration, format string, args ...any) *Problem {
+	p := New(code, format, args...)
+	p.retryAfter = int(again.Seconds())
 	return p
 }
 
@@ -236,7 +246,7 @@ func (p Problem) complete(c *fiber.Ctx, log *slog.Logger) *Problem {
 	if p.retryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
 	}
-	if p.Status >= 500 {
+	if p.Status >= 500 && p.retryAfter == 0 {
 		log.Error("request failed", "request", p.Instance, "method", c.Method(), "path", c.Path(),
 			"code", p.Code, "error", cmp.Or(p.cause, error(&p)))
 	}

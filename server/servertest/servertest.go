@@ -32,6 +32,12 @@ type Server struct {
 // plugins beside those that ship.
 func Start(t testing.TB, limits core.Limits, guests ...string) *Server {
 	t.Helper()
+	return StartWith(t, server.Config{}, limits, guests...)
+}
+
+// StartWith starts a server that is set up otherwise.
+func StartWith(t testing.TB, cfg server.Config, limits core.Limits, guests ...string) *Server {
+	t.Helper()
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: log})
@@ -48,7 +54,8 @@ func Start(t testing.TB, limits core.Limits, guests ...string) *Server {
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := server.New(server.Config{Version: "test", Log: log, MaxUpload: 64 << 20}, e)
+	cfg.Version, cfg.Log, cfg.MaxUpload = "test", log, 64<<20
+	s := server.New(cfg, e)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	url := "http://" + l.Addr().String()
