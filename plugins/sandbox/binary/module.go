@@ -94,9 +94,10 @@ type Export struct {
 // Data is a data segment.
 type Data struct {
 	Active   bool
-	Constant bool   // the offset is a lone i32.const
-	Offset   uint32 // where Constant
-	Bytes    []byte // in the module
+	Constant bool       // the offset is a lone i32.const
+	Offset   uint32     // where Constant
+	Place    Expression // where Active
+	Bytes    []byte     // in the module
 }
 
 // Module is a parsed module. Its slices point into the bytes it was parsed from.
@@ -478,7 +479,8 @@ func (r *reader) segment() (d Data) {
 		r.fail("a data segment with flags %d", flags)
 	}
 	if d.Active {
-		d.Offset, d.Constant = r.constant().i32()
+		d.Place = r.constant()
+		d.Offset, d.Constant = d.Place.i32()
 	}
 	d.Bytes = r.bytes(r.uint32())
 	return d

@@ -30,7 +30,10 @@ func TestInitialisationIsLiftedOut(t *testing.T) {
 // initialise themselves, and the reason is said.
 func TestStateThatCannotBeTakenIsNamed(t *testing.T) {
 	body := func(code ...byte) binary.Module {
-		return binary.Module{Types: []binary.FuncType{{}}, Functions: []uint32{0}, Bodies: []binary.Body{{Code: code}}}
+		return binary.Module{
+			Types: []binary.FuncType{{}}, Functions: []uint32{0}, Bodies: []binary.Body{{Code: append(code, binary.OpEnd)}},
+			Tables: 1, TableTypes: make([]binary.Table, 1), Elements: []binary.Element{{Mode: binary.ElementPassive}},
+		}
 	}
 	for reason, m := range map[string]binary.Module{
 		"table.set":      body(0x26, 0),

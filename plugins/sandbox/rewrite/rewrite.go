@@ -2,19 +2,17 @@
 // pause them anywhere, charge for what they do, and start each job from a copy of
 // what the module's initialisers left.
 //
-// What it returns is a valid module if it was given one, and computes the same,
-// but that it stops where the host's tick stops it. Modules with instructions that
-// it does not know are refused. It does not decide whether a module may be run:
+// What it returns is a valid module if and only if it was given one, and computes the
+// same, but that it stops where the host's tick stops it. Modules with instructions
+// that it does not know are refused, and those that name what they do not have. It does not decide whether a module may be run:
 // that is package vet.
 package rewrite
 
 import (
 	stdbinary "encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"thresher/plugins/sandbox/binary"
 )
@@ -47,15 +45,9 @@ type Rewritten struct {
 	Plain  string
 }
 
-// Rewrite returns the module rewritten. An error is a *[binary.Error].
-func Rewrite(m *binary.Module) (Rewritten, error) {
-	r := rewriter{m: m, layout: plan(m), refs: map[uint32]uint32{}}
-	var out Rewritten
-	for _, e := range m.Exports {
-		if strings.HasPrefix(e.Name, prefix) {
-			return out, &binary.Error{Detail: fmt.Sprintf("it exports %q: names that start with %q are taken", e.Name, prefix)}
-		}
-	}
+// Rewrite returns the module rewritten, with its initialisation taken out of it where
+// that can be. An error is a *[binary.Error].
+func Rewrite(m *binary.Module) (out Rewritten, err error) {
 	var plain *unliftable
 	switch err := liftable(m); {
 	case err == nil:
@@ -65,15 +57,27 @@ func Rewrite(m *binary.Module) (Rewritten, error) {
 	default:
 		return out, err
 	}
+	out.Wasm, err = rewrite(m, out.Lifted)
+	return out, err
+}
+
+// Metered returns the module rewritten, still initialising itself. An error is a
+// *[binary.Error].
+func Metered(m *binary.Module) (wasm []byte, err error) { return rewrite(m, nil) }
+
+func rewrite(m *binary.Module, lifted *Lifted) ([]byte, error) {
+	if err := checkOwn(m); err != nil {
+		return nil, err
+	}
+	r := rewriter{m: m, layout: plan(m), refs: map[uint32]uint32{}}
 	if err := r.findReferences(); err != nil {
-		return out, err
+		return nil, err
 	}
-	sections, err := r.sections(out.Lifted)
+	sections, err := r.sections(lifted)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	out.Wasm = binary.Encode(sections)
-	return out, nil
+	return binary.Encode(sections), nil
 }
 
 // plan decides where the added parts go: behind the module's own, but for the tick,

@@ -1,0 +1,235 @@
+package rewrite_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"thresher/plugins/sandbox/binary"
+	"thresher/plugins/sandbox/rewrite"
+)
+
+// world is a runtime in which modules are run untouched or rewritten, and may import
+// each other.
+type world struct {
+	form    form
+	runtime wazero.Runtime
+	ctx     context.Context
+	ticks   int
+	left    int64 // gas, until a guest is ended as endless
+}
+
+// mostTicks is how often a world is mean with gas: there are scripts with calls in the
+// millions.
+const mostTicks = 100_000
+
+var errEndless = errors.New("endless")
+
+// form is what is done to modules before they run.
+type form struct {
+	name  string
+	slice int64 // what the tick gives at least; 0: as little as it may
+	how   func(*binary.Module) (rewrite.Rewritten, error)
+}
+
+var (
+	untouched = form{name: "untouched"}
+	metered   = form{name: "metered", slice: 1 << 20, how: meteredOnly}
+	starved   = form{name: "starved", how: meteredOnly} // takes the slow path at each loop and call
+	lifted    = form{name: "lifted", slice: 1000, how: rewrite.Rewrite}
+)
+
+func meteredOnly(m *binary.Module) (r rewrite.Rewritten, err error) {
+	r.Wasm, err = rewrite.Metered(m)
+	return r, err
+}
+
+func newWorld(f form) *world {
+	ctx := context.Background()
+	w := &world{
+		form:    f,
+		runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(api.CoreFeaturesV2)),
+		ctx:     ctx,
+		left:    1 << 60,
+	}
+	tick := func(_ context.Context, guest api.Module, owed int64) {
+		gas := max(owed, w.form.slice)
+		if w.ticks++; w.ticks > mostTicks {
+			gas += 1 << 20
+		}
+		if w.left -= gas; w.left < 0 {
+			panic(errEndless)
+		}
+		guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal).Set(uint64(gas))
+	}
+	_, err := w.runtime.NewHostModuleBuilder(rewrite.Host).NewFunctionBuilder().WithFunc(tick).Export(rewrite.Tick).Instantiate(ctx)
+	if err != nil {
+		panic(err)
+	}
+	return w
+}
+
+func (w *world) close() { _ = w.runtime.Close(w.ctx) }
+
+// refused says that rewriting refuses a module.
+type refused struct{ error }
+
+// rewritten returns the module as this world runs it.
+func (w *world) rewritten(wasm []byte) (rewrite.Rewritten, error) {
+	if w.form.how == nil {
+		return rewrite.Rewritten{Wasm: wasm}, nil
+	}
+	m, err := binary.Parse(wasm)
+	if err != nil {
+		return rewrite.Rewritten{}, refused{err}
+	}
+	r, err := w.form.how(m)
+	if err != nil {
+		return rewrite.Rewritten{}, refused{err}
+	}
+	return r, nil
+}
+
+// instantiate makes an instance under a name that others can import from, or "".
+func (w *world) instantiate(wasm []byte, name string) (api.Module, error) {
+	r, err := w.rewritten(wasm)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := w.runtime.CompileModule(w.ctx, r.Wasm)
+	if err != nil {
+		return nil, err
+	}
+	ctx := w.ctx
+	if r.Lifted != nil {
+		ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(withoutTheLastPage))
+	}
+	guest, err := w.runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
+	if err != nil || r.Lifted == nil {
+		return guest, err
+	}
+	return guest, w.initialise(guest, r.Lifted)
+}
+
+func (w *world) initialise(guest api.Module, l *rewrite.Lifted) error {
+	for _, d := range l.Data {
+		if !guest.Memory().Write(d.Offset, d.Bytes) {
+			return errors.New("wasm error: out of bounds memory access")
+		}
+	}
+	if start := guest.ExportedFunction(rewrite.Start); start != nil {
+		_, err := start.Call(w.ctx)
+		return err
+	}
+	return nil
+}
+
+// shortMemory is a memory that never gets the last page that its module declares.
+type shortMemory struct {
+	most  uint64
+	bytes []byte
+}
+
+func withoutTheLastPage(_, most uint64) experimental.LinearMemory {
+	return &shortMemory{most: most - 1<<16}
+}
+
+func (m *shortMemory) Reallocate(size uint64) []byte {
+	if size > m.most {
+		return nil
+	}
+	m.bytes = append(m.bytes, make([]byte, size-uint64(len(m.bytes)))...)
+	return m.bytes
+}
+
+func (m *shortMemory) Free() {}
+
+// trap is the first line of what went wrong, without the numbers of functions: the
+// stack of a rewritten module is another.
+func trap(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if at := strings.Index(text, " failed: "); strings.HasPrefix(text, "start function") && at > 0 {
+		text = text[at+len(" failed: "):]
+	}
+	text = dataSegment.ReplaceAllString(text, "wasm error: ")
+	text, _, _ = strings.Cut(text, " (recovered by wazero)")
+	return text
+}
+
+// dataSegment is how the runtime begins where it is the one that initialises.
+var dataSegment = regexp.MustCompile(`^data\[\d+\]: `)
+
+// outcome calls a function and says what came of it, bit for bit. Of references to
+// functions it says only whether they are null: they are addresses.
+func (w *world) outcome(guest api.Module, function string, args []uint64) string {
+	f := guest.ExportedFunction(function)
+	if f == nil {
+		return "no such function"
+	}
+	results, err := f.Call(w.ctx, args...)
+	if err != nil {
+		return trap(err)
+	}
+	var out strings.Builder
+	at := 0
+	for _, t := range f.Definition().ResultTypes() {
+		switch byte(t) {
+		case binary.TypeI32, binary.TypeF32:
+			fmt.Fprintf(&out, "%#x ", uint32(results[at]))
+		case binary.TypeFuncref:
+			fmt.Fprintf(&out, "null:%v ", results[at] == 0)
+		case binary.TypeV128:
+			fmt.Fprintf(&out, "%#x,", results[at])
+			at++
+			fallthrough
+		default:
+			fmt.Fprintf(&out, "%#x ", results[at])
+		}
+		at++
+	}
+	return out.String()
+}
+
+// shape is what state a module has, its own and what it imports.
+type shape struct {
+	globals int
+	memory  bool
+}
+
+func shapeOf(m *binary.Module) shape {
+	s := shape{globals: len(m.Globals), memory: m.Memories > 0}
+	for _, i := range m.Imports {
+		switch i.Kind {
+		case binary.KindGlobal:
+			s.globals++
+		case binary.KindMemory:
+			s.memory = true
+		}
+	}
+	return s
+}
+
+// state is an instance's memory and globals, without those that rewriting added.
+func (s shape) state(guest api.Module) string {
+	var out strings.Builder
+	for n := range s.globals {
+		g := guest.(experimental.InternalModule).Global(n)
+		if byte(g.Type()) == binary.TypeFuncref {
+			fmt.Fprintf(&out, "null:%v ", g.Get() == 0)
+		} else {
+			fmt.Fprintf(&out, "%#x ", g.Get())
+		}
+	}
+	if s.memory {
+		all, _ := guest.Memory().Read(0, guest.Memory().Size())
+		fmt.Fprintf(&out, "memory %d %x", len(all), sha256.Sum256(all))
+	}
+	return out.String()
+}
