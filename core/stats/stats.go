@@ -6,7 +6,7 @@ package stats
 
 import (
 	"math"
-	"slices"
+	"sort"
 	"strconv"
 
 	"thresher/core/stats/kernel"
@@ -88,9 +88,9 @@ type Bin struct {
 
 // Histogram counts the values of a sorted slice in bins of equal width. Their
 // number is Sturges' rule, ⌈log2 n⌉ + 1, at most 40 (Sturges, 1926). Infinite
-// values are left out.
+// values and NaN are left out.
 func Histogram(sorted []float64) []Bin {
-	finite := slices.DeleteFunc(slices.Clone(sorted), func(v float64) bool { return math.IsInf(v, 0) || math.IsNaN(v) })
+	finite := finiteOf(sorted)
 	if len(finite) == 0 {
 		return nil
 	}
@@ -100,23 +100,35 @@ func Histogram(sorted []float64) []Bin {
 	}
 	bins := make([]Bin, min(int(math.Ceil(math.Log2(float64(len(finite)))))+1, 40))
 	// Halves, and edges as weighted means, so that nothing overflows.
-	span := high/2 - low/2
+	start, span := low/2, high/2-low/2
 	edge := func(i int) float64 {
 		share := float64(i) / float64(len(bins))
-		return low*(1-share) + high*share
+		return float64(low*(1-share)) + float64(high*share)
 	}
+	counted := 0
 	for i := range bins {
 		bins[i].From, bins[i].To = edge(i), edge(i+1)
-	}
-	for _, v := range finite {
-		at := (v/2 - low/2) / span * float64(len(bins))
-		i := len(bins) - 1
-		if at < float64(i) {
-			i = max(int(at), 0)
+		end := len(finite)
+		if i < len(bins)-1 { // where a value lies never falls as the value grows
+			end = sort.Search(len(finite), func(n int) bool {
+				return !((finite[n]/2-start)/span*float64(len(bins)) < float64(i+1))
+			})
 		}
-		bins[i].Count++
+		bins[i].Count, counted = end-counted, end
 	}
 	return bins
+}
+
+// finiteOf is a sorted slice without the infinities and NaN at its ends.
+func finiteOf(sorted []float64) []float64 {
+	infinite := func(v float64) bool { return math.IsInf(v, 0) || math.IsNaN(v) }
+	for len(sorted) > 0 && infinite(sorted[0]) {
+		sorted = sorted[1:]
+	}
+	for len(sorted) > 0 && infinite(sorted[len(sorted)-1]) {
+		sorted = sorted[:len(sorted)-1]
+	}
+	return sorted
 }
 
 // Number is a float that is null in JSON where it is not finite.

@@ -60,3 +60,24 @@ func TestWhatJSONHasNoNumberForIsNull(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "[1.5,null,null]", string(data))
 }
+
+func TestABinHoldsWhatLiesBetweenItsEdges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.SliceOfN(rapid.Float64Range(-1e6, 1e6), 2, 300).Draw(t, "x")
+		slices.Sort(x)
+		bins := Histogram(append(append([]float64{math.Inf(-1)}, x...), math.Inf(1), math.NaN()))
+		low, high := x[0], x[len(x)-1]
+		if low == high {
+			return
+		}
+		want := make([]int, len(bins))
+		for _, v := range x {
+			want[min(int((v/2-low/2)/(high/2-low/2)*float64(len(bins))), len(bins)-1)]++
+		}
+		for i, b := range bins {
+			if b.Count != want[i] {
+				t.Fatalf("bin %d has %d, want %d", i, b.Count, want[i])
+			}
+		}
+	})
+}

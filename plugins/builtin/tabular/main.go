@@ -11,6 +11,7 @@ import (
 	"thresher/plugins/builtin/chart"
 	"thresher/plugins/builtin/tabular/describe"
 	sdk "thresher/plugins/sdk/go"
+	"thresher/plugins/sdk/go/vector"
 )
 
 func main() {}
@@ -81,11 +82,12 @@ func one(t *sdk.Table, col sdk.Column, top int) (describe.Column, chart.Spec, er
 	var err error
 	switch col.Type {
 	case "int64", "float64":
-		var values []float64
-		if values, err = valid(t.Float64(col.Name)); err == nil {
-			d.Count = len(values)
-			d.Numbers, d.Distinct = describe.OfNumbers(values)
-			spec = histogram(col.Name, values)
+		var v vector.Numbers
+		if v, err = t.Vector(col.Name); err == nil {
+			var sorted []float64
+			d.Numbers, sorted, d.Distinct = describe.OfNumbers(v)
+			d.Count = len(sorted)
+			spec = histogram(col.Name, sorted)
 		}
 	case "bool":
 		var values []bool

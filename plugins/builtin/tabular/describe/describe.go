@@ -1,12 +1,14 @@
 // Package describe summarises columns, as pandas' describe does: pure functions of
-// slices.
+// columns.
 package describe
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"thresher/core/stats"
+	"thresher/plugins/sdk/go/vector"
 )
 
 // Column is the summary of a column. What does not apply to its type is nil.
@@ -57,20 +59,41 @@ func Valid[T any](values []T, valid []bool) []T {
 	return kept
 }
 
-// OfNumbers summarises values, which it sorts.
-func OfNumbers(values []float64) (n *Numbers, distinct int) {
-	mean, std := stats.Mean(values), stats.Std(values, 1)
-	slices.Sort(values)
-	for i, v := range values {
-		if i == 0 || v != values[i-1] {
+// OfNumbers summarises a column. It returns the values that are not null, sorted,
+// NaN last, and how many of them are distinct.
+func OfNumbers(v vector.Numbers) (n *Numbers, sorted []float64, distinct int) {
+	mean, variance, _ := vector.Variance(v, 1)
+	sorted = sortedFloats(v)
+	for i, x := range sorted {
+		if i == 0 || x != sorted[i-1] && !(x != x && sorted[i-1] != sorted[i-1]) {
 			distinct++
 		}
 	}
-	q := func(at float64) stats.Number { return stats.Number(stats.Quantile(values, at)) }
+	q := func(at float64) stats.Number {
+		if len(sorted) > 0 && math.IsNaN(sorted[len(sorted)-1]) {
+			return stats.Number(math.NaN()) // as the mean is
+		}
+		return stats.Number(stats.Quantile(sorted, at))
+	}
 	return &Numbers{
-		Mean: stats.Number(mean), Std: stats.Number(std),
+		Mean: stats.Number(mean), Std: stats.Number(math.Sqrt(variance)),
 		Min: q(0), Q25: q(0.25), Median: q(0.5), Q75: q(0.75), Max: q(1),
-	}, distinct
+	}, sorted, distinct
+}
+
+func sortedFloats(v vector.Numbers) []float64 {
+	switch v := v.(type) {
+	case vector.Vector[float64]:
+		return vector.Sorted(v)
+	case vector.Vector[int64]:
+		ints := vector.Sorted(v)
+		floats := make([]float64, len(ints))
+		for i, n := range ints {
+			floats[i] = float64(n)
+		}
+		return floats
+	}
+	return nil
 }
 
 // Counts counts the values: the most frequent first, equals by value.
