@@ -10,6 +10,7 @@ help: ## list the targets
 
 plugins: ## build the plugins that ship, from source to WebAssembly
 	@for p in $(PLUGINS); do \
+		echo "building plugin $$p"; \
 		GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -ldflags=-w \
 			-o plugins/builtin/dist/$$p.wasm ./plugins/builtin/$$p || exit 1; \
 	done
@@ -31,7 +32,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 check: plugins ## gofmt, vet, linters, known vulnerabilities, and that benchmarks compile
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt these files'; exit 1; }
 	$(GO) vet ./...
-	GOOS=wasip1 GOARCH=wasm $(GO) vet ./plugins/builtin/agentfarm ./plugins/builtin/models ./plugins/builtin/tabular
+	GOOS=wasip1 GOARCH=wasm $(GO) vet ./plugins/builtin/agentfarm ./plugins/builtin/models ./plugins/builtin/tabular ./plugins/sdk/go/example
 	$(TOOL) golangci-lint run
 	@$(TOOL) govulncheck ./... || { test $$? -ne 3 && echo '*** govulncheck could not reach its database: SKIPPED ***'; }
 	cd bench && $(GO) vet ./...

@@ -306,6 +306,9 @@ func (e *Engine) Batches(ctx context.Context, cursor string, n int) (BatchPage, 
 	if n < 1 || n > MaxPage {
 		return BatchPage{}, invalid("limit", "%d: want 1 to %d", n, MaxPage)
 	}
+	if err := checkCursor(cursor); err != nil {
+		return BatchPage{}, err
+	}
 	entries, next, err := e.batches.List(ctx, ledger.Query{Before: cursor, Limit: n})
 	if err != nil {
 		return BatchPage{}, fmt.Errorf("list batches: %w", err)

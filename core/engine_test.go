@@ -336,6 +336,8 @@ func TestListsPageAndFilter(t *testing.T) {
 		}
 	}
 	assert.Equal(t, ids, got, "newest first, each once")
+	_, err := e.Jobs(t.Context(), core.Filter{Cursor: "page 2"})
+	assert.ErrorContains(t, err, "want next of the page before", "and not the first page again")
 	page, err := e.Jobs(t.Context(), core.Filter{Labels: map[string]string{"odd": "1"}})
 	require.NoError(t, err)
 	assert.Len(t, page.Jobs, 2)

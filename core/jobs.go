@@ -137,11 +137,26 @@ func (e *Engine) find(ctx context.Context, f Filter) (found []ledger.Found[job.R
 	if f.Limit < 1 || f.Limit > MaxPage {
 		return nil, "", invalid("limit", "%d: want 1 to %d", f.Limit, MaxPage)
 	}
+	if err := checkCursor(f.Cursor); err != nil {
+		return nil, "", err
+	}
 	found, next, err = e.jobs.Find(ctx, f.query())
 	if err != nil {
 		return nil, "", fmt.Errorf("list jobs: %w", err)
 	}
 	return found, next, nil
+}
+
+// checkCursor refuses what no page can have ended with: it would otherwise list
+// from the start again, or nothing.
+func checkCursor(cursor string) error {
+	if cursor == "" {
+		return nil
+	}
+	if _, err := ulid.ParseStrict(cursor); err != nil {
+		return invalid("cursor", "%q: want next of the page before", cursor)
+	}
+	return nil
 }
 
 // Empty reports whether the filter selects every job.

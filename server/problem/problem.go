@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -214,7 +215,19 @@ func FromHuma(status int, message string, causes ...error) huma.StatusError {
 			p.Errors = append(p.Errors, FieldError{"", cause.Error()})
 		}
 	}
+	if p.Status < 500 && len(p.Errors) > 0 {
+		p.Detail = p.inWords() // huma says only that something is wrong
+	}
 	return p
+}
+
+// inWords says what is wrong with the fields.
+func (p *Problem) inWords() string {
+	parts := make([]string, len(p.Errors))
+	for i, e := range p.Errors {
+		parts[i] = strings.TrimPrefix(e.Field+": "+e.Message, ": ")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Handler is Fiber's error handler: it answers with the problem.

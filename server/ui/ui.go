@@ -11,6 +11,8 @@ import (
 	"path"
 
 	"github.com/gofiber/fiber/v2"
+
+	"thresher/docs"
 )
 
 //go:embed static
@@ -36,6 +38,7 @@ func Mount(app *fiber.App) {
 	if err != nil {
 		panic("ui: " + err.Error()) // the folder is embedded above
 	}
+	app.Get("/docs/errors", serve("errors.html", errorsPage(docs.Errors)))
 }
 
 // address is where a file is served.

@@ -1,18 +1,21 @@
 package ui_test
 
 import (
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"thresher/server/problem"
 	"thresher/server/ui"
 )
 
@@ -40,6 +43,7 @@ func TestFilesCarryTheirType(t *testing.T) {
 	for address, media := range map[string]string{
 		"/":                       "text/html; charset=utf-8",
 		"/docs":                   "text/html; charset=utf-8",
+		"/docs/errors":            "text/html; charset=utf-8",
 		"/ui/main.js":             "text/javascript; charset=utf-8",
 		"/ui/style.css":           "text/css; charset=utf-8",
 		"/ui/icon.svg":            "image/svg+xml",
@@ -85,4 +89,27 @@ func TestTheModulesNeverReadHTMLFromData(t *testing.T) {
 		require.NoError(t, err)
 		assert.NotRegexp(t, forbidden, string(content), name)
 	}
+}
+
+// The type of every problem leads to its line in the page of errors.
+func TestEveryErrorHasItsPlaceInThePage(t *testing.T) {
+	t.Parallel()
+	body, err := io.ReadAll(get(t, mounted(), "/docs/errors").Body)
+	require.NoError(t, err)
+	for _, code := range append(problem.Codes(), "guest_trap", "lost") {
+		assert.Equal(t, 1, strings.Count(string(body), `<tr id="`+code+`">`), code)
+	}
+	assert.NotContains(t, string(body), "`", "all of the document's marks are read")
+	assert.NotContains(t, string(body), "|--")
+	var tags []string // that are open
+	for _, tag := range regexp.MustCompile(`</?(table|tr|td|th|p|pre|h1|h2|main|code)\b`).FindAllString(string(body), -1) {
+		if name, closes := strings.CutPrefix(tag, "</"); closes {
+			require.NotEmpty(t, tags)
+			require.Equal(t, "<"+name, tags[len(tags)-1])
+			tags = tags[:len(tags)-1]
+		} else {
+			tags = append(tags, tag)
+		}
+	}
+	assert.Empty(t, tags)
 }
