@@ -25,12 +25,12 @@ func importArrow(ctx context.Context, in *input, dir string) (Sealed, error) {
 	if in.bytes == 0 {
 		return Sealed{}, malformedArrow(errors.New("it is empty"))
 	}
-	data, err := mapFile(in.spool.Name())
+	file, data, err := mapFile(in.spool.Name())
 	if err != nil {
 		return Sealed{}, err
 	}
 	sealed, err := copyArrow(ctx, data, in, dir)
-	return sealed, errors.Join(err, unix.Munmap(data))
+	return sealed, errors.Join(err, unix.Munmap(data), file.Close())
 }
 
 func malformedArrow(why any) error {

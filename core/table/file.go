@@ -17,6 +17,7 @@ import (
 // concurrently, except Close.
 type File struct {
 	path   string
+	file   *os.File
 	data   []byte // the mapping
 	reader *ipc.FileReader
 	starts []int64 // first row of each batch, and behind them the number of rows
@@ -29,18 +30,18 @@ var ErrMalformed = errors.New("not a table file")
 
 // Open maps a sealed table.
 func Open(path string) (f *File, err error) {
-	data, err := mapFile(path)
+	file, data, err := mapFile(path)
 	if err != nil {
 		return nil, err
 	}
-	f = &File{path: path, data: data}
+	f = &File{path: path, file: file, data: data}
 	defer func() {
 		// The Arrow reader panics on some malformed files.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("open table: %w: %v", ErrMalformed, r)
 		}
 		if err != nil {
-			err = errors.Join(err, unix.Munmap(data))
+			err = errors.Join(err, unix.Munmap(data), file.Close())
 			f = nil
 		}
 	}()
@@ -57,24 +58,28 @@ func Open(path string) (f *File, err error) {
 	return f, f.survey()
 }
 
-func mapFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
+func mapFile(path string) (file *os.File, data []byte, err error) {
+	file, err = os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open table: %w", err)
+		return nil, nil, fmt.Errorf("open table: %w", err)
 	}
-	defer file.Close() // the mapping stays
+	defer func() {
+		if err != nil {
+			_ = file.Close() // it was only read
+		}
+	}()
 	stat, err := file.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("open table: %w", err)
+		return nil, nil, fmt.Errorf("open table: %w", err)
 	}
 	if stat.Size() == 0 {
-		return nil, fmt.Errorf("open table: %w: it is empty", ErrMalformed)
+		return nil, nil, fmt.Errorf("open table: %w: it is empty", ErrMalformed)
 	}
-	data, err := unix.Mmap(int(file.Fd()), 0, int(stat.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	data, err = unix.Mmap(int(file.Fd()), 0, int(stat.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return nil, fmt.Errorf("map table: %w", err)
+		return nil, nil, fmt.Errorf("map table: %w", err)
 	}
-	return data, nil
+	return file, data, nil
 }
 
 // survey reads every batch's header: how many rows, how many nulls.
@@ -194,5 +199,5 @@ func slice(batch arrow.RecordBatch, from, to int64, fn func(arrow.RecordBatch) e
 
 // Close unmaps the file. Nothing read from it may be used afterwards.
 func (f *File) Close() error {
-	return errors.Join(f.reader.Close(), unix.Munmap(f.data))
+	return errors.Join(f.reader.Close(), unix.Munmap(f.data), f.file.Close())
 }

@@ -29,7 +29,8 @@ const (
 	Failed int32 = -1
 )
 
-// NotFound is returned by column_read for an input or a column that is not there.
+// NotFound is returned by column_read and input_layout for an input, a column or a
+// batch that is not there.
 const NotFound int64 = -1
 
 // The parts of a column, in Arrow's physical layout.
@@ -51,6 +52,8 @@ type Call struct {
 type Input struct {
 	Name    string   `json:"name"`
 	Rows    int64    `json:"rows"`
+	Bytes   int64    `json:"bytes"`   // of its file
+	Batches int      `json:"batches"` // record batches in it
 	Columns []Column `json:"columns"`
 }
 
@@ -59,6 +62,13 @@ type Column struct {
 	Name string `json:"name"`
 	Type string `json:"type"` // int64, float64, bool, string, date or timestamp
 }
+
+// Span is a range of bytes of an input's file. An empty one is nowhere.
+type Span struct{ Offset, Bytes int64 }
+
+// MapRoom is how much larger than the bytes that are mapped a buffer must be for
+// input_map: what it takes to find a place in it that is aligned as they are.
+const MapRoom = 128 << 10
 
 // Buffers are the parts of one column of an output batch, as pointers and lengths
 // in the guest's memory: validity (length 0: no nulls), values, offsets. Output

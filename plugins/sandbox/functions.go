@@ -36,6 +36,8 @@ func types(t ...api.ValueType) []api.ValueType { return t }
 var hostFunctions = map[string]hostFunction{
 	"call_info":      {types(i32, i32), types(i32), callInfo},
 	"column_read":    {types(i32, i32, i64, i64, i32, i32, i32), types(i64), columnRead},
+	"input_layout":   {types(i32, i32, i32, i32), types(i64), inputLayout},
+	"input_map":      {types(i32, i64, i64, i32, i32), types(i32), inputMap},
 	"result_write":   {types(i32, i32), nil, resultWrite},
 	"table_append":   {types(i32, i32, i32, i32, i64, i32), nil, tableAppend},
 	"artifact_write": {types(i32, i32, i32, i32, i32, i32), nil, artifactWrite},

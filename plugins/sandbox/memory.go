@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -23,7 +25,11 @@ type linearMemory struct {
 	size     uint64 // as the guest sees it
 	touched  uint64 // no page from here on was ever written
 	back     bool   // the next growth is the way back: see shrink
+	mapped   []span // what files are mapped over, until it is put back
 }
+
+// span is a range of a memory, in whole pages of the machine.
+type span struct{ from, to uint64 }
 
 const pageSize = 64 << 10 // of WebAssembly
 
@@ -70,6 +76,45 @@ func (m *linearMemory) Reallocate(size uint64) []byte {
 	m.peak = max(m.peak, size)
 	m.touched = max(m.touched, size)
 	return m.reserved[:size:size]
+}
+
+// mapFile maps bytes of a file from a page on over the memory from a page on, so
+// that the guest has its own view of them: what it writes there is not written to
+// the file. The file must not change as long as it is mapped.
+func (m *linearMemory) mapFile(f *os.File, offset int64, at, size uint64) error {
+	page := uint64(os.Getpagesize())
+	to := (at + size + page - 1) / page * page
+	if to > m.size {
+		return fmt.Errorf("map a file to %d: the memory ends at %d", to, m.size)
+	}
+	target := unsafe.Pointer(unsafe.SliceData(m.reserved[at:]))
+	if _, err := unix.MmapPtr(int(f.Fd()), offset, target, uintptr(size), readWrite, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE); err != nil {
+		return err
+	}
+	m.mapped = slices.DeleteFunc(m.mapped, func(s span) bool { return at <= s.from && s.to <= to })
+	m.mapped = append(m.mapped, span{at, to})
+	return nil
+}
+
+// unmapFiles puts back what was there before the files: the image, and zeros behind
+// it.
+func (m *linearMemory) unmapFiles() error {
+	for _, s := range m.mapped {
+		middle := min(max(s.from, m.image.size), s.to)
+		if err := m.image.mapOver(m.reserved[s.from:middle], s.from); err != nil {
+			return fmt.Errorf("unmap a table: %w", err)
+		}
+		if middle == s.to {
+			continue
+		}
+		target := unsafe.Pointer(unsafe.SliceData(m.reserved[middle:]))
+		if _, err := unix.MmapPtr(-1, 0, target, uintptr(s.to-middle), readWrite,
+			unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED|unix.MAP_NORESERVE); err != nil {
+			return fmt.Errorf("unmap a table: %w", err)
+		}
+	}
+	m.mapped = m.mapped[:0]
+	return nil
 }
 
 // fits reports whether a job with a limit can have all of it here.

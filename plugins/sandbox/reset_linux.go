@@ -18,6 +18,9 @@ const keep = 16 << 20
 
 // reset puts every page back that was written since the memory was mapped.
 func (m *linearMemory) reset() error {
+	if err := m.unmapFiles(); err != nil {
+		return err
+	}
 	written := m.reserved[:max(m.touched, m.image.size)]
 	var ranges [256]pageRange
 	n, all := writtenPages(written, ranges[:])

@@ -70,7 +70,7 @@ func (k *call) info() ([]byte, error) {
 	info := abi.Call{Params: k.Params, Seed: k.Seed}
 	for i, name := range slices.Sorted(maps.Keys(k.Inputs)) {
 		f := k.inputs[i]
-		in := abi.Input{Name: name, Rows: f.Rows()}
+		in := abi.Input{Name: name, Rows: f.Rows(), Bytes: f.Size(), Batches: f.NumBatches()}
 		for _, col := range f.Info().Columns {
 			in.Columns = append(in.Columns, abi.Column{Name: col.Name, Type: col.Type})
 		}

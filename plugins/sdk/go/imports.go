@@ -22,6 +22,12 @@ func hostCallInfo(p unsafe.Pointer, n uint32) uint32
 //go:wasmimport thresher column_read
 func hostColumnRead(input, column int32, from, rows int64, part int32, p unsafe.Pointer, n uint32) int64
 
+//go:wasmimport thresher input_layout
+func hostInputLayout(input, batch int32, p unsafe.Pointer, n uint32) int64
+
+//go:wasmimport thresher input_map
+func hostInputMap(input int32, offset, bytes int64, p unsafe.Pointer, n uint32) uint32
+
 //go:wasmimport thresher result_write
 func hostResultWrite(p unsafe.Pointer, n uint32)
 
@@ -59,6 +65,19 @@ var _ host.Host = imports{}
 func (imports) ColumnRead(input, column int32, from, rows int64, part int32, into []byte) int64 {
 	p, n := pointer(into)
 	return hostColumnRead(input, column, from, rows, part, p, n)
+}
+
+// InputLayout implements host.Host.
+func (imports) InputLayout(input, batch int32, into []byte) int64 {
+	p, n := pointer(into)
+	return hostInputLayout(input, batch, p, n)
+}
+
+// InputMap implements host.Host.
+func (imports) InputMap(input int32, offset, bytes int64, buffer []byte) []byte {
+	p, n := pointer(buffer)
+	start := hostInputMap(input, offset, bytes, p, n) - address(buffer)
+	return buffer[start : start+uint32(bytes)]
 }
 
 // ResultWrite implements host.Host.

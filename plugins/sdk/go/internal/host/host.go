@@ -6,6 +6,9 @@ package host
 // Host is what a routine calls. docs/abi.md says what each function does.
 type Host interface {
 	ColumnRead(input, column int32, from, rows int64, part int32, into []byte) int64
+	InputLayout(input, batch int32, into []byte) int64
+	// InputMap returns where in the buffer the bytes are.
+	InputMap(input int32, offset, bytes int64, buffer []byte) []byte
 	ResultWrite(result []byte)
 	TableAppend(name, columns []byte, rows int64, parts []Parts)
 	ArtifactWrite(name, media, content []byte)
