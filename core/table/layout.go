@@ -1,6 +1,7 @@
 package table
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"unsafe"
@@ -27,6 +28,19 @@ const (
 type Layout struct {
 	Rows    int64
 	Columns [][parts]Span
+}
+
+// Encode returns the layout as the plugin contract has it: as little-endian int64s the
+// rows, and then of each column and part where it begins and how many bytes it has.
+func (l Layout) Encode() []byte {
+	out := binary.LittleEndian.AppendUint64(nil, uint64(l.Rows))
+	for _, column := range l.Columns {
+		for _, part := range column {
+			out = binary.LittleEndian.AppendUint64(out, uint64(part.Offset))
+			out = binary.LittleEndian.AppendUint64(out, uint64(part.Bytes))
+		}
+	}
+	return out
 }
 
 // Size returns the size of the file in bytes.

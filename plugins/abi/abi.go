@@ -63,9 +63,6 @@ type Column struct {
 	Type string `json:"type"` // int64, float64, bool, string, date or timestamp
 }
 
-// Span is a range of bytes of an input's file. An empty one is nowhere.
-type Span struct{ Offset, Bytes int64 }
-
 // MapRoom is how much larger than the bytes that are mapped a buffer must be for
 // input_map: what it takes to find a place in it that is aligned as they are.
 const MapRoom = 128 << 10

@@ -17,19 +17,7 @@ type Layout struct {
 // LayoutSize is the size in bytes of a layout of so many columns.
 func LayoutSize(columns int) int { return 8 + 48*columns }
 
-// Encode returns the layout as input_layout writes it.
-func (l Layout) Encode() []byte {
-	out := binary.LittleEndian.AppendUint64(make([]byte, 0, LayoutSize(len(l.Columns))), uint64(l.Rows))
-	for _, c := range l.Columns {
-		for _, s := range c {
-			out = binary.LittleEndian.AppendUint64(out, uint64(s.Offset))
-			out = binary.LittleEndian.AppendUint64(out, uint64(s.Bytes))
-		}
-	}
-	return out
-}
-
-// DecodeLayout reads what Encode returned.
+// DecodeLayout reads what input_layout writes.
 func DecodeLayout(raw []byte) Layout {
 	at := func(n int) int64 { return int64(binary.LittleEndian.Uint64(raw[8*n:])) }
 	l := Layout{Rows: at(0), Columns: make([][3]Span, (len(raw)-8)/48)}

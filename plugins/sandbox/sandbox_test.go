@@ -230,44 +230,6 @@ func TestEveryCallStartsFromNothing(t *testing.T) {
 	assert.JSONEq(t, `0`, string(report.Result))
 }
 
-// Columns of every type, with nulls, over several batches, survive the way into a
-// guest and out again.
-func TestTablesPassThroughAGuestUnchanged(t *testing.T) {
-	t.Parallel()
-	h, digest := loadGuest(t)
-	var text strings.Builder
-	text.WriteString("i,f,b,s\n")
-	for n := range 70_001 {
-		switch n % 4 {
-		case 0:
-			text.WriteString("1,2.5,true,é\n")
-		case 1:
-			text.WriteString(",,,\n")
-		case 2:
-			text.WriteString("-9223372036854775808,1e300,false,\"a,b\"\n")
-		case 3:
-			text.WriteString("3,,true,x\n")
-		}
-	}
-	s, err := table.Import(t.Context(), strings.NewReader(text.String()), table.CSV, t.TempDir(), nil)
-	require.NoError(t, err)
-	in, err := table.Open(s.Path)
-	require.NoError(t, err)
-	defer in.Close()
-	r := newRecorder(t)
-	r.left = 1 << 40
-	_, err = h.Run(t.Context(), work.Call{
-		Digest: digest, Routine: "echo", Kind: routine.Analysis, Params: json.RawMessage(`{}`), Host: r,
-		Inputs: map[string]*table.File{"data": in},
-		Limits: job.Limits{MemoryBytes: 256 << 20, OutputBytes: 1 << 30},
-	})
-	require.NoError(t, err)
-	var want, got bytes.Buffer
-	require.NoError(t, table.WriteCSV(&want, in, 0, in.Rows()))
-	require.NoError(t, table.WriteCSV(&got, r.tables["copy"], 0, in.Rows()))
-	assert.True(t, bytes.Equal(want.Bytes(), got.Bytes()))
-}
-
 func TestOneHostRunsManyGuestsAtOnce(t *testing.T) {
 	t.Parallel()
 	var all sync.WaitGroup

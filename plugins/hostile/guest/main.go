@@ -44,6 +44,8 @@ func init() {
 			attack("poke", poke),
 			attack("peek", func(*sdk.Call) (any, error) { return memory, nil }),
 			attack("echo", echo, sdk.In("data"), sdk.Out("copy", "the input")),
+			attack("echo_mapped", echoMapped, sdk.In("data"), sdk.Out("copy", "the input")),
+			attack("scribble", scribble, sdk.In("data")),
 			sdk.Simulation("endless", sdk.Doc{Title: "never done"}, func(c *sdk.Call, _ none) (sdk.Stepper, error) {
 				return &endless{c, c.Output("steps", sdk.Int64Col("step")), 0}, nil
 			}),
@@ -188,6 +190,87 @@ func nullable[T any](values []T, valid []bool, err error) (func(row int) any, er
 		}
 		return values[row]
 	}, err
+}
+
+// echoMapped is echo without copying what it reads.
+func echoMapped(c *sdk.Call) (any, error) {
+	t, err := c.Input("data")
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]sdk.Col, len(t.Columns()))
+	for i, col := range t.Columns() {
+		columns[i] = sdk.Col(col)
+	}
+	w := c.Output("copy", columns...)
+	values := make([]any, len(columns))
+	rows := 0
+	for b := range t.Batches() {
+		if b.First() != int64(rows) {
+			return nil, fmt.Errorf("a batch starts at %d, after %d rows", b.First(), rows)
+		}
+		rows += b.Rows()
+		read := make([]func(row int) any, len(columns))
+		for i, col := range t.Columns() {
+			if read[i], err = mappedReader(b, col); err != nil {
+				return nil, err
+			}
+		}
+		for row := range b.Rows() {
+			for i := range read {
+				values[i] = read[i](row)
+			}
+			if err := w.Append(values...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return map[string]int{"rows": rows}, nil
+}
+
+func mappedReader(b *sdk.Batch, col sdk.Column) (func(row int) any, error) {
+	switch col.Type {
+	case "int64":
+		values, valid, err := b.Int64(col.Name)
+		return unlessNull(valid, func(row int) any { return values[row] }), err
+	case "float64":
+		values, valid, err := b.Float64(col.Name)
+		return unlessNull(valid, func(row int) any { return values[row] }), err
+	case "bool":
+		values, valid, err := b.Bools(col.Name)
+		return unlessNull(valid, func(row int) any { return values.At(row) }), err
+	}
+	values, valid, err := b.Text(col.Name)
+	return unlessNull(valid, func(row int) any { return string(values.At(row)) }), err
+}
+
+func unlessNull(valid sdk.Bits, value func(row int) any) func(row int) any {
+	return func(row int) any {
+		if !valid.At(row) {
+			return nil
+		}
+		return value(row)
+	}
+}
+
+// scribble sums the column x, and writes over it what it summed.
+func scribble(c *sdk.Call) (any, error) {
+	t, err := c.Input("data")
+	if err != nil {
+		return nil, err
+	}
+	sum := int64(0)
+	for b := range t.Batches() {
+		values, _, err := b.Int64("x")
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range values {
+			sum += v
+			values[i] = -1
+		}
+	}
+	return sum, nil
 }
 
 type endless struct {

@@ -55,6 +55,33 @@ func (h *host) ColumnRead(input, column int32, from, rows int64, part int32, int
 	return int64(len(p.out))
 }
 
+// InputLayout implements the host.
+func (h *host) InputLayout(input, batch int32, into []byte) int64 {
+	if input < 0 || int(input) >= len(h.inputs) || batch < 0 || int(batch) >= h.inputs[input].NumBatches() {
+		return abi.NotFound
+	}
+	l, err := h.inputs[input].Layout(int(batch))
+	if err != nil {
+		violate("input_layout: %v", err)
+	}
+	raw := l.Encode()
+	if len(into) >= len(raw) {
+		copy(into, raw)
+	}
+	return int64(len(raw))
+}
+
+// InputMap implements the host. It copies: nobody sees the difference.
+func (h *host) InputMap(input int32, offset, bytes int64, buffer []byte) []byte {
+	if input < 0 || int(input) >= len(h.inputs) || int64(len(buffer))-abi.MapRoom < bytes {
+		violate("input_map of %d bytes of input %d into %d", bytes, input, len(buffer))
+	}
+	if _, err := h.inputs[input].OS().ReadAt(buffer[:bytes], offset); err != nil {
+		violate("input_map: %v", err)
+	}
+	return buffer[:bytes]
+}
+
 // columnPart collects a part of a column, batch by batch.
 type columnPart struct {
 	part int32

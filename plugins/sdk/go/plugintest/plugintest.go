@@ -121,7 +121,7 @@ func prepare(t testing.TB, r routine.Routine, j Job, h *host) (abi.Call, error) 
 			continue
 		}
 		f := given.open(t)
-		described := abi.Input{Name: in.Name, Rows: f.Rows()}
+		described := abi.Input{Name: in.Name, Rows: f.Rows(), Bytes: f.Size(), Batches: f.NumBatches()}
 		var columns []routine.Column
 		for _, col := range f.Info().Columns {
 			described.Columns = append(described.Columns, abi.Column{Name: col.Name, Type: col.Type})
