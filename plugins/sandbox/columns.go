@@ -41,7 +41,7 @@ func columnRead(ctx context.Context, k *call, guest api.Module, stack []uint64) 
 	p.out = readBuffer(guest, ptr, uint32(p.size))
 	clear(p.out)
 	err := f.Range(from, from+rows, func(b arrow.RecordBatch) error {
-		k.chargeGas(ctx, uint64(b.NumRows()))
+		k.charge(ctx, uint64(b.NumRows()))
 		p.copy(b.Column(column))
 		return nil
 	})

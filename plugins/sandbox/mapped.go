@@ -67,7 +67,7 @@ func (k *call) place(ctx context.Context, f *table.File, offset, size int64, buf
 		}
 	}
 	for piece := range slices.Chunk(k.memory.reserved[data:data+uint64(size)], 1<<20) {
-		k.chargeGas(ctx, uint64(len(piece)/16))
+		k.charge(ctx, uint64(len(piece)/16))
 		if _, err := f.OS().ReadAt(piece, offset); err != nil {
 			panic(hostError{err})
 		}

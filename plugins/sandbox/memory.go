@@ -25,11 +25,11 @@ type linearMemory struct {
 	size     uint64 // as the guest sees it
 	touched  uint64 // no page from here on was ever written
 	back     bool   // the next growth is the way back: see shrink
-	mapped   []span // what files are mapped over, until it is put back
+	mapped   []pages // what files are mapped over, until it is put back
 }
 
-// span is a range of a memory, in whole pages of the machine.
-type span struct{ from, to uint64 }
+// pages is a range of a memory, in whole pages of the machine.
+type pages struct{ from, to uint64 }
 
 const pageSize = 64 << 10 // of WebAssembly
 
@@ -91,8 +91,8 @@ func (m *linearMemory) mapFile(f *os.File, offset int64, at, size uint64) error 
 	if _, err := unix.MmapPtr(int(f.Fd()), offset, target, uintptr(size), readWrite, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE); err != nil {
 		return err
 	}
-	m.mapped = slices.DeleteFunc(m.mapped, func(s span) bool { return at <= s.from && s.to <= to })
-	m.mapped = append(m.mapped, span{at, to})
+	m.mapped = slices.DeleteFunc(m.mapped, func(s pages) bool { return at <= s.from && s.to <= to })
+	m.mapped = append(m.mapped, pages{at, to})
 	return nil
 }
 

@@ -128,9 +128,9 @@ func nextSlice(last int64, took time.Duration) int64 {
 	return min(max(last, leastSlice), mostSlice)
 }
 
-// chargeGas takes gas for what the host does on a guest's behalf, and is a tick of its
+// charge takes gas for what the host does on a guest's behalf, and is a tick of its
 // own: a long host function calls it every few milliseconds at least.
-func (k *call) chargeGas(ctx context.Context, gas uint64) {
+func (k *call) charge(ctx context.Context, gas uint64) {
 	m := &k.meter
 	left := int64(m.gas.Get())
 	m.settle(left)
