@@ -26,9 +26,11 @@ const MaxBatch = 10_000
 type BatchRequest struct {
 	Jobs     []BatchJob                   `json:"jobs,omitempty"`
 	Template *Request                     `json:"template,omitempty"`
-	Grid     map[string][]json.RawMessage `json:"grid,omitempty"`    // param → its values; "seed" is the seed
-	Labels   map[string]string            `json:"labels,omitempty"`  // of every job
-	Running  int                          `json:"running,omitempty"` // most of its jobs that run at once; 0: no limit of its own
+	Grid     map[string][]json.RawMessage `json:"grid,omitempty"`     // param → its values; "seed" is the seed
+	Labels   map[string]string            `json:"labels,omitempty"`   // of every job
+	Running  int                          `json:"running,omitempty"`  // most of its jobs that run at once; 0: no limit of its own
+	Priority string                       `json:"priority,omitempty"` // of jobs that name none
+	Limits   *job.Limits                  `json:"limits,omitempty"`   // likewise
 	Tenant   string                       `json:"tenant,omitempty"`
 }
 
@@ -88,6 +90,9 @@ func (e *Engine) SubmitBatch(ctx context.Context, req BatchRequest) (Batch, erro
 	if !routine.ValidName(b.Tenant) {
 		return Batch{}, invalid("tenant", "%q: want up to 64 lower case letters, digits, dashes and underscores", b.Tenant)
 	}
+	for i := range items {
+		items[i].Request = req.defaults(items[i].Request)
+	}
 	levels, err := e.plan(ctx, b, items)
 	if err != nil {
 		return Batch{}, err
@@ -108,6 +113,20 @@ func (e *Engine) SubmitBatch(ctx context.Context, req BatchRequest) (Batch, erro
 		return Batch{}, fmt.Errorf("batch: %w", err)
 	}
 	return e.Batch(ctx, b.ID)
+}
+
+// defaults gives a job of the batch what it does not name itself.
+func (req BatchRequest) defaults(r Request) Request {
+	r.Priority = cmp.Or(r.Priority, req.Priority)
+	switch {
+	case req.Limits == nil:
+	case r.Limits == nil:
+		r.Limits = req.Limits
+	default:
+		l := orDefault(*r.Limits, *req.Limits)
+		r.Limits = &l
+	}
+	return r
 }
 
 // expand lists the jobs of a request.

@@ -10,6 +10,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
+	"thresher/core/dispatch"
 	"thresher/core/job"
 	"thresher/core/ledger"
 )
@@ -54,8 +55,18 @@ func (e *Engine) retryOnce(ctx context.Context, id string) error {
 	if j.Phase == job.Completed || e.jobs.Count(ctx, "origin="+id) > 0 {
 		return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry again", Phase: j.Phase, Desired: j.Desired})
 	}
-	_, err = e.Retry(ctx, id, false)
-	return err
+	for { // a bulk can have more jobs than the queue: it waits for room
+		_, err = e.Retry(ctx, id, false)
+		var full *dispatch.QueueFull
+		if !errors.As(err, &full) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(full.RetryAfter):
+		}
+	}
 }
 
 // StartBulk begins to do something to every job that a filter selects, and returns
@@ -105,6 +116,28 @@ func (e *Engine) Bulk(ctx context.Context, id string) (Bulk, error) {
 		return Bulk{}, fmt.Errorf("bulk %s: %w", id, ErrNotFound)
 	}
 	return entry.Value, err
+}
+
+// BulkPage is a part of the list of bulks, newest first.
+type BulkPage struct {
+	Bulks []Bulk `json:"bulks"`
+	Next  string `json:"next,omitempty"`
+}
+
+// Bulks lists bulks, newest first.
+func (e *Engine) Bulks(ctx context.Context, cursor string, n int) (BulkPage, error) {
+	if n < 1 || n > MaxPage {
+		return BulkPage{}, invalid("limit", "%d: want 1 to %d", n, MaxPage)
+	}
+	entries, next, err := e.bulks.List(ctx, ledger.Query{Before: cursor, Limit: n})
+	if err != nil {
+		return BulkPage{}, fmt.Errorf("list bulks: %w", err)
+	}
+	page := BulkPage{Bulks: make([]Bulk, len(entries)), Next: next}
+	for i, entry := range entries {
+		page.Bulks[i] = entry.Value
+	}
+	return page, nil
 }
 
 // runBulk does it, page by page, and notes after each how far it is.

@@ -33,20 +33,31 @@ func cacheKey(s job.Spec) string {
 }
 
 func (e *Engine) isCached(ctx context.Context, key string) bool {
-	return key != "" && e.jobs.Count(ctx, cacheTerm(key)) > 0
+	_, found := e.ran(ctx, key)
+	return found
 }
 
-// cached finds the newest job that ran to completion with a cache key, and holds
-// its outputs. The caller releases them.
-func (e *Engine) cached(ctx context.Context, key string) (from job.Record, release func(), found bool) {
+// ran finds the newest job that ran to completion with a cache key, unless that is
+// too long ago.
+func (e *Engine) ran(ctx context.Context, key string) (from job.Record, found bool) {
 	if key == "" {
-		return from, nil, false
+		return from, false
 	}
 	entries, _, err := e.jobs.List(ctx, ledger.Query{Terms: []string{cacheTerm(key)}, Limit: 1})
 	if err != nil || len(entries) == 0 {
-		return from, nil, false
+		return from, false
 	}
 	from = entries[0].Value
+	oldest := e.Limits().CacheSeconds
+	return from, oldest == 0 || e.cfg.Now().Sub(*from.Ended) <= duration(oldest)
+}
+
+// cached finds the run whose result a job with that cache key gets, and holds its
+// outputs. The caller releases them.
+func (e *Engine) cached(ctx context.Context, key string) (from job.Record, release func(), found bool) {
+	if from, found = e.ran(ctx, key); !found {
+		return from, nil, false
+	}
 	held := outputDigests(*from.Outcome)
 	if !e.ledger.Blobs().Hold(held...) {
 		return from, nil, false // it was deleted in this moment

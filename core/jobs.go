@@ -83,7 +83,7 @@ func (e *Engine) view(entry ledger.Entry[job.Record]) Job {
 	if out := e.pool.Live(j.ID); out != nil {
 		j.Progress = out.Progress()
 	}
-	if on := e.dispatch.WaitsOn(j.ID); on != "" {
+	if on := e.dispatch.WaitsOn(j.ID); on != "" && j.Phase != job.Running {
 		j.Waiting = &Waiting{On: on}
 	}
 	return j

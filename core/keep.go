@@ -17,6 +17,7 @@ func (e *Engine) keep(ctx context.Context) {
 	audit, prune := time.NewTicker(auditEvery), time.NewTicker(pruneEvery)
 	defer audit.Stop()
 	defer prune.Stop()
+	batches := "" // up to where they have been looked at
 	for {
 		var err error
 		select {
@@ -26,6 +27,9 @@ func (e *Engine) keep(ctx context.Context) {
 			_, err = e.Audit(ctx)
 		case <-prune.C:
 			_, err = e.Prune(ctx)
+			if err == nil {
+				batches, err = e.tidyUp(ctx, batches)
+			}
 		case <-e.tidy: // bounds have changed
 			_, err = e.Prune(ctx)
 		}

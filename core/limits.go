@@ -33,6 +33,8 @@ type Limits struct {
 	AgeingSeconds   float64            `json:"ageing_seconds"`   // waiting that raises a priority by one class
 	PatienceSeconds float64            `json:"patience_seconds"` // waiting after which locks and memory are kept for a job
 
+	CacheSeconds float64 `json:"cache_seconds"` // age of a result that is still given without a run; 0: as long as it is kept
+
 	Retention map[string]Retention `json:"retention"` // of a tenant's jobs that have ended
 	Job       job.Limits           `json:"job"`       // of a job that names none
 	MaxJob    job.Limits           `json:"max_job"`   // the most that a job may name
@@ -175,6 +177,9 @@ func (l Limits) check() error {
 		if !(seconds > 0 && seconds <= maxSeconds) {
 			return invalid(field, "%g: want more than 0 and at most %d", seconds, maxSeconds)
 		}
+	}
+	if !(l.CacheSeconds >= 0 && l.CacheSeconds <= maxSeconds) {
+		return invalid("cache_seconds", "%g: want 0, which is no bound, to %d", l.CacheSeconds, maxSeconds)
 	}
 	for tenant, r := range l.Retention {
 		if !(r.AgeSeconds >= 0 && r.AgeSeconds <= maxSeconds) || r.Count < 0 || r.Bytes < 0 {

@@ -29,13 +29,17 @@ func (s *Server) mountStarting() {
 	s.front.Use(requestid.New(), guardDoor, securityHeaders)
 	s.front.Get("/healthz", alive)
 	s.front.Get("/readyz", func(c *fiber.Ctx) error {
-		return c.Status(fiber.StatusServiceUnavailable).JSON(struct {
+		answer := struct {
 			core.Readiness
 			Recovery *reading `json:"recovery,omitempty"`
-		}{core.Readiness{Reason: "recovering"}, s.reading.Load()})
+		}{core.Readiness{Reason: "starting"}, s.reading.Load()}
+		if answer.Recovery != nil {
+			answer.Reason = "recovering"
+		}
+		return c.Status(fiber.StatusServiceUnavailable).JSON(answer)
 	})
 	s.front.Use(func(*fiber.Ctx) error {
-		return problem.Busy("starting", startingAgain, "it reads what is in its folder: /readyz says how far it is")
+		return problem.Busy("starting", startingAgain, "it loads its plugins and reads what is in its folder: /readyz says how far it is")
 	})
 }
 

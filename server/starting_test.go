@@ -38,7 +38,7 @@ func TestAServerThatRecoversSaysHowFarItIs(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	url := "http://" + l.Addr().String()
-	assert.Contains(t, request(t, "GET", url+"/readyz", "").body, `"reason":"recovering"`)
+	assert.Contains(t, request(t, "GET", url+"/readyz", "").body, `"reason":"starting"`)
 
 	reading, goOn, opened := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {

@@ -28,8 +28,12 @@ func (l *limitsCmd) Run(ctx context.Context, s streams, c *commands) error {
 		if !ok {
 			return &core.Invalid{Field: "limit", Message: setting + ": want NAME=VALUE"}
 		}
-		first, _, _ := strings.Cut(path, ".")
-		if err := setPath(limits, strings.Split(path, "."), value); err != nil {
+		names := strings.Split(path, ".")
+		first := names[0]
+		if first == "locks" { // a lock's name can have dots
+			names = strings.SplitN(path, ".", 2)
+		}
+		if err := setPath(limits, names, value); err != nil {
 			return &core.Invalid{Field: "limit", Message: setting + ": " + err.Error()}
 		}
 		patch[first] = limits[first]

@@ -214,7 +214,8 @@ func (d *Dispatcher) SetLimits(l Limits) {
 
 // WaitsOn says what a waiting job waits for: what [limit.State.WaitsOn] says,
 // "job ID" for one that must complete first, or "twin ID" for one that runs with
-// the same cache key. It is empty for a job that does not wait.
+// the same cache key; "start" for one whose grant is on its way, "end" for one that
+// ends without a run. It is empty for a job that does not wait.
 func (d *Dispatcher) WaitsOn(id string) (on string) {
 	d.state.Must(func(s *state) { on = s.waitsOn(id) })
 	return on
@@ -235,8 +236,7 @@ func (d *Dispatcher) Counts() (running, waiting int) {
 // Knows reports whether the job waits for something, runs, or is about to be ended.
 func (d *Dispatcher) Knows(id string) (yes bool) {
 	d.state.Must(func(s *state) {
-		_, ending := s.endings[id]
-		yes = ending || s.waitsOn(id) != "" || s.slots.IsRunning(id)
+		yes = s.waitsOn(id) != "" || s.slots.IsRunning(id)
 	})
 	return yes
 }

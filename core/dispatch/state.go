@@ -164,6 +164,12 @@ func (s *state) waitsOn(id string) string {
 	if leader := s.twins.leaderOf(id); leader != "" {
 		return "twin " + leader
 	}
+	if _, ending := s.endings[id]; ending {
+		return "end"
+	}
+	if s.granting[id] != nil {
+		return "start"
+	}
 	return s.slots.WaitsOn(id)
 }
 

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 )
 
 func TestMain(m *testing.M) {
@@ -333,4 +336,52 @@ func flip(t *testing.T, dir, marker string) {
 		return err
 	}))
 	require.True(t, flipped)
+}
+
+// The store's files shrink with what is in them, also where what is kept lies between
+// what is deleted.
+func TestDeletingGivesDiskSpaceBack(t *testing.T) {
+	t.Parallel()
+	const records = 6000
+	dir := t.TempDir()
+	_, s := open(t, dir, StoreConfig[note]{})
+	text := strings.Repeat("x", 2000)
+	key := func(n int) string { return fmt.Sprintf("k%06d", n) }
+	revisions := make([]uint64, records)
+	each := func(do func(n int) error) {
+		var writers errgroup.Group
+		writers.SetLimit(256)
+		for n := range records {
+			writers.Go(func() error { return do(n) })
+		}
+		require.NoError(t, writers.Wait())
+	}
+	each(func(n int) (err error) {
+		revisions[n], err = s.Create(t.Context(), key(n), note{text, n})
+		return err
+	})
+	full := sizeOf(t, filepath.Join(dir, "records"))
+	require.Greater(t, full, int64(records*len(text)))
+	each(func(n int) error {
+		if n%10 == 0 {
+			return nil
+		}
+		return s.Delete(t.Context(), key(n), revisions[n])
+	})
+	require.Eventually(t, func() bool { return sizeOf(t, filepath.Join(dir, "records")) < full/2 }, time.Minute, 100*time.Millisecond)
+	assert.Equal(t, records/10, s.Count(t.Context(), ""))
+}
+
+func sizeOf(t *testing.T, dir string) (bytes int64) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil // it may be gone by now
+		}
+		if info, err := entry.Info(); err == nil {
+			bytes += info.Size()
+		}
+		return nil
+	}))
+	return bytes
 }

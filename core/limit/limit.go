@@ -117,6 +117,7 @@ type State struct {
 	plugins map[string]map[string]*entry // those of a plugin
 	locks   map[string]*lock
 	memory  int64 // sum of what holders hold
+	kept    kept  // for whom locks or memory were kept at the last decision
 }
 
 // lock is who holds a named lock and who wants it.

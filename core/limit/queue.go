@@ -148,13 +148,13 @@ func (s *State) Next(now time.Time) (Job, bool) {
 	if s.slotsFull() != "" {
 		return Job{}, false
 	}
-	kept := s.keepFor(now)
+	s.kept = s.keepFor(now)
 	var best *entry
 	for _, q := range s.queues {
 		if s.lacks(q.kind, q.locks) != "" {
 			continue
 		}
-		if e := q.head(); e != nil && (best == nil || e.before(best)) && !kept.from(e) {
+		if e := q.head(); e != nil && (best == nil || e.before(best)) && !s.kept.from(e) {
 			best = e
 		}
 	}
@@ -202,16 +202,22 @@ type kept struct {
 }
 
 // from reports whether another job may not start for its sake.
-func (k kept) from(e *entry) bool {
+func (k kept) from(e *entry) bool { return k.what(e) != "" }
+
+// what names what is kept from another job.
+func (k kept) what(e *entry) string {
 	if k.job == nil || k.job == e || e.Resident {
-		return false
+		return ""
 	}
 	if k.memory && e.Memory > 0 {
-		return true
+		return "memory"
 	}
-	return slices.ContainsFunc(e.Locks, func(l Lock) bool {
-		return slices.ContainsFunc(k.job.Locks, func(wanted Lock) bool { return l.Name == wanted.Name })
-	})
+	for _, l := range e.Locks {
+		if slices.ContainsFunc(k.job.Locks, func(wanted Lock) bool { return l.Name == wanted.Name }) {
+			return "lock " + l.Name
+		}
+	}
+	return ""
 }
 
 // keepFor finds the job that has waited longest past the patience for locks or
@@ -254,7 +260,7 @@ func (s *State) WaitsOn(id string) string {
 	if e.tenant.stands.full {
 		return "tenant slots"
 	}
-	return cmp.Or(s.lacks(e.queue.kind, e.Locks), s.slotsFull(), "slots")
+	return cmp.Or(s.lacks(e.queue.kind, e.Locks), s.slotsFull(), s.kept.what(e), "slots")
 }
 
 // Held is a named lock, who holds it and who waits for it.

@@ -18,6 +18,7 @@ func (h handlers) mountBatches(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/batches/{id}/stop", "stop-batch", "batches", "Stop every job of a batch", http.StatusAccepted), h.onBatch("stop", ""))
 	huma.Register(api, operation(http.MethodPost, "/batches/{id}/retry-failed", "retry-batch", "batches", "Retry the jobs of a batch that failed and were not retried yet", http.StatusAccepted), h.onBatch("retry", job.Failed))
 	huma.Register(api, operation(http.MethodPost, "/bulk", "start-bulk", "jobs", "Do something to every job that a filter selects", http.StatusAccepted), h.bulk)
+	huma.Register(api, operation(http.MethodGet, "/bulk", "list-bulks", "jobs", "List bulks of the last day, newest first", http.StatusOK), h.bulks)
 	huma.Register(api, operation(http.MethodGet, "/bulk/{id}", "get-bulk", "jobs", "Get how far a bulk is", http.StatusOK), h.getBulk)
 }
 
@@ -74,6 +75,10 @@ func (h handlers) bulk(ctx context.Context, in *struct{ Body bulkRequest }) (*ou
 		return nil, problem.Of(&core.Invalid{Field: "filter", Message: "has no condition: set all to mean every job"})
 	}
 	return answer(h.engine.StartBulk(ctx, in.Body.Action, in.Body.Filter, in.Body.Preview))
+}
+
+func (h handlers) bulks(ctx context.Context, in *pageInput) (*output[core.BulkPage], error) {
+	return answer(h.engine.Bulks(ctx, in.Cursor, in.Limit))
 }
 
 func (h handlers) getBulk(ctx context.Context, in *BatchID) (*output[core.Bulk], error) {

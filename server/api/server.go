@@ -39,6 +39,7 @@ type limitsPatch struct {
 	TenantWeights   map[string]float64        `json:"tenant_weights,omitempty"`
 	AgeingSeconds   *float64                  `json:"ageing_seconds,omitempty"`
 	PatienceSeconds *float64                  `json:"patience_seconds,omitempty"`
+	CacheSeconds    *float64                  `json:"cache_seconds,omitempty"`
 	Retention       map[string]core.Retention `json:"retention,omitempty"`
 	Job             *job.Limits               `json:"job,omitempty"`
 	MaxJob          *job.Limits               `json:"max_job,omitempty"`

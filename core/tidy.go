@@ -1,0 +1,50 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"thresher/core/ledger"
+)
+
+// keepBulks is how long is known how a bulk went.
+const keepBulks = 24 * time.Hour
+
+// tidyUp deletes the records that nothing needs any more: batches of whose jobs none
+// is kept, and bulks that ended long ago. It looks at a page of batches, and returns
+// where to go on next time.
+func (e *Engine) tidyUp(ctx context.Context, cursor string) (next string, err error) {
+	batches, next, err := e.batches.List(ctx, ledger.Query{Before: cursor, Limit: MaxPage, Ascending: true})
+	if err != nil {
+		return "", fmt.Errorf("tidy up: %w", err)
+	}
+	for _, entry := range batches {
+		if b := entry.Value; b.Written && e.jobs.Count(ctx, "batch="+b.ID) == 0 {
+			if err := gone(e.batches.Delete(ctx, b.ID, entry.Revision)); err != nil {
+				return "", fmt.Errorf("tidy up: %w", err)
+			}
+		}
+	}
+	bulks, _, err := e.bulks.List(ctx, ledger.Query{High: firstID(e.cfg.Now().Add(-keepBulks)), Limit: MaxPage, Ascending: true})
+	if err != nil {
+		return "", fmt.Errorf("tidy up: %w", err)
+	}
+	for _, entry := range bulks {
+		if b := entry.Value; b.State != BulkRunning {
+			if err := gone(e.bulks.Delete(ctx, b.ID, entry.Revision)); err != nil {
+				return "", fmt.Errorf("tidy up: %w", err)
+			}
+		}
+	}
+	return next, nil
+}
+
+// gone lets pass that someone else was quicker.
+func gone(err error) error {
+	if errors.Is(err, ledger.ErrConflict) {
+		return nil
+	}
+	return err
+}
