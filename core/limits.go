@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"time"
 
@@ -67,13 +68,17 @@ func DefaultLimits() Limits {
 		Job: job.Limits{
 			MemoryBytes: 256 << 20,
 			WallSeconds: 3600,
+			CPUSeconds:  3600,
 			OutputBytes: 256 << 20,
+			Artifacts:   1024,
 			LogBytes:    1 << 20,
 		},
 		MaxJob: job.Limits{
 			MemoryBytes: 4 << 30, // all that 32-bit WebAssembly can address
 			WallSeconds: 7 * 24 * 3600,
+			CPUSeconds:  7 * 24 * 3600,
 			OutputBytes: 4 << 30,
+			Artifacts:   10_000,
 			LogBytes:    16 << 20,
 		},
 	}
@@ -124,18 +129,13 @@ func (l Limits) clone() Limits {
 
 // orDefault fills in the fields that are 0.
 func orDefault(l, d job.Limits) job.Limits {
-	if l.MemoryBytes == 0 {
-		l.MemoryBytes = d.MemoryBytes
-	}
-	if l.WallSeconds == 0 {
-		l.WallSeconds = d.WallSeconds
-	}
-	if l.OutputBytes == 0 {
-		l.OutputBytes = d.OutputBytes
-	}
-	if l.LogBytes == 0 {
-		l.LogBytes = d.LogBytes
-	}
+	l.MemoryBytes = cmp.Or(l.MemoryBytes, d.MemoryBytes)
+	l.WallSeconds = cmp.Or(l.WallSeconds, d.WallSeconds)
+	l.CPUSeconds = cmp.Or(l.CPUSeconds, d.CPUSeconds)
+	l.Gas = cmp.Or(l.Gas, d.Gas)
+	l.OutputBytes = cmp.Or(l.OutputBytes, d.OutputBytes)
+	l.Artifacts = cmp.Or(l.Artifacts, d.Artifacts)
+	l.LogBytes = cmp.Or(l.LogBytes, d.LogBytes)
 	return l
 }
 
@@ -199,7 +199,10 @@ func (l Limits) check() error {
 }
 
 func hardest() job.Limits {
-	return job.Limits{MemoryBytes: 4 << 30, WallSeconds: 365 * 24 * 3600, OutputBytes: 1 << 40, LogBytes: 64 << 20}
+	return job.Limits{
+		MemoryBytes: 4 << 30, WallSeconds: 365 * 24 * 3600, CPUSeconds: 365 * 24 * 3600, Gas: math.MaxInt64,
+		OutputBytes: 1 << 40, Artifacts: 1_000_000, LogBytes: 64 << 20,
+	}
 }
 
 func checkJobLimits(field string, l, most job.Limits) error {
@@ -216,7 +219,22 @@ func checkJobLimits(field string, l, most job.Limits) error {
 	if l.LogBytes < 1 || l.LogBytes > most.LogBytes {
 		return invalid(field+".log_bytes", "%d: want 1 to %d", l.LogBytes, most.LogBytes)
 	}
+	if !within(l.CPUSeconds, most.CPUSeconds) {
+		return invalid(field+".cpu_seconds", "%g: want more than 0 and at most %g", l.CPUSeconds, most.CPUSeconds)
+	}
+	if !within(l.Gas, most.Gas) {
+		return invalid(field+".gas", "%d: want 1 to %d", l.Gas, most.Gas)
+	}
+	if !within(l.Artifacts, most.Artifacts) {
+		return invalid(field+".artifacts", "%d: want 1 to %d", l.Artifacts, most.Artifacts)
+	}
 	return nil
+}
+
+// within holds a limit that may be 0, for none, against the most that it may be, for
+// which the same is true.
+func within[T int | int64 | float64](limit, most T) bool {
+	return limit >= 0 && (most == 0 || limit <= most) // so that NaN is refused
 }
 
 func (l Limits) dispatch() dispatch.Limits {
@@ -240,7 +258,7 @@ func (e *Engine) jobLimits(given *job.Limits) (job.Limits, error) {
 	if given == nil {
 		return l.Job, nil
 	}
-	limits := orDefault(*given, l.Job)
+	limits := orDefault(orDefault(*given, l.Job), l.MaxJob)
 	if limits.MemoryBytes > l.MemoryBytes {
 		return limits, invalid("limits.memory_bytes", "%d: all jobs together have %d", limits.MemoryBytes, l.MemoryBytes)
 	}

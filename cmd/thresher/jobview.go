@@ -34,7 +34,9 @@ func showJob(w io.Writer, j core.Job) error {
 
 func showOutcome(field func(name, format string, args ...any), j core.Job) {
 	o := j.Outcome
-	field("ran for", "%s, %.1f MB of memory", time.Duration(o.Usage.WallSeconds*float64(time.Second)).Round(time.Millisecond), float64(o.Usage.PeakMemoryBytes)/1e6)
+	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)).Round(time.Microsecond) }
+	field("ran for", "%s, %s of CPU time, %d gas, %.1f MB of memory",
+		seconds(o.Usage.WallSeconds), seconds(o.Usage.CPUSeconds), o.Usage.Gas, float64(o.Usage.PeakMemoryBytes)/1e6)
 	if o.Error != nil {
 		field("error", "%s: %s", o.Error.Title, o.Error.Detail)
 	}

@@ -40,6 +40,8 @@ type runCmd struct {
 	Key     string            `help:"Idempotency key: the same key returns the same job."`
 	Memory  int64             `help:"Memory limit, in MiB." placeholder:"MIB"`
 	Wall    time.Duration     `help:"Limit of the running time." placeholder:"TIME"`
+	CPU     time.Duration     `help:"Limit of the CPU time." placeholder:"TIME" name:"cpu"`
+	Gas     int64             `help:"Limit of the gas: of what its instructions cost." placeholder:"N"`
 	Remote  bool              `help:"Run on the server, instead of here with nothing left behind."`
 	Out     string            `help:"Folder to save result, artifacts, tables and log in." type:"path"`
 	Plugins string            `help:"Folder with more plugins (*.wasm) to load; not with --remote." type:"path"`
@@ -148,8 +150,9 @@ func (r *runCmd) request(ctx context.Context, s streams, c *client.Client) (core
 			return req, err
 		}
 	}
-	if r.Memory != 0 || r.Wall != 0 {
-		req.Limits = &job.Limits{MemoryBytes: r.Memory << 20, WallSeconds: r.Wall.Seconds()}
+	limits := job.Limits{MemoryBytes: r.Memory << 20, WallSeconds: r.Wall.Seconds(), CPUSeconds: r.CPU.Seconds(), Gas: r.Gas}
+	if limits != (job.Limits{}) {
+		req.Limits = &limits
 	}
 	return req, nil
 }

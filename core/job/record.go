@@ -105,6 +105,7 @@ type Limits struct {
 	CPUSeconds  float64 `json:"cpu_seconds,omitempty"`  // of the guest's thread, what the host does for it included; 0: no limit
 	Gas         int64   `json:"gas,omitempty"`          // what its instructions cost; 0: no limit
 	OutputBytes int64   `json:"output_bytes,omitempty"` // result, tables and artifacts together
+	Artifacts   int     `json:"artifacts,omitempty"`    // how many
 	LogBytes    int64   `json:"log_bytes,omitempty"`    // log kept; the rest is dropped and counted
 }
 
@@ -165,6 +166,7 @@ type Usage struct {
 	Gas             int64   `json:"gas"`
 	PeakMemoryBytes int64   `json:"peak_memory_bytes"`
 	OutputBytes     int64   `json:"output_bytes"`
+	LogBytes        int64   `json:"log_bytes"` // written, kept or not
 }
 
 // Error says why a job failed.

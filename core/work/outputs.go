@@ -2,6 +2,7 @@ package work
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ import (
 const (
 	maxInlineResult = 64 << 10 // a larger result is a blob beside the record
 	maxTables       = 64
-	maxArtifacts    = 1024
+	maxArtifacts    = 1024 // of a job whose limits name no other number
 	progressEvery   = 200 * time.Millisecond // between two published progress reports
 )
 
@@ -175,7 +176,8 @@ func (o *Outputs) writer(name string, schema *arrow.Schema) (*table.Writer, erro
 		return nil, err
 	}
 	if len(o.tableNames()) >= maxTables {
-		return nil, limitError("tables", maxTables)
+		return nil, &job.Error{Code: "output_limit", Title: "The job put out too much",
+			Detail: fmt.Sprintf("limit %d tables; it had written as many and wanted another, %q", maxTables, name)}
 	}
 	w, err := table.Create(o.blobs.Temp(), schema)
 	if err != nil {
@@ -193,10 +195,6 @@ func checkName(what, name string) error {
 		Detail: fmt.Sprintf("%s %q: want up to 128 letters, digits, dots, dashes and underscores", what, cut(name, 200))}
 }
 
-func limitError(what string, most int) *job.Error {
-	return &job.Error{Code: "output_limit", Title: "The job put out too much", Detail: fmt.Sprintf("more than %d %s", most, what)}
-}
-
 func (o *Outputs) addArtifact(name, media string, content []byte) error {
 	if err := checkName("artifact", name); err != nil {
 		return err
@@ -205,8 +203,9 @@ func (o *Outputs) addArtifact(name, media string, content []byte) error {
 	if taken {
 		return &job.Error{Code: "abi_violation", Title: "Two artifacts of one name", Detail: name}
 	}
-	if len(o.Artifacts()) >= maxArtifacts {
-		return limitError("artifacts", maxArtifacts)
+	if most := cmp.Or(o.limits.Artifacts, maxArtifacts); len(o.Artifacts()) >= most {
+		return &job.Error{Code: "artifact_limit", Title: "The job made too many artifacts",
+			Detail: fmt.Sprintf("limit %d; it had made as many and wanted another, %q", most, name)}
 	}
 	if err := o.spend(int64(len(content))); err != nil {
 		return err
@@ -235,7 +234,7 @@ func (o *Outputs) spend(n int64) error {
 		return nil
 	}
 	return &job.Error{Code: "output_limit", Title: "The job put out too much",
-		Detail: fmt.Sprintf("limit %d bytes of results, tables and artifacts", o.limits.OutputBytes)}
+		Detail: fmt.Sprintf("limit %d bytes of results, tables and artifacts; it wanted %d", o.limits.OutputBytes, total)}
 }
 
 func (o *Outputs) put(ctx context.Context, content []byte) (job.Blob, error) {
@@ -273,7 +272,9 @@ func (o *Outputs) seal(ctx context.Context, result json.RawMessage, into *job.Ou
 	}
 	into.Artifacts = o.Artifacts()
 	into.Progress = o.Progress()
-	o.state.Must(func(s *outputs) { into.Usage.OutputBytes = s.bytes })
+	o.state.Must(func(s *outputs) {
+		into.Usage.OutputBytes, into.Usage.LogBytes = s.bytes, int64(len(s.log))+s.dropped
+	})
 	return o.sealLog(ctx, into)
 }
 

@@ -4,7 +4,7 @@
 import { del, get, path, post } from './api.js';
 import { announce, card, confirmed, facts, fill, h, problem } from './dom.js';
 import { follow, throttled } from './events.js';
-import { between, brief, bytes, duration, time } from './format.js';
+import { between, brief, bytes, count, duration, time } from './format.js';
 import { log } from './log.js';
 import { outputs } from './outputs.js';
 import { badge, final, progressBar, waits, wish } from './phase.js';
@@ -144,6 +144,8 @@ function how(j) {
     ['Ended', time(j.ended)],
     ['Waited', j.started && duration(between(j.created, j.started))],
     ['Ran for', of(u?.wall_seconds, l.wall_seconds, duration)],
+    ['CPU time', l.cpu_seconds && of(u?.cpu_seconds, l.cpu_seconds, duration)],
+    ['Gas', u && (l.gas ? `${count(u.gas)} of ${count(l.gas)}` : count(u.gas))],
     ['Memory', of(u?.peak_memory_bytes, l.memory_bytes, bytes)],
     ['Output', of(u?.output_bytes, l.output_bytes, bytes)],
     ['Tenant', j.tenant !== 'default' && j.tenant],
