@@ -41,3 +41,4 @@ bench: plugins ## measure; docs/performance.md says on what machine
 	cd bench && $(GO) test -run '^$$' -bench . -benchtime 2s ./...
 	$(GO) test -run '^$$' -bench Writes -benchtime 2s ./core/ledger
 	$(GO) test -run '^$$' -bench EmptyRoutine -benchtime 2s ./plugins/sandbox
+	$(GO) test -run '^$$' -bench Kernels -benchtime 10x ./core/stats/kernel ./plugins/sandbox
