@@ -166,14 +166,17 @@ func (d *Dispatcher) Observe(r job.Record, deleted bool) {
 		if s.admitted(r.ID) {
 			s.aside.remove(r.ID)
 		}
-		if s.granting[r.ID] != nil {
-			s.granting[r.ID] = &change{r, deleted}
-			return
-		}
-		s.place(r, deleted, d.parents, d.now())
 		if r.Phase.Final() && r.Ended != nil {
 			s.drain.ended(*r.Ended)
 		}
+		if s.granting[r.ID] != nil {
+			s.granting[r.ID] = &change{r, deleted}
+			if deleted || r.Phase.Final() {
+				s.gone(r, deleted, d.parents, d.now())
+			}
+			return
+		}
+		s.place(r, deleted, d.parents, d.now())
 	})
 	d.signal()
 }

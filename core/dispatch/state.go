@@ -62,15 +62,22 @@ func (s *state) place(r job.Record, deleted bool, parents Parents, now time.Time
 		queued = true
 		s.queue(r, parents, now)
 	}
-	if deleted || r.Phase.Final() {
-		s.needed.remove(r.ID)
-		s.parentEnded(r.ID, parents, now)
-	} else {
-		s.needed.add(r)
-	}
-	if !queued && r.Phase != job.Running {
+	switch {
+	case deleted || r.Phase.Final():
+		s.gone(r, deleted, parents, now)
+		return
+	case !queued && r.Phase != job.Running:
 		s.twinLeft(r, deleted, parents, now)
 	}
+	s.needed.add(r)
+}
+
+// gone lets the others go on once a job has ended, also while its grant is not
+// settled. A second time does nothing.
+func (s *state) gone(r job.Record, deleted bool, parents Parents, now time.Time) {
+	s.needed.remove(r.ID)
+	s.parentEnded(r.ID, parents, now)
+	s.twinLeft(r, deleted, parents, now)
 }
 
 // queue lets a pending job wait for its parents, for its twin, for a slot, or for

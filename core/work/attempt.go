@@ -27,6 +27,7 @@ type attempt struct {
 	changed   chan struct{} // capacity 1: latest has moved on
 	latest    *guard.Value[wish]
 
+	writer       atomic.Int32  // who writes the grant: the first to claim it
 	acknowledged chan struct{} // closed when the grant is on disk
 	refused      chan struct{} // closed instead if it never will be
 	gone         chan struct{} // closed when the guest has ended
@@ -72,6 +73,10 @@ func (a *attempt) run(revision uint64) {
 	})
 	report, err := a.runGuest(ctx)
 	close(a.gone)
+	if a.writer.CompareAndSwap(nobodyWrites, outcomeWrites) {
+		a.finishAtOnce(revision, context.Cause(ctx), report, err)
+		return
+	}
 	select {
 	case <-a.acknowledged:
 		a.report(context.Cause(ctx), report, err)
@@ -79,9 +84,30 @@ func (a *attempt) run(revision uint64) {
 	}
 }
 
+// Who writes the grant: itself, or the outcome of a guest that ended before that.
+const (
+	nobodyWrites int32 = iota
+	grantWrites
+	outcomeWrites
+)
+
+// grantAfter is how long a guest runs before its grant is written. One that has
+// ended by then costs one write instead of two. Until it is written the record says
+// that the job is pending; the dispatcher holds its slot all the while.
+const grantAfter = 5 * time.Millisecond
+
 // writeGrant makes the lease durable. Where the record has moved on instead, it
 // ends the guest, waits until it is gone, and gives the slot back.
 func (a *attempt) writeGrant(revision uint64) {
+	late := time.NewTimer(grantAfter)
+	defer late.Stop()
+	select {
+	case <-a.gone:
+	case <-late.C:
+	}
+	if !a.writer.CompareAndSwap(nobodyWrites, grantWrites) {
+		return
+	}
 	p, id := a.pool, a.granted.ID
 	defer p.Settle(id)
 	if _, err := p.Store.Update(context.Background(), id, revision, a.granted); err != nil {

@@ -3,7 +3,8 @@
 // A [Pool] holds the guests of this process. For each grant it starts a
 // goroutine that writes the grant while the guest already runs, watches the
 // job's desire, and writes the outcome once, under the lease that the grant gave
-// it. A guest whose grant is refused is ended and leaves no trace. Outputs stay in
+// it. The grant and the outcome of a guest that ends at once are one write. A guest
+// whose grant is refused is ended and leaves no trace. Outputs stay in
 // temporary files until the guest has ended, and are sealed before the record
 // names them, so that a record never points at something that is not there.
 //

@@ -29,6 +29,27 @@ func (a *attempt) report(cause error, r Report, err error) {
 	})
 }
 
+// finishAtOnce writes the grant and the outcome of a guest that has ended as one
+// change. Where it cannot be written, the guest leaves no trace, as where a grant
+// is refused.
+func (a *attempt) finishAtOnce(revision uint64, cause error, r Report, err error) {
+	p, id := a.pool, a.granted.ID
+	defer p.Settle(id)
+	if errors.Is(cause, errDrained) && err != nil {
+		return // nothing was written of it: it is pending
+	}
+	ctx := context.Background()
+	ended, err := job.Apply(a.granted, job.Finish{
+		Epoch: a.granted.Epoch, Outcome: a.outcome(ctx, r, a.failure(cause, err)), At: p.Now(),
+	})
+	if err == nil {
+		_, err = p.Store.Update(ctx, id, revision, ended)
+	}
+	if err != nil {
+		p.backOff(err, id)
+	}
+}
+
 // stoppedOutcome keeps what a stopped job wrote, and drops the failure that being
 // stopped looks like from inside.
 func stoppedOutcome(o job.Outcome) job.Outcome {
