@@ -39,8 +39,10 @@ const (
 const (
 	// batchFrom is how many writes must be waiting to go out as one atomic
 	// batch. A batch costs about as much as this many lone writes, whatever its
-	// size: BenchmarkWrites measures both.
-	batchFrom = 12
+	// size, and half of it where it is staged in memory: BenchmarkWrites measures.
+	batchFrom       = 12
+	batchFromMemory = 6
+
 	batchMost = 256
 	batchSize = 4 << 20 // bytes, so that a batch of large records stays quick
 )
@@ -115,7 +117,7 @@ func distinct[T any](all []*write[T]) (first, later []*write[T]) {
 // commit decides every write of a round.
 func (s *Store[T]) commit(round []*write[T]) {
 	round = s.take(round)
-	if len(round) >= batchFrom {
+	if len(round) >= s.batchFrom {
 		if s.publishBatch(round) {
 			return
 		}

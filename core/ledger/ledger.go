@@ -81,6 +81,7 @@ type Ledger struct {
 	room   room
 	faults Faults
 
+	staging  string // folder in memory for batches; empty until there is one
 	progress func(store string, read, of uint64)
 
 	// able ends when the store could not write to its disk: JetStream takes no
@@ -133,8 +134,12 @@ func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 	if l.blobs, err = openBlobs(filepath.Join(cfg.Dir, "blobs"), l.room, cfg.Log); err != nil {
 		return err
 	}
+	stale := l.staleStaging()
 	if l.server, err = startServer(ctx, cfg, l.disable); err != nil {
 		return err
+	}
+	for _, dir := range stale {
+		_ = os.RemoveAll(dir) // what stays only takes room
 	}
 	l.conn, err = nats.Connect("", nats.InProcessServer(l.server), nats.NoReconnect())
 	if err != nil {
@@ -214,6 +219,7 @@ func (l *Ledger) Close(context.Context) error {
 	if l.blobs != nil {
 		l.blobs.close()
 	}
+	l.unstage()
 	l.disable(ErrClosed)
 	return l.unlock()
 }

@@ -21,7 +21,9 @@ type Store[T any] struct {
 	stream jetstream.Stream
 	view   *guard.Value[view[T]]
 	packer *packer
-	writes chan *write[T]
+
+	batchFrom int // how many writes must wait to go out as one batch
+	writes    chan *write[T]
 
 	finished chan struct{} // closed when the committer has ended
 }
@@ -75,11 +77,13 @@ func OpenStore[T any](ctx context.Context, l *Ledger, kind string, cfg StoreConf
 	packer := &packer{}
 	s := &Store[T]{
 		packer: packer,
-		ledger: l,
-		kind:   kind,
-		cfg:    cfg,
-		view:   guard.New("view "+kind, guard.RankView, newView(cfg.Index, packer)),
-		writes: make(chan *write[T], queued),
+
+		batchFrom: batchFrom,
+		ledger:    l,
+		kind:      kind,
+		cfg:       cfg,
+		view:      guard.New("view "+kind, guard.RankView, newView(cfg.Index, packer)),
+		writes:    make(chan *write[T], queued),
 
 		finished: make(chan struct{}),
 	}
@@ -95,6 +99,9 @@ func OpenStore[T any](ctx context.Context, l *Ledger, kind string, cfg StoreConf
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", kind, err)
+	}
+	if l.stageInMemory(kind) {
+		s.batchFrom = batchFromMemory
 	}
 	if err := s.replay(ctx); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", kind, err)

@@ -1,0 +1,48 @@
+package ledger
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBatchesAreStagedInMemoryAndLeaveNothingThere(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat(memoryFolder); err != nil {
+		t.Skip("this machine has no file system in memory")
+	}
+	dir := t.TempDir()
+	l, err := Open(t.Context(), Config{Dir: dir})
+	require.NoError(t, err)
+	_, err = OpenStore(t.Context(), l, "notes", StoreConfig[note]{})
+	require.NoError(t, err)
+	first := l.staging
+	target, err := os.Readlink(l.stagingLink("notes"))
+	require.NoError(t, err)
+	assert.DirExists(t, target)
+	require.NoError(t, l.Close(t.Context()))
+	assert.NoDirExists(t, first)
+
+	// A process that was killed leaves its folder: the next one removes it.
+	require.NoError(t, os.MkdirAll(target, 0o700))
+	assert.NoFileExists(t, l.stagingLink("notes"))
+	require.NoError(t, os.Symlink(target, l.stagingLink("notes")))
+	l, s := open(t, dir, StoreConfig[note]{})
+	assert.NoDirExists(t, first)
+	assert.NotEqual(t, first, l.staging)
+
+	// The memory of the machine is gone: the store goes on without.
+	require.NoError(t, os.RemoveAll(l.staging))
+	round := make([]*write[note], 2*batchFrom)
+	for i := range round {
+		value := note{N: i}
+		round[i] = &write[note]{key: string(rune('a' + i)), value: &value, data: marshal(value), done: make(chan struct{})}
+	}
+	s.commit(round)
+	for _, w := range round {
+		<-w.done
+		assert.NoError(t, w.err)
+	}
+}
