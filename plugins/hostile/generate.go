@@ -118,7 +118,7 @@ func (g *generator) module() Generated {
 }
 
 func (g *generator) memory() []byte {
-	least := byte(1 + g.pick(2))
+	least := byte([]int{1, 2, 7}[g.pick(3)])
 	switch g.pick(4) {
 	case 1:
 		return []byte{0, least}
@@ -133,7 +133,7 @@ func (g *generator) globalValues() (values [][]byte) {
 		g.code = nil
 		g.constant(t)
 		if i == 0 {
-			g.code = I32Const(200) // for the start function
+			g.code = I32Const(60) // for the start function
 		}
 		values = append(values, append(append([]byte{t, 1}, g.code...), 0x0b))
 	}

@@ -124,7 +124,7 @@ func (g *generator) special(t byte) {
 	default:
 		g.emit([]byte{0x3f, 0}) // memory.size
 	case 1:
-		g.emit(I32Const(int32(g.pick(3))), Grow)
+		g.emit(I32Const(int32(g.pick(2))), Grow)
 	case 2:
 		g.emit([]byte{0xd2}, uleb(uint32(g.pick(len(g.own)))), []byte{0xd1}) // ref.func, ref.is_null
 	case 3:
@@ -179,7 +179,7 @@ func (g *generator) tableIndex() {
 // length pushes how long a bulk operation is: now and then more than one slice.
 func (g *generator) length() {
 	g.value(I32)
-	g.emit(I32Const([]int32{0x1ff, 0x3ff, 0x7ff, 0x7fff, 0x3ffff}[g.pick(5)]), []byte{0x71})
+	g.emit(I32Const([]int32{0x1ff, 0x3ff, 0x7ff, 0x3fff, 0x7ffff}[g.pick(5)]), []byte{0x71})
 }
 
 func (g *generator) statements() {

@@ -20,6 +20,13 @@ func (e exit) Error() string { return fmt.Sprintf("the guest exited with code %d
 // stackMark is what wazero puts between an error and the guest's frames.
 const stackMark = "wasm stack trace:"
 
+// stackOverflow is the one trap without a prefix.
+const stackOverflow = "stack overflow"
+
+// stackBytes is how far the runtime lets a guest's stack of calls grow: it doubles
+// 10 KiB until that is more than 50 MB.
+const stackBytes = 10 << 10 << 13
+
 // maxFrames bounds the frames kept of a guest's stack.
 const maxFrames = 50
 
@@ -48,8 +55,14 @@ func (k *call) explain(ctx context.Context, err error) error {
 	var closed *sys.ExitError
 	exited := errors.As(err, &left) || errors.As(err, &closed)
 	trap, trapped := strings.CutPrefix(detail, "wasm error: ")
-	trapped = trapped || trap == "stack overflow" // the one trap without the prefix
 	switch {
+	case detail == stackOverflow:
+		return &job.Error{
+			Code:   "stack_limit",
+			Title:  "The plugin's calls were nested too deep",
+			Detail: fmt.Sprintf("limit about %d bytes of stack; a recursion without an end?", stackBytes),
+			Stack:  stack,
+		}
 	case k.memory.refused && (exited || trapped):
 		return &job.Error{
 			Code:   "memory_limit",

@@ -108,7 +108,9 @@ func (k *call) tick(ctx context.Context, guest api.Module, owed int64) {
 		m.gas.Set(uint64(-owed))
 	}
 	slice := m.given
-	m.settle(int64(m.gas.Get()) + owed)
+	left := int64(m.gas.Get()) + owed
+	m.settle(left)
+	m.gas.Set(uint64(left)) // should it end here, it has not done what it owes for
 	slice = nextSlice(slice, m.look())
 	k.checkBudgets(owed)
 	m.yield()

@@ -53,7 +53,7 @@ func (w *world) playGenerated(m *binary.Module, g hostile.Generated) (all []stri
 	fuel, shape := guest.ExportedGlobal("fuel").(api.MutableGlobal), shapeOf(m)
 	for range 2 {
 		for i, f := range g.Exports {
-			fuel.Set(500)
+			fuel.Set(60)
 			args := make([]uint64, len(f.Params))
 			for n := range args {
 				args[n] = uint64(i * (n + 1) * 77)
