@@ -36,6 +36,7 @@ type Module struct {
 	Start    []byte     // the code of a start function; nil: there is none
 	Describe []byte     // default: returns the manifest
 	Pages    uint32     // of memory at first; default 1
+	Most     uint32     // pages of memory; 0: no word of it
 	DataAt   int32      // where the manifest is put; default 1024
 	Table    uint32     // entries of a table of functions, empty ones; 0: no table
 	Without  string     // an export to leave out
@@ -77,7 +78,7 @@ func (m Module) Encode() []byte {
 	if m.Table > 0 {
 		out = append(out, section(4, list(append([]byte{0x70, 0}, uleb(m.Table)...)))...)
 	}
-	out = append(out, section(5, list(append([]byte{0}, uleb(max(m.Pages, 1))...)))...)
+	out = append(out, section(5, list(m.memory()))...)
 	out = append(out, section(7, m.exports(n))...)
 	if m.Start != nil {
 		out = append(out, section(8, uleb(n+start))...)
@@ -86,6 +87,14 @@ func (m Module) Encode() []byte {
 	data := append([]byte{0}, I32Const(m.DataAt)...)
 	data = append(append(data, 0x0b), text(m.Manifest)...)
 	return append(out, section(11, list(data))...)
+}
+
+func (m Module) memory() []byte {
+	least := uleb(max(m.Pages, 1))
+	if m.Most == 0 {
+		return append([]byte{0}, least...)
+	}
+	return append(append([]byte{1}, least...), uleb(m.Most)...)
 }
 
 // types: 0 is of describe, 1 of alloc, run and step, 2 of start; then the imports'.
