@@ -90,6 +90,10 @@ func (c *counter) Write(data []byte) (int, error) {
 		return len(data), nil
 	}
 	c.shown = shown
+	if c.read >= c.size {
+		c.at(1, "sent, being imported", "sent, being imported")
+		return len(data), nil
+	}
 	c.at(fraction, fmt.Sprintf("%.0f of %.0f MB", float64(c.read)/1e6, float64(c.size)/1e6), tenth(fraction))
 	return len(data), nil
 }
@@ -121,7 +125,7 @@ func barLine(width int, name string, fraction float64, message string) string {
 	cells := min(24, max(width/4, 4))
 	full := min(max(int(fraction*float64(cells)), 0), cells)
 	bar := fmt.Sprintf(" %3d %% %s%s ", int(100*min(max(fraction, 0), 1)), strings.Repeat("█", full), strings.Repeat("░", cells-full))
-	name = fit(name, max(width-len([]rune(bar)), 0))
+	name = fit(name, max(width-len([]rune(bar))-20, 8)) // the message keeps some room
 	return fit(name+bar+message, width)
 }
 

@@ -28,7 +28,7 @@ func errorsPage(markdown string) []byte {
 </head>
 <body>
 <header><a class="brand" href="/"><img src="/ui/icon.svg" alt="" width="22" height="22">Thresher</a><nav aria-label="Main"><a href="/docs">HTTP interface</a></nav></header>
-<main id="main">
+<main id="main" class="prose">
 `)
 	seen := map[string]bool{} // a code of a request may be one of a job too
 	kind := ""                // of the lines that belong together: "table", "pre" or ""

@@ -72,7 +72,7 @@ export async function batch(place, id) {
   const look = async () => update(await get(here));
   const first = await get(here);
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/batches' }, 'Batches'), ' / ', h('code', {}, id)),
-    h('h1', {}, labels(first) || 'Batch'), wrong, h('section', { class: 'card' }, state, bar,
+    h('h1', {}, labels(first) || 'Batch'), wrong, h('section', { class: 'batch card' }, state, bar,
       h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/jobs?batch=${id}` }, 'Its jobs'), retry, stop)));
   update(first);
   return follow('/events', { open: look, job: throttled(look, 500) });

@@ -69,7 +69,7 @@ function look() {
     background: 'transparent',
     view: { stroke: 'transparent' },
     title: { color: colour('--ink'), anchor: 'start', fontSize: 14, fontWeight: 600, offset: 12 },
-    axis: { ...text, gridColor: colour('--line'), domainColor: colour('--line'), tickColor: colour('--line') },
+    axis: { ...text, labelSeparation: 8, gridColor: colour('--line'), domainColor: colour('--line'), tickColor: colour('--line') },
     legend: { ...text, orient: 'top', symbolType: 'circle' },
     mark: { color: series[0] },
     range: { category: series },
