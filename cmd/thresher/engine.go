@@ -13,11 +13,12 @@ import (
 	"thresher/core"
 	"thresher/plugins/builtin"
 	"thresher/plugins/sandbox"
+	"thresher/plugins/sandbox/vet"
 )
 
 // loadPlugins makes a sandbox with the plugins that ship and those in a folder.
-func loadPlugins(ctx context.Context, cacheDir, folder string, log *slog.Logger) (*sandbox.Host, error) {
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Log: log})
+func loadPlugins(ctx context.Context, cacheDir, folder string, limits vet.Limits, log *slog.Logger) (*sandbox.Host, error) {
+	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Log: log, Vet: limits})
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +57,8 @@ func loadFolder(ctx context.Context, host *sandbox.Host, folder string) error {
 }
 
 // openEngine opens an engine and its sandbox. close drains until ctx ends.
-func openEngine(ctx context.Context, cfg core.Config, cacheDir, pluginFolder string) (e *core.Engine, closeAll func(context.Context) error, err error) {
-	host, err := loadPlugins(ctx, cacheDir, pluginFolder, cfg.Log)
+func openEngine(ctx context.Context, cfg core.Config, cacheDir, pluginFolder string, limits vet.Limits) (e *core.Engine, closeAll func(context.Context) error, err error) {
+	host, err := loadPlugins(ctx, cacheDir, pluginFolder, limits, cfg.Log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,4 +69,14 @@ func openEngine(ctx context.Context, cfg core.Config, cacheDir, pluginFolder str
 	return e, func(ctx context.Context) error {
 		return errors.Join(e.Close(ctx), host.Close(context.WithoutCancel(ctx)))
 	}, nil
+}
+
+// vetLimits reads the limits of modules that are given as NAME=VALUE.
+func vetLimits(settings []string) (l vet.Limits, err error) {
+	for _, s := range settings {
+		if err := l.Set(s); err != nil {
+			return l, &core.Invalid{Field: "vet", Message: err.Error()}
+		}
+	}
+	return l, nil
 }

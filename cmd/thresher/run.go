@@ -21,6 +21,7 @@ import (
 	"thresher/core/job"
 	"thresher/core/ledger"
 	"thresher/core/table"
+	"thresher/plugins/sandbox/vet"
 	"thresher/server"
 )
 
@@ -58,7 +59,7 @@ func (r *runCmd) Run(ctx context.Context, s streams, c *commands) error {
 	}
 	defer os.RemoveAll(dir)
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, compiledCache(), r.Plugins)
+	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, compiledCache(), r.Plugins, vet.Limits{})
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type serveFlags struct {
 	Slots    int           `help:"Jobs that run at once; 0: as many as cores." default:"0"`
 	QueueCap int           `help:"Jobs that may wait; 0: 10000." default:"0"`
 	Plugins  string        `help:"Folder with more plugins (*.wasm) to load." type:"path"`
+	Vet      []string      `help:"A limit of what a plugin's module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
 	Drain    time.Duration `help:"How long shutdown may take: running jobs have most of it to end; the rest run again at the next start." default:"10s"`
 	LogLevel slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
@@ -44,6 +45,10 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	if err := server.CheckListen(f.Listen); err != nil {
 		return &core.Invalid{Field: "listen", Message: err.Error()}
 	}
+	limits, err := vetLimits(f.Vet)
+	if err != nil {
+		return err
+	}
 	log, say := logTo(s.err, f.LogLevel, asJSON)
 	slog.SetDefault(log)
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
@@ -62,7 +67,7 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
 		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log, Recovering: srv.Recovering,
 		Limits: core.Limits{Slots: f.Slots, QueueCap: f.QueueCap},
-	}, filepath.Join(f.Data, "cache"), f.Plugins)
+	}, filepath.Join(f.Data, "cache"), f.Plugins, limits)
 	if err != nil {
 		return errors.Join(err, srv.Shutdown(ctx))
 	}

@@ -96,19 +96,6 @@ func (k *call) gate(ctx context.Context) {
 	}
 }
 
-// importSignature returns the signature of a function that guests may import.
-func importSignature(module, name string) (string, bool) {
-	var f hostFunction
-	var ok bool
-	switch module {
-	case abi.Module:
-		f, ok = hostFunctions[name]
-	case wasiModule:
-		f, ok = wasiFunctions[name]
-	}
-	return signature(f.params, f.results), ok
-}
-
 // readBuffer returns a view of guest memory, valid until the guest goes on. It
 // ends the guest if the buffer is not inside the memory.
 func readBuffer(guest api.Module, ptr, n uint32) []byte {

@@ -15,6 +15,7 @@ import (
 	"thresher/core/routine"
 	"thresher/core/schema"
 	"thresher/plugins/abi"
+	"thresher/plugins/sandbox/binary"
 )
 
 const maxManifest = 1 << 20 // bytes
@@ -40,13 +41,14 @@ func parseManifest(raw []byte, compiled wazero.CompiledModule) (routine.Manifest
 		return m, refuse("manifest_invalid", "%v", err)
 	}
 	exports := compiled.ExportedFunctions()
+	takesAndGives := binary.FuncType{Params: []byte{i32}, Results: []byte{i32}}
 	for _, r := range m.Routines {
 		needs := []string{abi.ExportRun}
 		if r.Kind == routine.Simulation {
 			needs = []string{abi.ExportInit, abi.ExportStep}
 		}
 		for _, name := range needs {
-			if err := vetExport(exports, name, "(i32)i32"); err != nil {
+			if err := vetExport(exports, name, takesAndGives); err != nil {
 				return m, err
 			}
 		}

@@ -27,8 +27,8 @@ import (
 
 	"thresher/core"
 	"thresher/core/guard"
-	"thresher/plugins/sandbox/binary"
 	"thresher/plugins/sandbox/rewrite"
+	"thresher/plugins/sandbox/vet"
 )
 
 // Config says how a host works. The zero value works.
@@ -38,11 +38,13 @@ type Config struct {
 	// Clones is how many instances that no job uses are kept for the next ones;
 	// default 32, -1: none. Each keeps up to 16 MiB.
 	Clones int
+	Vet    vet.Limits // what a module may be like; the zero value has the defaults
 }
 
 // Host runs guests. Its methods may be called concurrently.
 type Host struct {
 	log     *slog.Logger
+	vet     vet.Limits
 	cache   wazero.CompilationCache
 	runtime wazero.Runtime
 	loading singleflight.Group
@@ -75,6 +77,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	}
 	h := &Host{
 		log:     cfg.Log,
+		vet:     cfg.Vet,
 		modules: guard.New("modules", guard.RankSandbox, map[string]*module{}),
 		clones:  newPool(cmp.Or(cfg.Clones, 32)),
 	}
@@ -132,17 +135,11 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin boo
 
 // compile vets a module, rewrites it and compiles it.
 func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
-	if err := vetHeader(wasm); err != nil {
-		return nil, err
-	}
-	parsed, err := binary.Parse(wasm)
+	vetted, err := vet.Check(wasm, policy(h.vet))
 	if err != nil {
-		return nil, refuse("invalid_module", "%v", err)
+		return nil, refusal(err)
 	}
-	if err := vetImports(parsed); err != nil {
-		return nil, err
-	}
-	rewritten, err := rewrite.Rewrite(parsed)
+	rewritten, err := rewrite.Rewrite(vetted.Module)
 	if err != nil {
 		return nil, refuse("invalid_module", "%v", err)
 	}
@@ -156,9 +153,6 @@ func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
 
 // prepare takes the module's image and asks it what it is.
 func (h *Host) prepare(ctx context.Context, m *module) (err error) {
-	if err := vetModule(m.compiled); err != nil {
-		return err
-	}
 	if m.lifted != nil {
 		if m.image, err = h.freeze(ctx, m); err != nil {
 			return err
@@ -205,14 +199,28 @@ func compareBools(a, b bool) int {
 
 var _ core.Plugins = (*Host)(nil)
 
-// Refusal says why a module was not loaded.
+// Refusal says why a module was not loaded. Where it was refused before it was
+// compiled, it wraps a *[vet.Refusal].
 type Refusal struct {
 	Code   string // stable
 	Detail string
+	cause  error
 }
+
+func (r *Refusal) Unwrap() error { return r.cause }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("module refused (%s): %s", r.Code, r.Detail) }
 
 func refuse(code, format string, args ...any) error {
 	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// refusal is that of package vet as one of a module.
+func refusal(err error) error {
+	r := &Refusal{Code: "invalid_module", Detail: err.Error(), cause: err}
+	var vetted *vet.Refusal
+	if errors.As(err, &vetted) {
+		r.Code = vetted.Code
+	}
+	return r
 }

@@ -256,9 +256,9 @@ func TestWhatIsNoPluginIsRefusedByName(t *testing.T) {
 		"text":           {"hello", "not_wasm"},
 		"component":      {"\x00asm\x0d\x00\x01\x00", "component_binary"},
 		"cut_short":      {"\x00asm\x01\x00\x00\x00\x01\x05", "invalid_module"},
-		"no_memory":      {"\x00asm\x01\x00\x00\x00", "export_missing"},
+		"nothing_in_it":  {"\x00asm\x01\x00\x00\x00", "abi_unknown"},
 		"unknown_import": {"\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x02\x09\x01\x03env\x01f\x00\x00", "import_unknown"},
-		"no_describe":    {"\x00asm\x01\x00\x00\x00\x05\x03\x01\x00\x01\x07\x0a\x01\x06memory\x02\x00", "export_missing"},
+		"no_describe":    {"\x00asm\x01\x00\x00\x00\x05\x03\x01\x00\x01\x07\x0a\x01\x06memory\x02\x00", "abi_unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := h.Load(t.Context(), []byte(c.wasm), false)
