@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"thresher/core"
+	"thresher/core/dispatch"
 	"thresher/core/job"
 	"thresher/core/routine"
 	"thresher/core/table"
@@ -237,6 +238,33 @@ func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
 	submit(t, e, "wait")
 	_, err := e.Submit(t.Context(), core.Request{Routine: "test/wait", Cache: "off"})
 	assert.Equal(t, "queue_full", core.Code(err))
+}
+
+// A job that waits for another, or for its twin, is in the queue too.
+func TestTheQueuesCapCountsJobsThatWaitForOthers(t *testing.T) {
+	t.Parallel()
+	e := open(t, t.TempDir(), newScript(), core.Limits{Slots: 1, QueueCap: 3, TenantQueueCap: map[string]int{"acme": 1}})
+	parent := submit(t, e, "wait")
+	until(t, e, parent.ID, job.Running)
+	after := core.Request{Routine: "test/quick", Cache: "off", After: []string{parent.ID}}
+	acme := after
+	acme.Tenant = "acme"
+	var full *dispatch.QueueFull
+	_, err := e.Submit(t.Context(), acme)
+	require.NoError(t, err)
+	_, err = e.Submit(t.Context(), acme)
+	require.ErrorAs(t, err, &full)
+	assert.Equal(t, "acme", full.Tenant)
+
+	twin := core.Request{Routine: "test/wait"}
+	for range 2 { // the second follows the first
+		_, err = e.Submit(t.Context(), twin)
+		require.NoError(t, err)
+	}
+	_, err = e.Submit(t.Context(), after)
+	require.ErrorAs(t, err, &full)
+	assert.Empty(t, full.Tenant)
+	assert.Equal(t, 3, e.Stats(t.Context()).Waiting)
 }
 
 func TestRequestsThatDoNotFitAreRefusedByField(t *testing.T) {

@@ -201,9 +201,14 @@ func (d *Dispatcher) Admit(id, tenant string) error {
 	return err
 }
 
-// Withdraw gives back the room of a job whose submit failed.
+// Withdraw gives back the room of a job whose submit failed. Of one whose record is
+// there it takes nothing: that waits, for another job perhaps, and is counted.
 func (d *Dispatcher) Withdraw(id string) {
-	d.state.Must(func(s *state) { s.aside.remove(id) })
+	d.state.Must(func(s *state) {
+		if s.admitted(id) {
+			s.aside.remove(id)
+		}
+	})
 }
 
 // SetLimits changes the limits. What runs keeps running.
