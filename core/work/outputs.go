@@ -24,7 +24,7 @@ import (
 const (
 	maxInlineResult = 64 << 10 // a larger result is a blob beside the record
 	maxTables       = 64
-	maxArtifacts    = 1024 // of a job whose limits name no other number
+	maxArtifacts    = 1024                   // of a job whose limits name no other number
 	progressEvery   = 200 * time.Millisecond // between two published progress reports
 )
 

@@ -22,9 +22,9 @@ type linearMemory struct {
 	image    *image // what it holds at first; nil: zeros
 	lifted   bool   // the module may grow by a page less than it declares: see shrink
 	reserved []byte
-	size     uint64 // as the guest sees it
-	touched  uint64 // no page from here on was ever written
-	back     bool   // the next growth is the way back: see shrink
+	size     uint64  // as the guest sees it
+	touched  uint64  // no page from here on was ever written
+	back     bool    // the next growth is the way back: see shrink
 	mapped   []pages // what files are mapped over, until it is put back
 }
 
