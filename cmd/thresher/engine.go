@@ -18,7 +18,11 @@ import (
 
 // loadPlugins makes a sandbox with the plugins that ship and those in a folder.
 func loadPlugins(ctx context.Context, cacheDir, folder string, limits vet.Limits, log *slog.Logger) (*sandbox.Host, error) {
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Log: log, Vet: limits})
+	compile, err := compiler()
+	if err != nil {
+		return nil, err
+	}
+	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Compiler: compile, Log: log, Vet: limits})
 	if err != nil {
 		return nil, err
 	}

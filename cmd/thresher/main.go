@@ -56,6 +56,7 @@ type commands struct {
 	Backup   backupCmd   `cmd:"" help:"Write an archive of everything, while the server runs."`
 	Restore  restoreCmd  `cmd:"" help:"Make a data folder of an archive."`
 	Stats    statsCmd    `cmd:"" help:"Show the server's counts."`
+	Compile  compileCmd  `cmd:"" hidden:"" help:"Compile a module: the server starts this."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

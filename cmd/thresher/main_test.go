@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,8 +13,12 @@ import (
 	"thresher/samples"
 )
 
-// The tests' own program is also a server with a fault in it: see startBroken.
+// The tests' own program is also a server with a fault in it (see startBroken), and
+// the compiler that this server starts.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "compile" {
+		os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	}
 	if fault := os.Getenv(brokenEnv + "FAULT"); fault != "" {
 		serveBroken(fault)
 		return

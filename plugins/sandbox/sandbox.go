@@ -35,6 +35,8 @@ import (
 type Config struct {
 	CacheDir string       // compiled code is kept here; empty: in memory only
 	Log      *slog.Logger // default slog.Default()
+	// Compiler compiles modules into CacheDir; nil: this process does.
+	Compiler Compiler
 	// Clones is how many instances that no job uses are kept for the next ones;
 	// default 32, -1: none. Each keeps up to 16 MiB.
 	Clones int
@@ -43,13 +45,15 @@ type Config struct {
 
 // Host runs guests. Its methods may be called concurrently.
 type Host struct {
-	log     *slog.Logger
-	vet     vet.Limits
-	cache   wazero.CompilationCache
-	runtime wazero.Runtime
-	loading singleflight.Group
-	modules *guard.Value[map[string]*module] // by digest
-	clones  *pool
+	log      *slog.Logger
+	vet      vet.Limits
+	compiler Compiler
+	cacheDir string
+	cache    wazero.CompilationCache
+	runtime  wazero.Runtime
+	loading  singleflight.Group
+	modules  *guard.Value[map[string]*module] // by digest
+	clones   *pool
 }
 
 // module is a loaded plugin.
@@ -76,10 +80,12 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		cfg.Log = slog.Default()
 	}
 	h := &Host{
-		log:     cfg.Log,
-		vet:     cfg.Vet,
-		modules: guard.New("modules", guard.RankSandbox, map[string]*module{}),
-		clones:  newPool(cmp.Or(cfg.Clones, 32)),
+		log:      cfg.Log,
+		vet:      cfg.Vet,
+		compiler: cfg.Compiler,
+		cacheDir: cfg.CacheDir,
+		modules:  guard.New("modules", guard.RankSandbox, map[string]*module{}),
+		clones:   newPool(cmp.Or(cfg.Clones, 32)),
 	}
 	var err error
 	if h.cache, err = newCache(cfg.CacheDir); err != nil {
@@ -144,8 +150,8 @@ func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
 		return nil, refuse("invalid_module", "%v", err)
 	}
 	m := &module{lifted: rewritten.Lifted, plain: rewritten.Plain}
-	if m.compiled, err = h.runtime.CompileModule(ctx, rewritten.Wasm); err != nil {
-		return nil, refuse("invalid_module", "%v", err)
+	if m.compiled, err = h.translate(ctx, rewritten.Wasm); err != nil {
+		return nil, err
 	}
 	m.declared = m.declaredMemory()
 	return m, nil

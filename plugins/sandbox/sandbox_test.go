@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -23,7 +24,12 @@ import (
 	"thresher/plugins/builtin/guesttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == compilerArgument {
+		os.Exit(asCompiler(os.Args[2:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // recorder is a Host that keeps what a guest puts out, within a limit.
 type recorder struct {

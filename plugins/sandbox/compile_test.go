@@ -1,0 +1,132 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/plugins/hostile"
+)
+
+// compilerArgument makes the tests' own program a compiler.
+const compilerArgument = "compile-for-the-tests"
+
+// asCompiler is what the program does when it is started as one. How it fails is its
+// second argument.
+func asCompiler(args []string) int {
+	how, folder := args[0], args[1]
+	switch how {
+	case "crash":
+		panic("the compiler crashed")
+	case "nothing":
+		return 0
+	}
+	if err := LimitCompiler(); err != nil {
+		return 1
+	}
+	if how == "memory" {
+		for all := [][]byte{}; ; all = append(all, make([]byte, 64<<20)) {
+			for i := 0; i < len(all); i++ {
+				for at := 0; at < len(all[i]); at += 4096 {
+					all[i][at] = 1
+				}
+			}
+		}
+	}
+	wasm, err := os.ReadFile("/dev/stdin")
+	if err != nil {
+		return 1
+	}
+	if err := Compile(context.Background(), wasm, folder); err != nil {
+		_, _ = os.Stderr.WriteString(err.Error()) // the test sees that it is missing
+		return 1
+	}
+	return 0
+}
+
+func apart(t *testing.T, dir string, compiler Compiler) *Host {
+	t.Helper()
+	h, err := New(t.Context(), Config{CacheDir: dir, Compiler: compiler})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, h.Close(context.Background())) })
+	return h
+}
+
+func child(t *testing.T, how string) Compiler {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	return Child(self, compilerArgument, how)
+}
+
+// A module is compiled by another process, once: this one reads the code that is
+// finished.
+func TestAModuleIsCompiledApartAndOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	compiled := 0
+	count := func(ctx context.Context, wasm []byte, folder string) error {
+		compiled++
+		return child(t, "well")(ctx, wasm, folder)
+	}
+	for range 3 {
+		h := apart(t, dir, count)
+		p, err := h.Load(t.Context(), hostile.Module{}.Encode(), false)
+		require.NoError(t, err)
+		c, _ := forgedCall(t, p.Digest)
+		_, err = h.Run(t.Context(), c)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, compiled)
+	left, err := filepath.Glob(filepath.Join(dir, "compiling-*"))
+	require.NoError(t, err)
+	assert.Empty(t, left, "its folder is gone")
+	entries, err := filepath.Glob(filepath.Join(dir, "wazero-*", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, entries)
+	require.NoError(t, os.Remove(entries[0]))
+	_, err = apart(t, dir, count).Load(t.Context(), hostile.Module{}.Encode(), false)
+	require.NoError(t, err)
+	assert.Equal(t, 2, compiled, "code that is gone is made again, and not by this process")
+}
+
+// However its compiler ends, a module is refused, and the host goes on.
+func TestACompilerThatFailsRefusesItsModuleAlone(t *testing.T) {
+	t.Parallel()
+	for how, says := range map[string]string{
+		"crash":   "the compiler crashed",
+		"nothing": "left no code",
+		"memory":  "out of memory",
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			_, err := apart(t, dir, child(t, how)).Load(t.Context(), hostile.Module{}.Encode(), false)
+			var refused *Refusal
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, "compile_failed", refused.Code)
+			assert.Contains(t, refused.Detail, says)
+			assert.Less(t, len(refused.Detail), 1200)
+			_, err = apart(t, dir, child(t, "well")).Load(t.Context(), hostile.Module{}.Encode(), false)
+			assert.NoError(t, err, "nothing of the failure is left")
+		})
+	}
+}
+
+// A caller that gives up ends the compiler, and is not told that the module is bad.
+func TestGivingUpEndsTheCompiler(t *testing.T) {
+	t.Parallel()
+	why := errors.New("changed my mind")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	h := apart(t, t.TempDir(), func(context.Context, []byte, string) error {
+		cancel(why)
+		return errors.New(strings.Repeat("killed", 2))
+	})
+	_, err := h.Load(ctx, hostile.Module{}.Encode(), false)
+	assert.ErrorIs(t, err, why)
+}
