@@ -16,7 +16,7 @@ type compileCmd struct {
 
 // Run compiles the rewritten module on standard input.
 func (c *compileCmd) Run(ctx context.Context, io streams) error {
-	if err := sandbox.LimitCompiler(); err != nil {
+	if err := sandbox.LimitCompiler(sandbox.CompilerMemory); err != nil {
 		return err
 	}
 	wasm, err := osio.ReadAll(io.in)

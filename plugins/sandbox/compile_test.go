@@ -27,10 +27,10 @@ func asCompiler(args []string) int {
 	case "nothing":
 		return 0
 	}
-	if err := LimitCompiler(); err != nil {
-		return 1
-	}
 	if how == "memory" {
+		if err := LimitCompiler(256 << 20); err != nil {
+			return 1
+		}
 		for all := [][]byte{}; ; all = append(all, make([]byte, 64<<20)) {
 			for i := 0; i < len(all); i++ {
 				for at := 0; at < len(all[i]); at += 4096 {
