@@ -3,10 +3,10 @@ GO      ?= go
 PLUGINS := agentfarm models tabular
 RACE    := $(shell $(GO) env CGO_ENABLED 2>/dev/null | grep -q 1 && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build plugins run test check bench
+.PHONY: help build plugins run test check bench bench-scale
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 plugins: ## build the plugins that ship, from source to WebAssembly
 	@for p in $(PLUGINS); do \
@@ -37,8 +37,14 @@ check: plugins ## gofmt, vet, linters, known vulnerabilities, and that benchmark
 	@$(TOOL) govulncheck ./... || { test $$? -ne 3 && echo '*** govulncheck could not reach its database: SKIPPED ***'; }
 	cd bench && $(GO) vet ./...
 
-bench: plugins ## measure; docs/performance.md says on what machine
-	cd bench && $(GO) test -run '^$$' -bench . -benchtime 2s ./...
+bench: plugins ## measure all of docs/performance.md, beside asynq and River; takes a quarter of an hour
+	cd bench && $(GO) run ./versus
+	cd bench && $(GO) test -run '^$$' -bench . -benchtime 2s .
 	$(GO) test -run '^$$' -bench Writes -benchtime 2s ./core/ledger
+	$(GO) test -run '^$$' -bench Next -benchtime 2s ./core/limit
 	$(GO) test -run '^$$' -bench EmptyRoutine -benchtime 2s ./plugins/sandbox
 	$(GO) test -run '^$$' -bench Kernels -benchtime 10x ./core/stats/kernel ./plugins/sandbox
+	@$(MAKE) --no-print-directory bench-scale
+
+bench-scale: plugins ## measure restarts, lists and memory with 100 000 and a million jobs on disk
+	cd bench && $(GO) run ./scale -jobs 100000,1000000
