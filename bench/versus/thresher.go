@@ -94,6 +94,9 @@ func startThresher(ctx context.Context, dir string) (url string, stop func(), er
 			return err
 		}
 		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("not ready: %s", resp.Status)
+		}
 		return nil
 	})
 	if err != nil {

@@ -136,11 +136,15 @@ func (s *Store[T]) applyAll(batches <-chan *batch[T], total uint64) (err error) 
 		if err = cmp.Or(err, b.err); err != nil {
 			continue
 		}
+		s.view.Must(func(v *view[T]) {
+			for i := range b.messages {
+				m := &b.messages[i]
+				m.change.Before = v.apply(m.change.Key, m.revision, m.item, m.terms)
+			}
+		})
 		for i := range b.messages {
-			m := &b.messages[i]
-			s.view.Must(func(v *view[T]) { m.change.Before = v.apply(m.change.Key, m.revision, m.item, m.terms) })
 			if s.cfg.Observe != nil {
-				s.cfg.Observe(m.change)
+				s.cfg.Observe(b.messages[i].change)
 			}
 		}
 		s.ledger.progress(s.kind, total-min(b.pending, total), total)
