@@ -162,10 +162,10 @@ func startServer(exe string, as []string, args ...string) (stop func(), err erro
 	}, nil
 }
 
-// until tries again until it works, for a minute at most.
+// until tries again until it works, for five minutes at most.
 func until(ctx context.Context, try func() error) error {
 	var err error
-	for range 600 {
+	for range 3000 {
 		if err = try(); err == nil || ctx.Err() != nil {
 			return err
 		}
