@@ -94,7 +94,7 @@ func (p *program) memory(n int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("heap a record                   %8.0f bytes (%.0f MB after a collection)\n", heap/float64(n), heap/(1<<20))
+	fmt.Printf("heap a record                   %8.0f bytes (%.0f MB left by the last collection)\n", heap/float64(n), heap/(1<<20))
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return err
@@ -107,7 +107,8 @@ func (p *program) memory(n int) error {
 	return nil
 }
 
-// settledHeap is the live heap that the newest collections found. One is awaited:
+// settledHeap is the live heap that the newest collection found: what is allocated
+// since would count garbage. One is awaited:
 // the runtime makes one every two minutes at least.
 func (p *program) settledHeap() (float64, error) {
 	before, err := p.metric("go_gc_duration_seconds_count")
@@ -124,7 +125,8 @@ func (p *program) settledHeap() (float64, error) {
 		}
 		time.Sleep(time.Second) // another process
 	}
-	return p.metric("go_memstats_heap_alloc_bytes")
+	next, err := p.metric("go_memstats_next_gc_bytes") // twice what the last one left
+	return next / 2, err
 }
 
 func (p *program) metric(name string) (value float64, err error) {
