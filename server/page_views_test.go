@@ -211,3 +211,20 @@ func TestLimitsAreChangedOnThePage(t *testing.T) {
 	assert.Contains(t, read(t, ctx, eval[string](`document.querySelector('.problem').textContent`)), "want 1 to")
 	assert.Len(t, complaints(), 1, "the refused request shows in the console")
 }
+
+func TestALockIsReleasedByStoppingItsHolderOnThePage(t *testing.T) {
+	s := servertest.Start(t, core.Limits{Slots: 2}, "thresher/plugins/hostile/guest")
+	ctx, complaints := browser(t)
+	var ids []string
+	for range 2 {
+		j, err := s.Client.Submit(t.Context(), core.Request{
+			Routine: "hostile/endless", Cache: "off", Locks: []job.Lock{{Name: "licence:matlab", Limit: 1}},
+		}, 0)
+		require.NoError(t, err)
+		ids = append(ids, j.ID)
+	}
+	stop := func(id string) string { return `button[aria-label="Stop ` + id + `"]` }
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/limits"), chromedp.Click(stop(ids[0])),
+		chromedp.Click(`dialog button[value="yes"]`), chromedp.WaitVisible(stop(ids[1])))
+	assert.Empty(t, complaints())
+}

@@ -2,7 +2,7 @@
 // neither focus nor a click under way is lost.
 
 import { get, post } from './api.js';
-import { confirmed, empty, fill, h, problem, rows } from './dom.js';
+import { announce, confirmed, empty, fill, h, problem, rows } from './dom.js';
 import { follow } from './events.js';
 import { between, duration, many, time } from './format.js';
 import { badge, final, phases, progressBar, waits, wish } from './phase.js';
@@ -77,13 +77,21 @@ function bulk(filter, attempt) {
   const { label, ...rest } = Object.fromEntries(Object.entries(filter).filter(([, v]) => v));
   const [key, ...value] = (label ?? '').split('=');
   const selected = { ...rest, ...(label && { labels: { [key]: value.join('=') } }) };
+  const far = h('span', { class: 'soft', role: 'status' }); // how far it is
   const button = (action, verb) => h('button', { onclick: () => attempt(async () => {
     const { jobs } = await post('/bulk', { action, filter: selected, preview: true });
-    if (await confirmed(`${verb} ${many(jobs, 'job')} that the filter selects? Those whose phase does not allow it stay as they are.`, verb)) {
-      await post('/bulk', { action, filter: selected });
+    if (!await confirmed(`${verb} ${many(jobs, 'job')} that the filter selects? Those whose phase does not allow it stay as they are.`, verb)) return;
+    let b = await post('/bulk', { action, filter: selected });
+    while (b.state === 'running') {
+      fill(far, `${verb}: ${many(b.done + b.skipped, 'job')} of ${b.jobs}`);
+      await new Promise((again) => setTimeout(again, 300));
+      b = await get(`/bulk/${b.id}`);
     }
+    const said = `${verb}: ${b.state}, ${b.done} done, ${b.skipped} left as they are`;
+    fill(far, said);
+    announce(said);
   }) }, `${verb} all`);
-  return h('div', { class: 'actions' }, button('stop', 'Stop'), button('retry', 'Retry'), button('delete', 'Delete'));
+  return h('div', { class: 'actions' }, button('stop', 'Stop'), button('retry', 'Retry'), button('delete', 'Delete'), far);
 }
 
 function matches(filter, j) {

@@ -1,10 +1,10 @@
 // The server's limits, which can be changed while it runs, and who holds which
 // lock.
 
-import { get, patch } from './api.js';
-import { announce, card, fill, h, problem, rows } from './dom.js';
+import { get, patch, path, post } from './api.js';
+import { announce, card, confirmed, fill, h, problem, rows } from './dom.js';
 import { follow, throttled } from './events.js';
-import { bytes, duration } from './format.js';
+import { bytes, count, duration } from './format.js';
 
 // What can be changed: a number, or a number by name.
 const numbers = [
@@ -13,10 +13,12 @@ const numbers = [
   ['memory_bytes', 'Memory of all jobs together', 'bytes'],
   ['ageing_seconds', 'Waiting that raises a priority', 'seconds'],
   ['patience_seconds', 'Waiting after which locks and memory are kept for a job', 'seconds'],
+  ['cache_seconds', 'Age of a result given without a run', 'seconds, 0: as long as it is kept'],
 ];
 const maps = [
   ['tenant_slots', 'Jobs at once of a tenant'],
   ['plugin_slots', 'Jobs at once of a plugin'],
+  ['node_slots', 'Jobs at once on a node'],
   ['tenant_queue_cap', 'Waiting jobs of a tenant'],
   ['tenant_weights', 'Weight of a tenant’s share'],
   ['locks', 'Holders of a named lock'],
@@ -26,13 +28,21 @@ export async function limits(place) {
   const wrong = h('div');
   const use = h('div');
   const locks = h('div');
-  const form = editor(await get('/limits'), wrong);
+  const now = await get('/limits');
+  const form = editor(now, wrong);
+  const stop = async (job) => {
+    if (!await confirmed('Stop this job? Its locks are free once its guest is gone.', 'Stop')) return;
+    try {
+      await post(path('jobs', job, 'stop'));
+      fill(wrong);
+    } catch (err) { fill(wrong, problem(err)); }
+  };
   const look = async () => {
     const [stats, held] = await Promise.all([get('/stats'), get('/locks')]);
     fill(use, inUse(stats));
-    fill(locks, lockTable(held.locks));
+    fill(locks, lockTable(held.locks, stop));
   };
-  fill(place, h('h1', {}, 'Limits'), use, wrong, form, locks);
+  fill(place, h('h1', {}, 'Limits'), use, wrong, locks, form, kept(now.retention));
   await look();
   return follow('/events', { open: look, job: throttled(look, 500) });
 }
@@ -59,6 +69,15 @@ function editor(now, wrong) {
   return form;
 }
 
+// What is kept of jobs that have ended, by tenant: shown here, changed by the
+// command line.
+function kept(retention) {
+  const bounds = (r) => [r.age_seconds && duration(r.age_seconds), r.count && `${count(r.count)} jobs`, r.bytes && bytes(r.bytes)].filter(Boolean).join(', ');
+  return card('What is kept of jobs that have ended', rows(['Tenant', 'At most'], Object.entries(retention).map(([tenant, r]) => h('tr', {},
+    h('td', {}, tenant === '*' ? 'all others' : tenant), h('td', {}, bounds(r) || 'everything'))), 'Retention'),
+  h('p', { class: 'soft small' }, 'Pinned jobs stay. Change it with ', h('code', {}, 'thresher limits retention.\'*\'.count=500'), '.'));
+}
+
 const written = (map) => Object.entries(map).map(([k, v]) => `${k}=${v}`).join(', ');
 
 // changes is what of the form differs from the limits in force.
@@ -81,10 +100,13 @@ function changes(form, now) {
   return changed;
 }
 
-function lockTable(locks) {
+const jobLink = (id) => h('a', { href: `#/jobs/${id}` }, id.slice(-6));
+
+function lockTable(locks, stop) {
   if (!locks.length) return card('Named locks', h('p', { class: 'soft' }, 'No job holds a named lock or waits for one.'));
   return card('Named locks', rows(['Lock', 'Limit', 'Held by', 'Waiting'], locks.map((l) => h('tr', {},
     h('td', {}, h('code', {}, l.name)), h('td', { class: 'num' }, l.limit),
-    h('td', {}, l.holders.map((x) => [h('a', { href: `#/jobs/${x.job}` }, x.job.slice(-6)), ` for ${duration(x.age_seconds)} `])),
-    h('td', { class: 'num' }, l.waiting))), 'Named locks'));
+    h('td', {}, l.holders.map((x) => h('div', { class: 'holder' }, jobLink(x.job), ` for ${duration(x.age_seconds)} `,
+      h('button', { class: 'small', 'aria-label': `Stop ${x.job}`, onclick: () => stop(x.job) }, 'Stop')))),
+    h('td', {}, l.waiting > 0 && [`${count(l.waiting)}: `, l.waiters.slice(0, 3).map((id) => [jobLink(id), ' ']), l.waiting > 3 && '…']))), 'Named locks'));
 }

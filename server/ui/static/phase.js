@@ -42,6 +42,8 @@ export function waits(j) {
   if (on === 'plugin slots') return 'waits for a free slot of its plugin';
   if (kind === 'twin') return ['waits for ', h('a', { href: `#/jobs/${id}` }, 'the same job, which runs')];
   if (on === 'tenant slots') return 'waits for a free slot of its tenant';
+  if (on === 'start') return 'starting';
+  if (on === 'end') return 'ending';
   if (on === 'memory') return 'waits for memory';
   return `waits for ${on}`;
 }
