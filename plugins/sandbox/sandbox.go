@@ -46,7 +46,7 @@ type Config struct {
 // Host runs guests. Its methods may be called concurrently.
 type Host struct {
 	log      *slog.Logger
-	vet      vet.Limits
+	policy   vet.Policy
 	compiler Compiler
 	cacheDir string
 	cache    wazero.CompilationCache
@@ -81,7 +81,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	}
 	h := &Host{
 		log:      cfg.Log,
-		vet:      cfg.Vet,
+		policy:   policy(cfg.Vet),
 		compiler: cfg.Compiler,
 		cacheDir: cfg.CacheDir,
 		modules:  guard.New("modules", guard.RankSandbox, map[string]*module{}),
@@ -141,7 +141,7 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin boo
 
 // compile vets a module, rewrites it and compiles it.
 func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
-	vetted, err := vet.Check(wasm, policy(h.vet))
+	vetted, err := vet.Check(wasm, h.policy)
 	if err != nil {
 		return nil, refusal(err)
 	}

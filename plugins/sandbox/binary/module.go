@@ -158,6 +158,7 @@ const (
 	CountElements       Count = "element_segments"
 	CountElementEntries Count = "element_entries" // of all segments so far
 	CountData           Count = "data_segments"
+	CountLocals         Count = "locals"          // groups of one function's
 	CountCustom         Count = "custom_sections" // so far
 )
 
@@ -444,7 +445,10 @@ func (r *reader) body() (b Body) {
 	if r.err != nil {
 		return b
 	}
-	for range p.count() {
+	at := p.at
+	groups := p.count()
+	p.counted(CountLocals, uint64(groups), at)
+	for range groups {
 		b.Locals = append(b.Locals, Local{Count: p.uint32(), Type: p.valueType()})
 		if p.err != nil {
 			break

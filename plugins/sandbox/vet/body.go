@@ -240,7 +240,7 @@ func (b *body) costs(i binary.Instruction) {
 		b.life.set(i.Index, b.flow.blocks)
 	case op == binary.OpMemoryGrow:
 		b.effort += b.mutable
-	case op == binary.OpMemoryFill, op == binary.OpTableFill: // they become loops
+	case op>>16 == 0xfc && moves(op) < 0: // they become loops, or are cut into slices
 		for range 3 {
 			b.flow.edge()
 			b.flow.block()

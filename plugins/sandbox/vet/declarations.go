@@ -68,14 +68,7 @@ func first(errs ...error) error {
 }
 
 // section is the offset of a section's content.
-func (c *checker) section(id byte) int {
-	for _, s := range c.module.Sections {
-		if s.ID == id {
-			return s.Offset
-		}
-	}
-	return 0
-}
+func (c *checker) section(id byte) int { return c.offsets[id] }
 
 // imports holds what the module imports against the list.
 func (c *checker) imports() error {

@@ -5,6 +5,9 @@ import "thresher/plugins/sandbox/binary"
 // index notes what is looked up often. The only imports that pass are functions, so
 // that everything else is numbered as the module declares it.
 func (c *checker) index() {
+	for _, s := range c.module.Sections {
+		c.offsets[s.ID] = s.Offset
+	}
 	for _, i := range c.module.Imports {
 		if i.Kind == binary.KindFunction {
 			c.functions = append(c.functions, i.Type)

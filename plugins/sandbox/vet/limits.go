@@ -99,7 +99,7 @@ var rules = [numRules]struct {
 	tables:         {"tables", "tables", 16, func(l *Limits) *int { return &l.Tables }},
 	tableEntries:   {"table_entries", "entries in tables", 100_000, func(l *Limits) *int { return &l.TableEntries }},
 	tableMax:       {"table_max", "entries that a table may grow to", 1 << 20, func(l *Limits) *int { return &l.TableMax }},
-	memoryMin:      {"memory_min", "pages of memory", 16_384, func(l *Limits) *int { return &l.MemoryMin }},
+	memoryMin:      {"memory_min", "pages of memory", 32_768, func(l *Limits) *int { return &l.MemoryMin }},
 	memoryMax:      {"memory_max", "pages that the memory may grow to", 65_536, func(l *Limits) *int { return &l.MemoryMax }},
 	globals:        {"globals", "globals", 1000, func(l *Limits) *int { return &l.Globals }},
 	exports:        {"exports", "exports", 10_000, func(l *Limits) *int { return &l.Exports }},
@@ -124,6 +124,7 @@ var counts = map[binary.Count]rule{
 	binary.CountTypes: types, binary.CountImports: imports, binary.CountFunctions: functions, binary.CountTables: tables,
 	binary.CountGlobals: globals, binary.CountExports: exports, binary.CountElements: elements,
 	binary.CountElementEntries: elementEntries, binary.CountData: dataSegments, binary.CountCustom: customSections,
+	binary.CountLocals: locals, // groups of them
 }
 
 var features = []binary.Feature{

@@ -64,8 +64,9 @@ type checker struct {
 	found  [numRules]uint64
 	module *binary.Module
 
-	functions []uint32 // the type of each, imported ones first
-	mutable   uint64   // globals that change
+	offsets   [binary.SectionDataCount + 1]int // of the sections' contents
+	functions []uint32                         // the type of each, imported ones first
+	mutable   uint64                           // globals that change
 }
 
 func (c *checker) check(wasm []byte) error {
