@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"sync"
 
 	"thresher/core/guard"
 )
@@ -10,9 +11,15 @@ import (
 // job of the same module begins at once. It keeps few: each may hold a few pages of
 // its own (see keep), and what is idle the longest goes first.
 type pool struct {
-	most int
-	idle *guard.Value[[]*instance] // the longest idle first
+	most   int
+	idle   *guard.Value[[]*instance] // the longest idle first
+	giving sync.WaitGroup            // clones with much to give back
 }
+
+// muchMemory is how much a clone may have touched to be put back at once, in bytes.
+// More takes the kernel milliseconds, which nobody should wait for who wants to hear
+// that the guest has ended.
+const muchMemory = 32 << 20
 
 func newPool(most int) *pool {
 	return &pool{most: most, idle: guard.New("clones", guard.RankSandbox, []*instance(nil))}
@@ -32,8 +39,20 @@ func (p *pool) take(m *module, limit uint64) (c *instance) {
 	return c
 }
 
-// give resets a clone that its job has done with, and keeps it.
-func (p *pool) give(c *instance) {
+// give takes an instance that its job has done with. A clone is put back and kept.
+func (p *pool) give(i *instance) {
+	done := i.close
+	if i.module.image != nil && canReset && p.most > 0 {
+		done = func() { p.keep(i) }
+	}
+	if i.memory.touched <= muchMemory {
+		done()
+		return
+	}
+	p.giving.Go(done)
+}
+
+func (p *pool) keep(c *instance) {
 	if err := c.reset(); err != nil {
 		c.close()
 		return
@@ -51,8 +70,10 @@ func (p *pool) give(c *instance) {
 	}
 }
 
-// drain closes every idle clone of a module, or of all where it is nil.
+// drain closes every clone of a module, or of all where it is nil, that is idle or
+// about to be.
 func (p *pool) drain(m *module) {
+	p.giving.Wait()
 	var gone []*instance
 	p.idle.Must(func(idle *[]*instance) {
 		*idle = slices.DeleteFunc(*idle, func(i *instance) bool {

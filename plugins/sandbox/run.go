@@ -162,14 +162,10 @@ func (h *Host) instance(ctx context.Context, m *module, k *call) (*instance, err
 	return h.newInstance(ctx, m, k)
 }
 
-// release takes an instance back from its job. A clone is kept for the next one.
+// release takes an instance back from its job.
 func (h *Host) release(i *instance, k *call) {
 	k.meter.detach()
 	k.peak = i.memory.peak
-	if i.module.image == nil || !canReset || h.clones.most < 0 {
-		i.close()
-		return
-	}
 	h.clones.give(i)
 }
 

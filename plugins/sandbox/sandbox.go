@@ -112,8 +112,7 @@ func (h *Host) Close(ctx context.Context) error {
 // Load checks, compiles and describes a module. Loading the same bytes again
 // returns the same plugin. A module that cannot be loaded is a *[Refusal].
 func (h *Host) Load(ctx context.Context, wasm []byte, builtin bool) (core.Plugin, error) {
-	sum := sha256.Sum256(wasm)
-	digest := hex.EncodeToString(sum[:])
+	digest := digestOf(wasm)
 	loaded, err, _ := h.loading.Do(digest, func() (any, error) {
 		if m := h.module(digest); m != nil {
 			return m, nil
@@ -126,31 +125,55 @@ func (h *Host) Load(ctx context.Context, wasm []byte, builtin bool) (core.Plugin
 	return loaded.(*module).plugin, nil
 }
 
+func digestOf(wasm []byte) string {
+	sum := sha256.Sum256(wasm)
+	return hex.EncodeToString(sum[:])
+}
+
 func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin bool) (*module, error) {
-	m, err := h.compile(ctx, wasm)
+	m, err := h.build(ctx, wasm, &Report{})
 	if err != nil {
 		return nil, err
-	}
-	if err := h.prepare(ctx, m); err != nil {
-		return nil, errors.Join(err, m.close(ctx))
 	}
 	m.plugin.Digest, m.plugin.Bytes, m.plugin.Builtin = digest, int64(len(wasm)), builtin
 	h.modules.Must(func(all *map[string]*module) { (*all)[digest] = m })
 	return m, nil
 }
 
+// build takes a module through every step until it can be run, and notes in the report
+// what it finds.
+func (h *Host) build(ctx context.Context, wasm []byte, r *Report) (*module, error) {
+	m, err := h.compile(ctx, wasm, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.prepare(ctx, m, r); err != nil {
+		return nil, errors.Join(err, m.close(ctx))
+	}
+	return m, nil
+}
+
 // compile vets a module, rewrites it and compiles it.
-func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
+func (h *Host) compile(ctx context.Context, wasm []byte, r *Report) (*module, error) {
+	end := r.step("vet")
 	vetted, err := vet.Check(wasm, h.policy)
+	end()
 	if err != nil {
 		return nil, refusal(err)
 	}
+	r.Figures = vetted.Figures
+	end = r.step("rewrite")
 	rewritten, err := rewrite.Rewrite(vetted.Module)
+	end()
 	if err != nil {
 		return nil, refuse("invalid_module", "%v", err)
 	}
 	m := &module{lifted: rewritten.Lifted, plain: rewritten.Plain}
-	if m.compiled, err = h.translate(ctx, rewritten.Wasm); err != nil {
+	r.Plain = m.plain
+	end = r.step("compile")
+	m.compiled, err = h.translate(ctx, rewritten.Wasm)
+	end()
+	if err != nil {
 		return nil, err
 	}
 	m.declared = m.declaredMemory()
@@ -158,16 +181,22 @@ func (h *Host) compile(ctx context.Context, wasm []byte) (*module, error) {
 }
 
 // prepare takes the module's image and asks it what it is.
-func (h *Host) prepare(ctx context.Context, m *module) (err error) {
+func (h *Host) prepare(ctx context.Context, m *module, r *Report) (err error) {
 	if m.lifted != nil {
-		if m.image, err = h.freeze(ctx, m); err != nil {
+		end := r.step("image")
+		m.image, err = h.freeze(ctx, m)
+		end()
+		if err != nil {
 			return err
 		}
 		m.lifted.Data = nil // it is in the image
+		r.Image = &ImageReport{Bytes: m.image.size, Globals: len(m.image.globals)}
 	} else {
 		h.log.Info("plugin without an image: each job initialises it anew", "reason", m.plain)
 	}
+	end := r.step("describe")
 	m.plugin.Manifest, err = h.describe(ctx, m)
+	end()
 	return err
 }
 

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"thresher/core"
+	"thresher/plugins/sandbox"
+)
+
+// pluginsCmd is about plugins.
+type pluginsCmd struct {
+	Check pluginsCheck `cmd:"" help:"Take a module through all that a server does before it loads it, and say what was found."`
+}
+
+type pluginsCheck struct {
+	File string   `arg:"" help:"The module, a .wasm file."`
+	Vet  []string `help:"A limit of what the module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
+}
+
+// Run checks, without a server. Its exit code is 1 if the module is refused.
+func (p *pluginsCheck) Run(ctx context.Context, s streams, c *commands) (err error) {
+	limits, err := vetLimits(p.Vet)
+	if err != nil {
+		return err
+	}
+	wasm, err := os.ReadFile(p.File)
+	if err != nil {
+		return &core.Invalid{Field: "file", Message: err.Error()}
+	}
+	compile, err := compiler()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "thresher-check-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: dir, Compiler: compile, Vet: limits, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, host.Close(ctx)) }()
+	report, err := host.Check(ctx, wasm)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(s.out, report)
+	} else {
+		err = showReport(s, report)
+	}
+	if err == nil && !report.Accepted {
+		err = &jobEnded{exitJobFailed, fmt.Sprintf("%s is refused (%s): %s", p.File, report.Refusal.Code, report.Refusal.Detail)}
+	}
+	return err
+}
+
+func showReport(s streams, r sandbox.Report) error {
+	fmt.Fprintf(s.out, "sha256   %s\nbytes    %d\n", r.Digest, r.Bytes)
+	for _, step := range r.Steps {
+		fmt.Fprintf(s.out, "%-9s%s\n", step.Name, time.Duration(step.Seconds*float64(time.Second)).Round(10*time.Microsecond))
+	}
+	if len(r.Figures) > 0 {
+		fmt.Fprintln(s.out)
+		if err := list(s.out, "LIMIT\tFOUND\tOF", func(line func(string, ...any)) {
+			for _, f := range r.Figures {
+				line("%s\t%d\t%d", f.Name, f.Found, f.Limit)
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(s.out)
+	switch {
+	case r.Image != nil:
+		fmt.Fprintf(s.out, "Jobs start from an image of %d bytes and %d globals.\n", r.Image.Bytes, r.Image.Globals)
+	case r.Plain != "":
+		fmt.Fprintf(s.out, "Each job initialises the module anew: %s.\n", r.Plain)
+	}
+	if r.Accepted {
+		fmt.Fprintf(s.out, "%s %s is accepted:", r.Plugin.Name, r.Plugin.Version)
+		for _, routine := range r.Plugin.Routines {
+			fmt.Fprintf(s.out, " %s", routine.Name)
+		}
+		fmt.Fprintln(s.out)
+	}
+	return nil
+}
