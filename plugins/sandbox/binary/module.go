@@ -294,9 +294,10 @@ func list[T any](r *reader, what Count, read func() T) []T {
 }
 
 func (r *reader) funcType() FuncType {
-	switch at, form := r.at, r.byte(); {
-	case form == 0x60:
-	case form == 0x4d || form == 0x4e || form == 0x4f || form == 0x50 || form == 0x5e || form == 0x5f:
+	at := r.at
+	switch form := r.byte(); form {
+	case 0x60:
+	case 0x4d, 0x4e, 0x4f, 0x50, 0x5e, 0x5f:
 		r.at = at
 		r.needs(FeatureGC, "type %#x", form)
 	default:
@@ -307,9 +308,8 @@ func (r *reader) funcType() FuncType {
 }
 
 func (r *reader) valueTypes() []byte {
-	start := r.at
 	n := r.count()
-	start = r.at
+	start := r.at
 	for range n {
 		if r.valueType(); r.err != nil {
 			return nil
