@@ -285,14 +285,14 @@ func TestLoadingTheSameBytesTwiceIsOnePlugin(t *testing.T) {
 }
 
 // A guest that no runtime can end must not be possible: there is one place that
-// makes runtimes. The tests of rewriting have one that runs modules untouched.
+// makes runtimes. Tests may have others, that run modules untouched.
 func TestRuntimesAreMadeInOnePlace(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command("git", "-C", "../..", "grep", "-l", "-e", "wazero"+".NewRuntime", "--", "*.go").Output()
+	out, err := exec.Command("git", "-C", "../..", "grep", "-l", "-e", "wazero"+".NewRuntime", "--", "*.go", ":!*_test.go").Output()
 	if err != nil {
 		t.Skip("not a git checkout: ", err)
 	}
-	assert.Equal(t, "plugins/sandbox/rewrite/world_test.go\nplugins/sandbox/runtime.go\n", string(out))
+	assert.Equal(t, "plugins/sandbox/runtime.go\n", string(out))
 }
 
 func BenchmarkEmptyRoutine(b *testing.B) {

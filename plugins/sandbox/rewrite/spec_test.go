@@ -52,6 +52,9 @@ func (n tally) String() string {
 // same globals however modules are rewritten. What is no module stays none.
 func TestTheOfficialSuiteDoesTheSameRewritten(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("it compiles thousands of modules, one after the other: `make test` runs it a second time, without the race detector")
+	}
 	dir := runtimeTests(t)
 	for _, version := range []string{"v1", "v2"} {
 		files, err := filepath.Glob(filepath.Join(dir, "spectest", version, "testdata", "*.json"))
