@@ -3,7 +3,7 @@ GO      ?= go
 PLUGINS := agentfarm models tabular
 RACE    := $(shell $(GO) env CGO_ENABLED 2>/dev/null | grep -q 1 && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build plugins run test check bench bench-scale
+.PHONY: help build plugins run test check bench bench-scale crash
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ endif
 ifneq ($(RACE),)
 	$(GO) test -run TestTheOfficialSuite ./plugins/sandbox/rewrite
 endif
+
+crash: plugins ## kill the server 100 times under load, and cut its power 50 times (as root)
+	$(GO) test $(RACE) -v -timeout 60m -run 'Kill9|PowerCuts' ./cmd/thresher -kills 100 -power-cuts 50
 
 TOOL := $(GO) tool -modfile=tools/go.mod
 

@@ -106,5 +106,5 @@ func TestADiskWithoutAByteLeftLosesNothing(t *testing.T) {
 	p = startProgram(t, data, plugins)
 	again, err := p.client.Job(ctx, done.ID)
 	require.NoError(t, err)
-	assert.Equal(t, outcomeText(done), outcomeText(again))
+	assert.Equal(t, recordText(done), recordText(again))
 }

@@ -2,13 +2,9 @@ package main
 
 import (
 	"bufio"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -167,96 +163,4 @@ func commandLine(t *testing.T, p *program, args ...string) (stdout string, exit 
 		return string(out) + string(failed.Stderr), failed.ExitCode()
 	}
 	return string(out), 0
-}
-
-// The crash test: kill -9 at random moments under load, again and again. Nothing
-// acknowledged is lost, nothing runs without a worker, nothing final changes.
-func TestNothingIsLostToKill9(t *testing.T) {
-	t.Parallel()
-	const rounds = 30
-	data, plugins := t.TempDir(), pluginFolder(t)
-	acknowledged := map[string]bool{}
-	finals := map[string]string{} // id → outcome, as seen
-	for round := range rounds {
-		p := startProgram(t, data, plugins)
-		checkRecovered(t, p, acknowledged, finals)
-		load(t, p, acknowledged, finals, rand.N(400*time.Millisecond)+50*time.Millisecond)
-		if t.Failed() {
-			t.Fatalf("round %d: %s", round, p.said())
-		}
-	}
-	p := startProgram(t, data, plugins)
-	checkRecovered(t, p, acknowledged, finals)
-	for id := range acknowledged {
-		j, err := p.client.Watch(t.Context(), id, func(core.Job) {})
-		require.NoError(t, err)
-		if j.Phase == job.Failed {
-			assert.Equal(t, "lost", j.Outcome.Error.Code, "%s: only for having lost its workers", id)
-			assert.Equal(t, job.MaxLosses, j.Losses)
-		}
-	}
-	require.NotEmpty(t, finals)
-	t.Logf("%d jobs acknowledged, %d seen to end before a kill", len(acknowledged), len(finals))
-}
-
-// load submits from several clients until the server is killed under them.
-func load(t *testing.T, p *program, acknowledged map[string]bool, finals map[string]string, after time.Duration) {
-	var mu sync.Mutex // guards the maps
-	var clients sync.WaitGroup
-	for c := range 6 {
-		clients.Go(func() {
-			for n := 0; ; n++ {
-				params := json.RawMessage(fmt.Sprintf(`{"population": %d, "steps": 40}`, 100+n))
-				j, err := p.client.Submit(context.Background(), core.Request{Routine: "models/sir", Params: params, Labels: map[string]string{"client": fmt.Sprint(c)}}, 0)
-				if err != nil {
-					return // killed
-				}
-				mu.Lock()
-				acknowledged[j.ID] = true
-				mu.Unlock()
-				if n%3 == 0 {
-					_, _ = p.client.Ask(context.Background(), j.ID, "stop") // it may be too late
-				}
-				page, err := p.client.Jobs(context.Background(), url.Values{"limit": {"20"}})
-				if err != nil {
-					return
-				}
-				mu.Lock()
-				for _, j := range page.Jobs {
-					if j.Phase.Final() {
-						finals[j.ID] = outcomeText(j)
-					}
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	kill := time.AfterFunc(after, func() { _ = p.cmd.Process.Signal(syscall.SIGKILL) })
-	defer kill.Stop()
-	clients.Wait()
-	_ = p.cmd.Wait() // killed
-}
-
-func outcomeText(j core.Job) string {
-	data, err := json.Marshal(j.Record)
-	if err != nil {
-		return err.Error()
-	}
-	return string(data)
-}
-
-func checkRecovered(t *testing.T, p *program, acknowledged map[string]bool, finals map[string]string) {
-	t.Helper()
-	for id := range acknowledged {
-		j, err := p.client.Job(t.Context(), id)
-		if !assert.NoError(t, err, "%s was acknowledged", id) {
-			continue
-		}
-		if before, seen := finals[id]; seen {
-			assert.Equal(t, before, outcomeText(j), "a final record does not change")
-		}
-	}
-	var audit core.Audit
-	require.NoError(t, p.client.Get(t.Context(), "/api/v1/audit", &audit))
-	assert.True(t, audit.Consistent, audit.Breaches)
 }

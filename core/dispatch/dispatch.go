@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -129,14 +130,21 @@ func (d *Dispatcher) endLoop(ctx context.Context) {
 	defer again.Stop()
 	for await(ctx, d.endings, again.C) {
 		var due map[string]Ending
-		d.state.Must(func(s *state) { due, s.endings = s.endings, map[string]Ending{} })
+		d.state.Must(func(s *state) {
+			due, s.endings = s.endings, map[string]Ending{}
+			s.ending = maps.Clone(due)
+		})
 		for id, how := range due {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := d.actions.End(ctx, id, how); err != nil {
-				d.state.Must(func(s *state) { s.endAgain(id, how) })
-			}
+			err := d.actions.End(ctx, id, how)
+			d.state.Must(func(s *state) {
+				delete(s.ending, id)
+				if err != nil {
+					s.endAgain(id, how)
+				}
+			})
 		}
 	}
 }

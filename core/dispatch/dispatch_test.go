@@ -25,6 +25,7 @@ type world struct {
 	granted []string
 	ended   []string // "ID: why"
 	refuse  int      // endings that cannot be written
+	onEnd   func()   // called while one is carried out; may be nil
 }
 
 // inWorld runs a test with a dispatcher of so many slots.
@@ -52,6 +53,9 @@ func (w *world) Grant(id string) { w.granted = append(w.granted, id) }
 
 // End implements dispatch.Actions.
 func (w *world) End(_ context.Context, id string, how dispatch.Ending) error {
+	if w.onEnd != nil {
+		w.onEnd()
+	}
 	if w.refuse > 0 {
 		w.refuse--
 		return errors.New("the disk is full")
@@ -348,5 +352,30 @@ func TestFewerSlotsStopNothingAndMoreStartSome(t *testing.T) {
 		w.d.SetLimits(limits(3, 100))
 		synctest.Wait()
 		assert.Equal(w.t, []string{"a", "b", "c", "d"}, w.granted)
+	})
+}
+
+// Endings are written one by one: a job whose turn has not come is still known.
+func TestAJobThatIsAboutToBeEndedIsKnown(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.submit("parent")
+		children := []string{"c1", "c2", "c3"}
+		for _, id := range children {
+			w.submit(id, after("parent"))
+		}
+		turn := 0
+		w.onEnd = func() {
+			turn++
+			known := 0
+			for _, id := range children {
+				if w.d.Knows(id) {
+					known++
+				}
+			}
+			assert.Equal(w.t, len(children)+1-turn, known)
+		}
+		w.run("parent")
+		w.end("parent", job.Failed)
+		assert.Len(w.t, w.ended, len(children))
 	})
 }

@@ -21,6 +21,7 @@ type state struct {
 	twins    twins                          // jobs with one cache key
 	granting map[string]*change             // grants on their way; the newest change seen since
 	endings  map[string]Ending              // to be carried out
+	ending   map[string]Ending              // being carried out
 }
 
 type change struct {
@@ -171,7 +172,8 @@ func (s *state) waitsOn(id string) string {
 	if leader := s.twins.leaderOf(id); leader != "" {
 		return "twin " + leader
 	}
-	if _, ending := s.endings[id]; ending {
+	_, due := s.endings[id]
+	if _, ending := s.ending[id]; due || ending {
 		return "end"
 	}
 	if s.granting[id] != nil {

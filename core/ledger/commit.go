@@ -318,13 +318,18 @@ func (s *Store[T]) request(m *nats.Msg) (uint64, error) {
 	if ack.Error == nil {
 		return ack.Sequence, nil
 	}
-	switch ack.Error.ErrorCode {
+	return 0, refusal(ack.Error)
+}
+
+// refusal says what JetStream's refusal of a write means.
+func refusal(said *jetstream.APIError) error {
+	switch said.ErrorCode {
 	case codeWrongLastSequence, codeWrongLastSequenceConstant:
-		return 0, ErrConflict
+		return ErrConflict
 	case codeStoreFailed, codeNoResources, codeStorageExceeded:
-		if strings.Contains(ack.Error.Description, "no space") || ack.Error.ErrorCode != codeStoreFailed {
-			return 0, fmt.Errorf("%w: %w", ErrDiskFull, ack.Error)
+		if strings.Contains(said.Description, "no space") || said.ErrorCode != codeStoreFailed {
+			return fmt.Errorf("%w: %w", ErrDiskFull, said)
 		}
 	}
-	return 0, ack.Error
+	return said
 }

@@ -65,7 +65,11 @@ func (a *attempt) run(revision uint64) {
 	a.cancel = cancel
 	p.attempts.Must(func(m *map[string]*attempt) { (*m)[id] = a })
 	defer a.out.discard()
-	defer p.attempts.Must(func(m *map[string]*attempt) { delete(*m, id) })
+	defer p.attempts.Must(func(m *map[string]*attempt) {
+		if (*m)[id] == a { // and not the job's next attempt
+			delete(*m, id)
+		}
+	})
 
 	p.running.Go(func() error {
 		a.writeGrant(revision)
@@ -163,8 +167,9 @@ func (a *attempt) Gate(ctx context.Context) error {
 
 // observe takes in a committed change of the job's record.
 func (a *attempt) observe(r job.Record) {
-	if r.Epoch != a.granted.Epoch || r.Phase.Final() {
-		return // our own outcome, or news of another lease
+	if r.Lease == nil || r.Epoch != a.granted.Epoch {
+		a.cancel(errLeaseLost) // harmless where the guest has ended and this is its outcome
+		return
 	}
 	a.wish(func(w *wish) { w.desired, w.phase = r.Desired, r.Phase })
 	if r.Desired == job.WantStop {

@@ -30,6 +30,7 @@ var (
 	errWallLimit    = errors.New("wall limit reached")
 	errGrantRefused = errors.New("grant refused")
 	errDrained      = errors.New("server shuts down")
+	errLeaseLost    = errors.New("lease lost")
 )
 
 // Store is what the pool needs of the ledger's jobs.

@@ -14,6 +14,9 @@ import (
 // not what the guest said: cause is that of the guest's context.
 func (a *attempt) report(cause error, r Report, err error) {
 	ctx := context.Background()
+	if errors.Is(cause, errLeaseLost) {
+		return // nobody would hear it
+	}
 	if errors.Is(cause, errDrained) && err != nil {
 		a.persist(ctx, func(job.Record) job.Event {
 			return job.HandBack{Epoch: a.granted.Epoch, At: a.pool.Now()}
@@ -35,7 +38,7 @@ func (a *attempt) report(cause error, r Report, err error) {
 func (a *attempt) finishAtOnce(revision uint64, cause error, r Report, err error) {
 	p, id := a.pool, a.granted.ID
 	defer p.Settle(id)
-	if errors.Is(cause, errDrained) && err != nil {
+	if errors.Is(cause, errDrained) && err != nil || errors.Is(cause, errLeaseLost) {
 		return // nothing was written of it: it is pending
 	}
 	ctx := context.Background()
