@@ -23,6 +23,7 @@ import (
 
 // counter is a Runner that counts its guests.
 type counter struct {
+	takes     time.Duration // that a guest is there
 	now, most atomic.Int64
 	starts    sync.Map // job → *atomic.Int64
 }
@@ -36,13 +37,16 @@ func (c *counter) Run(_ context.Context, call work.Call) (work.Report, error) {
 	}
 	count, _ := c.starts.LoadOrStore(call.Job, &atomic.Int64{})
 	count.(*atomic.Int64).Add(1)
+	if c.takes > 0 {
+		time.Sleep(c.takes)
+	}
 	return work.Report{Result: json.RawMessage(`{}`)}, nil
 }
 
 // onceAtATime submits jobs from many clients where one may run at a time, whatever
 // the slots are, and returns what ran at most at once.
-func onceAtATime(t *testing.T, jobs int, faults func(**core.Engine) core.Faults) (c *counter) {
-	c = &counter{}
+func onceAtATime(t *testing.T, jobs int, takes time.Duration, faults func(**core.Engine) core.Faults) (c *counter) {
+	c = &counter{takes: takes}
 	var e *core.Engine
 	// Not synced: what is counted does not depend on it, and ten thousand jobs do.
 	e, err := core.Open(t.Context(), core.Config{Dir: t.TempDir(), Sync: ledger.SyncInterval, Faults: faults(&e), Limits: core.Limits{
@@ -79,7 +83,7 @@ func noFaults(**core.Engine) core.Faults { return core.Faults{} }
 func TestALimitOfOneIsNeverTwo(t *testing.T) {
 	t.Parallel()
 	const jobs = 64 * 157
-	c := onceAtATime(t, jobs, noFaults)
+	c := onceAtATime(t, jobs, 0, noFaults)
 	assert.EqualValues(t, 1, c.most.Load())
 	started := 0
 	c.starts.Range(func(id, count any) bool {
@@ -92,11 +96,13 @@ func TestALimitOfOneIsNeverTwo(t *testing.T) {
 // The count can find what it is for.
 func TestASlotThatIsGrantedTwiceIsCounted(t *testing.T) {
 	t.Parallel()
-	c := onceAtATime(t, 640, func(e **core.Engine) core.Faults {
+	c := onceAtATime(t, 640, 2*time.Millisecond, func(e **core.Engine) core.Faults {
 		return core.Faults{Grant: func(id string, grant func(string)) {
-			page, _ := (*e).Jobs(context.Background(), core.Filter{Phase: job.Pending, Limit: 1})
+			page, _ := (*e).Jobs(context.Background(), core.Filter{Phase: job.Pending, Limit: 2})
 			for _, j := range page.Jobs {
-				grant(j.ID)
+				if j.ID != id {
+					grant(j.ID)
+				}
 			}
 			grant(id)
 		}}
