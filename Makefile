@@ -6,7 +6,7 @@ RACE    := $(shell $(GO) env CGO_ENABLED 2>/dev/null | grep -q 1 && command -v $
 .PHONY: help build plugins run test check bench bench-scale crash
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 plugins: ## build the plugins that ship, from source to WebAssembly
 	@for p in $(PLUGINS); do \
@@ -54,3 +54,6 @@ bench: plugins ## measure all of docs/performance.md, beside asynq and River; ta
 
 bench-scale: plugins ## measure restarts, lists and memory with 100 000 and a million jobs on disk
 	cd bench && $(GO) run ./scale -jobs 100000,1000000
+
+bench-sandbox: ## measure the sandbox beside wazero and Extism, six minutes
+	cd bench && $(GO) run ./sandbox
