@@ -26,6 +26,7 @@ ifeq ($(RACE),)
 	@echo '*** NO C COMPILER: the race detector is OFF. Install one (Debian: apt-get install gcc libc6-dev). ***'
 endif
 	$(GO) test $(RACE) -shuffle=on -timeout 15m ./...
+	$(GO) test -tags slowpaths ./plugins/sandbox
 ifneq ($(RACE),)
 	$(GO) test -run TestTheOfficialSuite ./plugins/sandbox/rewrite
 endif

@@ -61,7 +61,7 @@ func (k *call) place(ctx context.Context, f *table.File, offset, size int64, buf
 	first := offset / page * page // mappings start with a page
 	at := (buffer + uint64(page) - 1) / uint64(page) * uint64(page)
 	data := at + uint64(offset-first)
-	if size >= page && page <= abi.MapRoom/4 && len(k.memory.mapped) < maxMapped {
+	if canMap && size >= page && page <= abi.MapRoom/4 && len(k.memory.mapped) < maxMapped {
 		if err := k.memory.mapFile(f.OS(), first, at, uint64(size+offset-first)); err == nil {
 			return data
 		}

@@ -1,3 +1,5 @@
+//go:build linux && !slowpaths
+
 package sandbox
 
 import (
@@ -9,8 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canReset says whether clones are used again on this system.
-const canReset = true
+// Whether clones are used again, and whether tables are mapped, on this system.
+const (
+	canReset = true
+	canMap   = true
+)
 
 // keep bounds what a clone may keep of pages it once wrote. They stay its own, with
 // the image's content, so that the next job takes no page faults there.
