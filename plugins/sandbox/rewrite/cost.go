@@ -54,7 +54,7 @@ func calls(op uint32) bool {
 // then of each loop, in order, without the loops inside of it.
 type regions struct {
 	costs []uint64
-	calls bool
+	calls bool // from outside of its loops
 }
 
 func measure(body binary.Body) (r regions, err error) {
@@ -63,7 +63,7 @@ func measure(body binary.Body) (r regions, err error) {
 	region := 0
 	err = body.Instructions(func(i binary.Instruction) error {
 		r.costs[region] += cost(i.Op)
-		r.calls = r.calls || calls(i.Op)
+		r.calls = r.calls || region == 0 && calls(i.Op)
 		switch i.Op {
 		case binary.OpBlock, binary.OpIf:
 			open = append(open, region)

@@ -31,8 +31,12 @@ import (
 //	end
 //
 // A loop with parameters cannot be entered anew from outside: there the call is
-// inside. A function that calls nothing and costs no more than a call does has been
-// paid for by its caller.
+// inside. A function that costs no more than a call does has been paid for by its
+// caller, if it calls nothing but from within its loops, which pay for themselves.
+//
+// What is left is a global. A loop that reads it back each time it goes round waits
+// for its own last write, so a function with loops has it in a local as well: the two
+// are the same, but for the instructions between a call and the reading that follows.
 type meter struct {
 	m      *binary.Module
 	layout layout
@@ -50,6 +54,8 @@ type layout struct {
 	bulk    uint32 // type of fill and copy
 	table   uint32 // of references
 	scratch uint32 // in the function being written: a local that holds a length
+	left    uint32 // and one that holds what is left of the gas, where it loops
+	loops   bool
 }
 
 func (l layout) function(index uint32) uint32 {
@@ -67,19 +73,25 @@ func (w *meter) body(t binary.FuncType, b binary.Body) ([]byte, error) {
 	}
 	f := function{meter: w, in: b.Code, costs: costs.costs[1:]}
 	f.layout = w.layout
-	f.layout.scratch = uint32(len(t.Params))
+	f.layout.left = uint32(len(t.Params))
 	for _, l := range b.Locals {
-		f.layout.scratch += l.Count
+		f.layout.left += l.Count
 	}
+	f.layout.scratch = f.layout.left
+	locals := b.Locals[:len(b.Locals):len(b.Locals)]
+	if f.layout.loops = len(f.costs) > 0; f.layout.loops {
+		f.layout.scratch++
+		locals = append(locals, binary.Local{Count: 1, Type: binary.TypeI64})
+	}
+	f.out.readBack(f.layout)
 	if costs.calls || costs.costs[0] > costCall {
 		f.out.payInline(f.layout, costs.costs[0])
 	}
 	if err := b.Instructions(f.instruction); err != nil {
 		return nil, err
 	}
-	locals := b.Locals
 	if f.scratch {
-		locals = append(locals[:len(locals):len(locals)], binary.Local{Count: 1, Type: binary.TypeI32})
+		locals = append(locals, binary.Local{Count: 1, Type: binary.TypeI32})
 	}
 	return append(encodeLocals(locals), f.out...), nil
 }
@@ -95,13 +107,44 @@ func encodeLocals(locals []binary.Local) []byte {
 
 // pay takes gas and pushes whether more was owed than there was.
 func (c *code) pay(l layout, gas uint64) {
-	c.op(binary.OpGlobalGet, l.gas)
-	c.i64(int64(gas))
-	c.ops(binary.OpI64Sub)
-	c.op(binary.OpGlobalSet, l.gas)
-	c.op(binary.OpGlobalGet, l.gas)
+	c.take(l, gas)
+	c.remaining(l)
 	c.i64(0)
 	c.ops(binary.OpI64LtS)
+}
+
+// take takes gas.
+func (c *code) take(l layout, gas uint64) {
+	c.remaining(l)
+	c.i64(int64(gas))
+	c.ops(binary.OpI64Sub)
+	if l.loops {
+		c.op(binary.OpLocalTee, l.left)
+	}
+	c.op(binary.OpGlobalSet, l.gas)
+}
+
+// remaining pushes what is left.
+func (c *code) remaining(l layout) {
+	if l.loops {
+		c.op(binary.OpLocalGet, l.left)
+	} else {
+		c.op(binary.OpGlobalGet, l.gas)
+	}
+}
+
+// readBack has the local hold what the global does, after others may have paid.
+func (c *code) readBack(l layout) {
+	if l.loops {
+		c.op(binary.OpGlobalGet, l.gas)
+		c.op(binary.OpLocalSet, l.left)
+	}
+}
+
+// call calls a function.
+func (c *code) call(l layout, function uint32) {
+	c.op(binary.OpCall, function)
+	c.readBack(l)
 }
 
 // payInline takes gas where a call to the tick costs little.
@@ -109,11 +152,8 @@ func (c *code) payInline(l layout, gas uint64) {
 	c.pay(l, gas)
 	c.ops(binary.OpIf, binary.NoResult)
 	c.i64(int64(gas))
-	c.op(binary.OpCall, l.tick)
-	c.op(binary.OpGlobalGet, l.gas)
-	c.i64(int64(gas))
-	c.ops(binary.OpI64Sub)
-	c.op(binary.OpGlobalSet, l.gas)
+	c.call(l, l.tick)
+	c.take(l, gas)
 	c.ops(binary.OpEnd)
 }
 
@@ -151,7 +191,10 @@ func (f *function) instruction(i binary.Instruction) error {
 		f.branches(raw[1:])
 	case binary.OpCall:
 		callee, _ := stdbinary.Uvarint(raw[1:])
-		f.out.op(binary.OpCall, f.layout.function(uint32(callee)))
+		f.out.call(f.layout, f.layout.function(uint32(callee)))
+	case binary.OpCallIndirect:
+		f.out.raw(raw)
+		f.out.readBack(f.layout)
 	case binary.OpRefFunc:
 		target, _ := stdbinary.Uvarint(raw[1:])
 		f.out.i32(int32(f.refs[uint32(target)]))
@@ -208,7 +251,7 @@ func (f *function) end() {
 	f.out.op(binary.OpBr, 2)
 	f.out.ops(binary.OpEnd)
 	f.out.i64(int64(closed.owed))
-	f.out.op(binary.OpCall, f.layout.tick)
+	f.out.call(f.layout, f.layout.tick)
 	f.out.op(binary.OpBr, 0)
 	f.out.ops(binary.OpEnd, binary.OpUnreachable, binary.OpEnd)
 }
@@ -257,7 +300,7 @@ func (f *function) inPieces(raw []byte, long uint32) {
 	f.out.ops(binary.OpI32GtU)
 	f.out.op(binary.OpIf)
 	f.out = appendSigned(f.out, int64(f.layout.bulk))
-	f.out.op(binary.OpCall, long)
+	f.out.call(f.layout, long)
 	f.out.ops(binary.OpElse)
 	f.out.raw(raw)
 	f.out.ops(binary.OpEnd)
@@ -272,6 +315,6 @@ func (f *function) byLength(raw []byte, perGas int32) {
 		f.out.i32(perGas)
 		f.out.ops(binary.OpI32DivU)
 	}
-	f.out.op(binary.OpCall, f.layout.charge)
+	f.out.call(f.layout, f.layout.charge)
 	f.out.raw(raw)
 }
