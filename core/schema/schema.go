@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,7 @@ import (
 type Schema struct {
 	compiled *jsonschema.Schema
 	defaults map[string]json.RawMessage
+	weight   weight
 }
 
 // Violation is one way in which params do not fit.
@@ -52,8 +54,13 @@ func Compile(raw json.RawMessage) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
+	if err := new(size).measure(doc); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	regexps := patterns{compiled: map[string]*regexp.Regexp{}}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
+	c.UseRegexpEngine(regexps.compile)
 	if err := c.AddResource(location, doc); err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
@@ -61,6 +68,11 @@ func Compile(raw json.RawMessage) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
+	w, err := weigh(compiled)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	w.patterns = regexps.steps
 	var top struct {
 		Properties map[string]struct {
 			Default json.RawMessage `json:"default"`
@@ -69,7 +81,7 @@ func Compile(raw json.RawMessage) (*Schema, error) {
 	if err := json.Unmarshal(raw, &top); err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	s := &Schema{compiled: compiled, defaults: map[string]json.RawMessage{}}
+	s := &Schema{compiled: compiled, defaults: map[string]json.RawMessage{}, weight: w}
 	for name, p := range top.Properties {
 		if p.Default != nil {
 			s.defaults[name] = p.Default
@@ -105,6 +117,13 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(out))
 	if err != nil {
 		return nil, Invalid{{Message: err.Error()}}
+	}
+	var held size
+	if err := held.measure(doc); err != nil {
+		return nil, Invalid{{Message: err.Error()}}
+	}
+	if !s.weight.fits(held) {
+		return nil, Invalid{{Message: "there are more values than can be checked against this schema"}}
 	}
 	var bad *jsonschema.ValidationError
 	if err := s.compiled.Validate(doc); errors.As(err, &bad) {
