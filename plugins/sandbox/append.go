@@ -23,7 +23,7 @@ const maxSchema = 1 << 20
 // tableAppend adds a batch of rows to an output table:
 // table_append(name, name_len, columns, columns_len, rows, buffers). columns is
 // the JSON of []abi.Column; buffers points to an abi.Buffers for each of them.
-func tableAppend(_ context.Context, k *call, guest api.Module, stack []uint64) {
+func tableAppend(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 	name := readText(guest, stack[0], stack[1], maxText, "a table's name")
 	schema := outputSchema([]byte(readText(guest, stack[2], stack[3], maxSchema, "a table's columns")))
 	rows := int64(stack[4])
@@ -40,6 +40,7 @@ func tableAppend(_ context.Context, k *call, guest api.Module, stack []uint64) {
 	if size > k.Limits.OutputBytes {
 		panic(k.outputLimit("a batch of table "+name, size))
 	}
+	k.passed(ctx, int(size)/bytesOfGas)
 	columns := make([]arrow.Array, schema.NumFields())
 	for i, f := range schema.Fields() {
 		columns[i] = outputColumn(guest, f, rows, parts[i])

@@ -118,6 +118,9 @@ func readText(guest api.Module, ptr, n uint64, most int, what string) string {
 	return string(view)
 }
 
+// bytesOfGas is how many bytes the host copies, makes or writes for a unit of gas.
+const bytesOfGas = 16
+
 const (
 	maxText    = 64 << 10 // of a name or a message
 	maxMessage = 4096     // of an error: it is in the job's record
@@ -145,21 +148,23 @@ func callInfo(_ context.Context, k *call, guest api.Module, stack []uint64) {
 	}
 }
 
-func resultWrite(_ context.Context, k *call, guest api.Module, stack []uint64) {
+func resultWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 	view := readBuffer(guest, uint32(stack[0]), uint32(stack[1]))
 	if int64(len(view)) > k.Limits.OutputBytes {
 		panic(k.outputLimit("the result", int64(len(view))))
 	}
+	k.passed(ctx, len(view)) // it is read letter by letter
 	if !json.Valid(view) || !utf8.Valid(view) {
 		panic(violation("the result is not JSON"))
 	}
 	k.result = bytes.Clone(view)
 }
 
-func artifactWrite(_ context.Context, k *call, guest api.Module, stack []uint64) {
+func artifactWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 	name := readText(guest, stack[0], stack[1], maxText, "an artifact's name")
 	media := readText(guest, stack[2], stack[3], maxText, "an artifact's media type")
 	content := readBuffer(guest, uint32(stack[4]), uint32(stack[5]))
+	k.passed(ctx, len(content)/bytesOfGas)
 	if err := k.Host.Artifact(name, media, content); err != nil {
 		panic(hostError{err})
 	}

@@ -134,12 +134,17 @@ func nextSlice(last int64, took time.Duration) int64 {
 // own: a long host function calls it every few milliseconds at least.
 func (k *call) charge(ctx context.Context, gas uint64) {
 	m := &k.meter
-	left := int64(m.gas.Get())
-	m.settle(left)
+	left := int64(0)
+	if m.gas != nil { // the runtime itself calls the initialisers of a plain instance
+		left = int64(m.gas.Get())
+		m.settle(left)
+	}
 	m.look()
 	k.checkBudgets(int64(gas))
 	m.spent += gas
-	m.refill(left)
+	if m.gas != nil {
+		m.refill(left)
+	}
 	m.yield()
 	k.gate(ctx)
 	m.since = threadTime()

@@ -36,10 +36,10 @@ var wasiFunctions = map[string]hostFunction{
 	"clock_time_get":        wasi(clockTime, i32, i64, i32),
 	"random_get":            {types(i32, i32), types(i32), randomGet},
 	"sched_yield":           wasi(answer(wasiOK)),
-	"poll_oneoff":           wasi(pollOneoff, i32, i32, i32, i32),
+	"poll_oneoff":           {types(i32, i32, i32, i32), types(i32), pollOneoff},
 	"proc_exit":             {types(i32), nil, procExit},
 	"proc_raise":            wasi(answer(wasiNoSys), i32),
-	"fd_write":              wasi(fdWrite, i32, i32, i32, i32),
+	"fd_write":              {types(i32, i32, i32, i32), types(i32), fdWrite},
 	"fd_read":               wasi(fdRead, i32, i32, i32, i32),
 	"fd_close":              wasi(answer(wasiOK), i32),
 	"fd_fdstat_get":         wasi(fdStat, i32, i32),
@@ -142,7 +142,7 @@ func randomGet(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 		return
 	}
 	for piece := range slices.Chunk(view, 1<<20) {
-		k.gate(ctx)
+		k.charge(ctx, uint64(len(piece)/bytesOfGas))
 		_, _ = k.random().Read(piece) // it never fails
 	}
 	stack[0] = wasiOK
@@ -155,7 +155,15 @@ func procExit(_ context.Context, _ *call, _ api.Module, stack []uint64) {
 }
 
 // fdWrite appends to the job's log.
-func fdWrite(k *call, guest api.Module, args []uint64) uint32 {
+func fdWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
+	stack[0] = uint64(k.write(ctx, guest, stack))
+}
+
+// vectorGas is what one of many costs: a piece of text beside its length, or a moment
+// that is waited for.
+const vectorGas = 64
+
+func (k *call) write(ctx context.Context, guest api.Module, args []uint64) uint32 {
 	fd, vectors, count, written := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if fd != 1 && fd != 2 {
 		return wasiBadFD
@@ -173,6 +181,7 @@ func fdWrite(k *call, guest api.Module, args []uint64) uint32 {
 		if !ok {
 			return wasiFault
 		}
+		k.passed(ctx, vectorGas+len(text)/bytesOfGas)
 		k.Host.Log(text)
 		total += uint32(len(text))
 	}
@@ -208,11 +217,16 @@ const (
 
 // pollOneoff sleeps without waiting: the clock moves to the earliest moment that
 // the guest waits for. Reading and writing are always possible.
-func pollOneoff(k *call, guest api.Module, args []uint64) uint32 {
+func pollOneoff(ctx context.Context, k *call, guest api.Module, stack []uint64) {
+	stack[0] = uint64(k.poll(ctx, guest, stack))
+}
+
+func (k *call) poll(ctx context.Context, guest api.Module, args []uint64) uint32 {
 	in, out, n, done := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if n == 0 || n > maxSubscriptions {
 		return wasiInval
 	}
+	k.passed(ctx, int(n)*vectorGas)
 	subscriptions, ok := guest.Memory().Read(in, n*subscriptionSize)
 	if !ok {
 		return wasiFault
