@@ -39,6 +39,10 @@ type Module struct {
 	Most     uint32     // pages of memory; 0: no word of it
 	DataAt   int32      // where the manifest is put; default 1024
 	Table    uint32     // entries of a table of functions, empty ones; 0: no table
+	Filled   bool       // the first of them is thresher_run
+	More     [][]byte   // the code of further functions, i32 → i32: see Further
+	Locals   uint32     // of thresher_run, beside its parameter, which is the first
+	Late     []byte     // the code of _initialize, in the place of a start function
 	Without  string     // an export to leave out
 	Also     string     // another name for thresher_alloc
 }
@@ -61,6 +65,9 @@ const (
 // its code can call itself.
 func Self(imports int) uint32 { return uint32(imports + run) }
 
+// Further is the index of one of the functions in More.
+func Further(imports, n int) uint32 { return uint32(imports + start + 1 + n) }
+
 // Encode returns the module's bytes.
 func (m Module) Encode() []byte {
 	if m.Manifest == "" {
@@ -73,8 +80,11 @@ func (m Module) Encode() []byte {
 	out := []byte("\x00asm\x01\x00\x00\x00")
 	out = append(out, section(1, m.types())...)
 	out = append(out, section(2, m.imports())...)
-	functions := list([]byte{0}, []byte{1}, []byte{1}, []byte{1}, []byte{2})
-	out = append(out, section(3, functions)...)
+	functions := [][]byte{{0}, {1}, {1}, {1}, {2}}
+	for range m.More {
+		functions = append(functions, []byte{1})
+	}
+	out = append(out, section(3, list(functions...))...)
 	if m.Table > 0 {
 		out = append(out, section(4, list(append([]byte{0x70, 0}, uleb(m.Table)...)))...)
 	}
@@ -82,6 +92,9 @@ func (m Module) Encode() []byte {
 	out = append(out, section(7, m.exports(n))...)
 	if m.Start != nil {
 		out = append(out, section(8, uleb(n+start))...)
+	}
+	if m.Filled {
+		out = append(out, section(9, list(Code([]byte{0}, I32Const(0), []byte{0x0b}, list(uleb(n+run)))))...)
 	}
 	out = append(out, section(10, m.code())...)
 	data := append([]byte{0}, I32Const(m.DataAt)...)
@@ -132,6 +145,7 @@ func (m Module) exports(n uint32) []byte {
 		{"thresher_init", 0, n + run},
 		{"thresher_step", 0, n + step},
 		{m.Also, 0, n + alloc},
+		{m.late(), 0, n + start},
 	} {
 		if e.name != m.Without && e.name != "" {
 			exports = append(exports, append(append(text(e.name), e.kind), uleb(e.index)...))
@@ -140,7 +154,18 @@ func (m Module) exports(n uint32) []byte {
 	return list(exports...)
 }
 
+func (m Module) late() string {
+	if m.Late == nil {
+		return ""
+	}
+	return "_initialize"
+}
+
 func (m Module) code() []byte {
+	first := m.Start
+	if m.Late != nil {
+		first = m.Late
+	}
 	if m.Describe == nil {
 		m.Describe = I64Const(int64(m.DataAt)<<32 | int64(len(m.Manifest)))
 	}
@@ -151,8 +176,12 @@ func (m Module) code() []byte {
 		m.Step = I32Const(1)
 	}
 	var bodies [][]byte
-	for _, code := range [][]byte{m.Describe, I32Const(8), m.Run, m.Step, m.Start} {
-		body := append(append([]byte{0}, code...), 0x0b) // no locals
+	for i, code := range append([][]byte{m.Describe, I32Const(8), m.Run, m.Step, first}, m.More...) {
+		locals := list()
+		if i == run && m.Locals > 0 {
+			locals = list(append(uleb(m.Locals), I32))
+		}
+		body := Code(locals, code, []byte{0x0b})
 		bodies = append(bodies, append(uleb(uint32(len(body))), body...))
 	}
 	return list(bodies...)

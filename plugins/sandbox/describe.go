@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -15,11 +14,8 @@ import (
 	"thresher/plugins/abi"
 )
 
-// What initialising and describing a plugin may take, each.
-const (
-	describeTime   = 10 * time.Second
-	describeMemory = 64 << 20
-)
+// describeMemory is what initialising and describing a plugin may take, each.
+const describeMemory = 64 << 20
 
 // describe asks a module for its manifest.
 func (h *Host) describe(ctx context.Context, m *module) (routine.Manifest, error) {
@@ -46,7 +42,7 @@ func (h *Host) ask(ctx context.Context, m *module, fn func(context.Context, *cal
 		Limits: job.Limits{MemoryBytes: describeMemory},
 		Host:   mute{},
 	})
-	limited, cancel := context.WithTimeoutCause(ctx, describeTime, errSlow)
+	limited, cancel := context.WithTimeoutCause(ctx, h.patience, fmt.Errorf("it took longer than %v", h.patience))
 	defer cancel()
 	err := h.with(limited, m, k, func(ctx context.Context, guest api.Module) error { return fn(ctx, k, guest) })
 	if ctx.Err() != nil {
@@ -57,5 +53,3 @@ func (h *Host) ask(ctx context.Context, m *module, fn func(context.Context, *cal
 	}
 	return nil
 }
-
-var errSlow = fmt.Errorf("it took longer than %v", describeTime)

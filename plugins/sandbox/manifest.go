@@ -18,7 +18,10 @@ import (
 	"thresher/plugins/sandbox/binary"
 )
 
-const maxManifest = 1 << 20 // bytes
+const (
+	maxManifest = 1 << 20 // bytes
+	maxTables   = 64      // inputs of a routine, and outputs: as many as a job may write
+)
 
 var versionPattern = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 
@@ -84,6 +87,9 @@ func checkRoutine(r routine.Routine) error {
 	}
 	if _, err := schema.Compile(r.Params); err != nil {
 		return fmt.Errorf("params: %w", err)
+	}
+	if len(r.Inputs) > maxTables || len(r.Outputs) > maxTables {
+		return fmt.Errorf("%d inputs and %d outputs: the limit of each is %d", len(r.Inputs), len(r.Outputs), maxTables)
 	}
 	inputs, outputs := names{}, names{}
 	for _, in := range r.Inputs {

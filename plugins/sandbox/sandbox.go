@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"golang.org/x/mod/semver"
@@ -41,6 +42,9 @@ type Config struct {
 	// default 32, -1: none. Each keeps up to 16 MiB.
 	Clones int
 	Vet    vet.Limits // what a module may be like; the zero value has the defaults
+	// DescribeTime is what initialising and describing a module may take, each;
+	// default 10 s.
+	DescribeTime time.Duration
 }
 
 // Host runs guests. Its methods may be called concurrently.
@@ -54,6 +58,7 @@ type Host struct {
 	loading  singleflight.Group
 	modules  *guard.Value[map[string]*module] // by digest
 	clones   *pool
+	patience time.Duration // for modules that initialise and describe themselves
 }
 
 // module is a loaded plugin.
@@ -86,6 +91,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		cacheDir: cfg.CacheDir,
 		modules:  guard.New("modules", guard.RankSandbox, map[string]*module{}),
 		clones:   newPool(cmp.Or(cfg.Clones, 32)),
+		patience: cmp.Or(cfg.DescribeTime, 10*time.Second),
 	}
 	var err error
 	if h.cache, err = newCache(cfg.CacheDir); err != nil {

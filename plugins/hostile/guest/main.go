@@ -29,6 +29,7 @@ func init() {
 		Routines: []sdk.Routine{
 			attack("nothing", func(*sdk.Call) (any, error) { return map[string]int{}, nil }),
 			attack("loop", loop),
+			sdk.Analysis("work", sdk.Doc{Title: "honest work"}, work),
 			attack("allocate", allocate),
 			attack("print", print),
 			attack("recurse", func(*sdk.Call) (any, error) { return recurse(1), nil }),
@@ -51,6 +52,22 @@ func init() {
 			}),
 		},
 	})
+}
+
+type task struct {
+	N int `json:"n" minimum:"0"`
+}
+
+// work sums the numbers below n, and does so only if nothing is left of a job before.
+func work(c *sdk.Call, p task) (any, error) {
+	if memory++; memory != 1 {
+		return nil, errors.New("somebody was here")
+	}
+	sum := 0
+	for i := range p.N {
+		sum += i
+	}
+	return map[string]uint64{"seed": c.Seed(), "sum": uint64(sum)}, nil
 }
 
 func loop(*sdk.Call) (any, error) {
