@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -66,7 +69,7 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	go func() { served <- srv.Serve(listener) }()
 	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
 		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log, Recovering: srv.Recovering,
-		Limits: core.Limits{Slots: f.Slots, QueueCap: f.QueueCap},
+		Limits: core.Limits{Slots: cmp.Or(f.Slots, leaveRoom()), QueueCap: f.QueueCap},
 	}, filepath.Join(f.Data, "cache"), f.Plugins, limits)
 	if err != nil {
 		return errors.Join(err, srv.Shutdown(ctx))
@@ -143,6 +146,16 @@ func sayHowFast(f serveFlags, log *slog.Logger) error {
 	}
 	return nil
 }
+
+// leaveRoom lets one goroutine more run at once than there are cores, and returns how
+// many cores there are. With a guest on every core the scheduler looks at the network
+// only now and then; with one to spare, whoever asks is answered at once:
+// `make bench-sandbox` measures both.
+var leaveRoom = sync.OnceValue(func() (cores int) {
+	cores = runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(cores + 1)
+	return cores
+})
 
 func listen(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
