@@ -58,3 +58,4 @@ bench-scale: plugins ## measure restarts, lists and memory with 100 000 and a mi
 
 bench-sandbox: ## measure the sandbox beside wazero and Extism, six minutes
 	cd bench && $(GO) run ./sandbox
+	$(GO) test -run '^$$' -bench LargeTable -benchtime 20x ./plugins/sandbox
