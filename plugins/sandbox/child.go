@@ -35,7 +35,8 @@ func Child(program string, args ...string) Compiler {
 		if errors.Is(context.Cause(ctx), errSlowCompile) {
 			return errSlowCompile
 		}
-		return fmt.Errorf("the compiler ended: %w: %s", err, strings.TrimSpace(said.String()))
+		first, _, _ := strings.Cut(said.String(), "\n\n") // stacks follow
+		return fmt.Errorf("the compiler ended: %w: %s", err, strings.TrimSpace(first))
 	}
 }
 
