@@ -28,7 +28,7 @@ endif
 	$(GO) test $(RACE) -shuffle=on -timeout 15m ./...
 	$(GO) test -tags slowpaths ./plugins/sandbox
 ifneq ($(RACE),)
-	$(GO) test -run TestTheOfficialSuite ./plugins/sandbox/rewrite
+	$(GO) test -run 'TestTheOfficialSuite|TestTheRuntimesOther' ./plugins/sandbox/rewrite
 endif
 
 crash: plugins ## kill the server 100 times under load, and cut its power 50 times (as root)

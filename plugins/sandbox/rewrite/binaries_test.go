@@ -21,6 +21,9 @@ import (
 // same rewritten: each export is called with arguments of each kind.
 func TestTheRuntimesOtherBinariesDoTheSameRewritten(t *testing.T) {
 	t.Parallel()
+	if raced {
+		t.Skip("their memories are large, and the race detector's shadow of them larger: `make test` runs it a second time, without")
+	}
 	dir := runtimeTests(t)
 	count := tally{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
