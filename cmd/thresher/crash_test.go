@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	kills     = flag.Int("kills", 25, "how often the crash test kills the server")
+	kills     = flag.Int("kills", 30, "how often the crash test kills the server")
 	powerCuts = flag.Int("power-cuts", 10, "how often the power is cut")
 )
 
