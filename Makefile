@@ -29,6 +29,7 @@ endif
 	$(GO) test -tags slowpaths ./plugins/sandbox
 ifneq ($(RACE),)
 	$(GO) test -run 'TestTheOfficialSuite|TestTheRuntimesOther' ./plugins/sandbox/rewrite
+	$(GO) test -run 'TestEveryAttack|TestManyJobs' ./plugins/hostile
 endif
 
 crash: plugins ## kill the server 100 times under load, and cut its power 50 times (as root)

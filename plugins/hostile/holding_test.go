@@ -81,6 +81,7 @@ const (
 )
 
 func (h holding) near(before holding) bool {
-	return h.resident <= before.resident+before.resident/10+shadow && h.heap <= before.heap+before.heap/10+breath &&
+	resident := h.resident <= before.resident+before.resident/10+breath
+	return (resident || raced) && h.heap <= before.heap+before.heap/10+breath &&
 		h.mappings <= before.mappings+chance && h.files <= before.files+chance
 }

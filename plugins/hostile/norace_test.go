@@ -2,4 +2,4 @@
 
 package hostile_test
 
-const shadow = 0
+const raced = false

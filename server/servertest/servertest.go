@@ -4,10 +4,11 @@ package servertest
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,17 +40,9 @@ func Start(t testing.TB, limits core.Limits, guests ...string) *Server {
 func StartWith(t testing.TB, cfg server.Config, limits core.Limits, guests ...string) *Server {
 	t.Helper()
 	ctx := context.Background()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: log})
+	log := slog.New(slog.DiscardHandler)
+	host, err := loaded(t, guests)
 	require.NoError(t, err)
-	for _, wasm := range guesttest.Builtins(t) {
-		_, err := host.Load(ctx, wasm, true)
-		require.NoError(t, err)
-	}
-	for _, guest := range guests {
-		_, err := host.Load(ctx, guesttest.Build(t, guest), false)
-		require.NoError(t, err)
-	}
 	e, err := core.Open(ctx, core.Config{Dir: t.TempDir(), Limits: limits, Log: log}, host)
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -68,9 +61,37 @@ func StartWith(t testing.TB, cfg server.Config, limits core.Limits, guests ...st
 		assert.NoError(t, e.Close(now))
 		assert.NoError(t, s.Shutdown(ctx))
 		assert.NoError(t, <-served)
-		assert.NoError(t, host.Close(ctx))
 	})
 	return &Server{URL: url, Client: client.New(url), Engine: e}
+}
+
+// hosts has a sandbox for each set of guests, made at the first use: vetting and
+// compiling the plugins is most of a short test's time. They end with the process.
+var hosts sync.Map // guests, joined → func() (*sandbox.Host, error)
+
+// loaded returns a sandbox that has the plugins that ship, and these guests.
+func loaded(t testing.TB, guests []string) (*sandbox.Host, error) {
+	host, _ := hosts.LoadOrStore(strings.Join(guests, " "), sync.OnceValues(func() (*sandbox.Host, error) { return load(t, guests) }))
+	return host.(func() (*sandbox.Host, error))()
+}
+
+func load(t testing.TB, guests []string) (*sandbox.Host, error) {
+	ctx := context.Background()
+	h, err := sandbox.New(ctx, sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	for _, wasm := range guesttest.Builtins(t) {
+		if _, err := h.Load(ctx, wasm, true); err != nil {
+			return nil, err
+		}
+	}
+	for _, guest := range guests {
+		if _, err := h.Load(ctx, guesttest.Build(t, guest), false); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
 }
 
 // Sample imports a sample file under a name.
