@@ -118,11 +118,7 @@ func (c *Client) Submit(ctx context.Context, req core.Request, wait time.Duratio
 	if wait > 0 {
 		path += "?wait=" + wait.String()
 	}
-	header := http.Header{}
-	if req.Key != "" {
-		header.Set("Idempotency-Key", req.Key)
-	}
-	return j, c.exchange(ctx, http.MethodPost, path, header, req, &j)
+	return j, c.exchange(ctx, http.MethodPost, path, keyed(req.Key), req, &j)
 }
 
 // Job returns a job.
@@ -170,6 +166,19 @@ func (c *Client) Get(ctx context.Context, path string, out any) error {
 // Post sends a body to a path of the interface and decodes the answer.
 func (c *Client) Post(ctx context.Context, path string, body, out any) error {
 	return c.do(ctx, http.MethodPost, path, body, out)
+}
+
+// PostOnce is Post under an idempotency key, unless that is empty.
+func (c *Client) PostOnce(ctx context.Context, path, key string, body, out any) error {
+	return c.exchange(ctx, http.MethodPost, path, keyed(key), body, out)
+}
+
+func keyed(key string) http.Header {
+	header := http.Header{}
+	if key != "" {
+		header.Set("Idempotency-Key", key)
+	}
+	return header
 }
 
 // Patch changes what is at a path of the interface.

@@ -32,6 +32,8 @@ type BatchRequest struct {
 	Priority string                       `json:"priority,omitempty"` // of jobs that name none
 	Limits   *job.Limits                  `json:"limits,omitempty"`   // likewise
 	Tenant   string                       `json:"tenant,omitempty"`
+
+	Key string `json:"-"` // idempotency key; empty: each submit is a new batch
 }
 
 // BatchJob is a job of a batch. Others of the batch can name it: after "@NAME", or
@@ -49,6 +51,7 @@ type batchRecord struct {
 	Labels  map[string]string `json:"labels,omitempty"`
 	Running int               `json:"running,omitempty"`
 	Written bool              `json:"written"` // all of its jobs are there
+	Request *job.Request      `json:"request,omitempty"`
 }
 
 // Batch is a batch and how far it is.
@@ -68,6 +71,9 @@ func batchTerms(_ string, b batchRecord) []string {
 	if !b.Written {
 		terms = append(terms, termUnwritten)
 	}
+	if b.Request != nil {
+		terms = append(terms, requestTerm(b.Tenant, b.Request.Key))
+	}
 	return terms
 }
 
@@ -79,40 +85,56 @@ func (e *Engine) SubmitBatch(ctx context.Context, req BatchRequest) (Batch, erro
 	if err := e.closed(); err != nil {
 		return Batch{}, err
 	}
-	items, err := req.expand()
+	req.Tenant = cmp.Or(req.Tenant, DefaultTenant)
+	if !routine.ValidName(req.Tenant) {
+		return Batch{}, invalid("tenant", "%q: want up to 64 lower case letters, digits, dashes and underscores", req.Tenant)
+	}
+	if err := checkKey(req.Key); err != nil {
+		return Batch{}, err
+	}
+	if req.Key != "" {
+		return e.onceBatch(ctx, req)
+	}
+	b, err := e.createBatch(ctx, req, nil)
 	if err != nil {
 		return Batch{}, err
 	}
+	return e.progress(ctx, b), nil
+}
+
+// createBatch writes a new batch and its jobs.
+func (e *Engine) createBatch(ctx context.Context, req BatchRequest, once *job.Request) (batchRecord, error) {
 	b := batchRecord{
-		ID: ulid.Make().String(), Tenant: cmp.Or(req.Tenant, DefaultTenant), Created: e.cfg.Now().UTC(),
-		Labels: req.Labels, Running: req.Running,
+		ID: ulid.Make().String(), Tenant: req.Tenant, Created: e.cfg.Now().UTC(),
+		Labels: req.Labels, Running: req.Running, Request: once,
 	}
-	if !routine.ValidName(b.Tenant) {
-		return Batch{}, invalid("tenant", "%q: want up to 64 lower case letters, digits, dashes and underscores", b.Tenant)
+	items, err := req.expand()
+	if err != nil {
+		return b, err
 	}
 	for i := range items {
 		items[i].Request = req.defaults(items[i].Request)
 	}
 	levels, err := e.plan(ctx, b, items)
 	if err != nil {
-		return Batch{}, err
+		return b, err
 	}
 	defer e.withdraw(levels)
 	if err := e.admit(levels); err != nil {
-		return Batch{}, err
+		return b, err
 	}
 	revision, err := e.batches.Create(ctx, b.ID, b)
 	if err != nil {
-		return Batch{}, fmt.Errorf("batch: %w", err)
+		return b, fmt.Errorf("batch: %w", err)
 	}
 	if err := e.putAll(ctx, levels); err != nil {
-		return Batch{}, errors.Join(err, e.abandon(context.WithoutCancel(ctx), b.ID))
+		return b, errors.Join(err, e.abandon(context.WithoutCancel(ctx), b.ID))
 	}
 	b.Written = true
 	if _, err := e.batches.Update(ctx, b.ID, revision, b); err != nil {
-		return Batch{}, fmt.Errorf("batch: %w", err)
+		return b, fmt.Errorf("batch: %w", err)
 	}
-	return e.Batch(ctx, b.ID)
+	return b, nil
 }
 
 // defaults gives a job of the batch what it does not name itself.
@@ -139,7 +161,7 @@ func (req BatchRequest) expand() ([]BatchJob, error) {
 	case req.Template == nil && len(req.Grid) > 0:
 		return nil, invalid("grid", "needs a template")
 	case req.Template == nil:
-		return req.Jobs, tooMany(len(req.Jobs))
+		return slices.Clone(req.Jobs), tooMany(len(req.Jobs)) // what the jobs lack is filled in
 	}
 	total := 1
 	for name, values := range req.Grid {
@@ -214,6 +236,9 @@ func (e *Engine) plan(ctx context.Context, b batchRecord, items []BatchJob) ([][
 	for n, level := range order {
 		for _, i := range level {
 			req := items[i].Request
+			if req.SkipIfQueued {
+				return nil, inItem(i, invalid("skip_if_queued", "not in a batch: all of its jobs are made, or none"))
+			}
 			req.batch, req.siblings, req.Labels = b.ID, siblings, maps.Clone(req.Labels)
 			for k, v := range b.Labels {
 				if req.Labels == nil {
@@ -251,7 +276,7 @@ func inItem(i int, err error) error {
 func (e *Engine) admit(levels [][]job.Record) error {
 	for _, level := range levels {
 		for _, r := range level {
-			if err := e.dispatch.Admit(r.ID, r.Tenant); err != nil {
+			if err := e.dispatch.Admit(r.ID, r.Tenant, r.Spec.Plugin()); err != nil {
 				return err
 			}
 		}

@@ -46,8 +46,21 @@ var bulkActions = map[string]func(*Engine, context.Context, string) error{
 	"delete": (*Engine).Delete,
 }
 
-// retryOnce retries a job that failed or was stopped and has not been retried.
+// retryOnce retries a job that failed or was stopped and has not been retried. Of
+// bulks that come to it at one moment, one retries it.
 func (e *Engine) retryOnce(ctx context.Context, id string) error {
+	mine := false
+	_, err, _ := e.submits.Do("retry "+id, func() (any, error) {
+		mine = true
+		return nil, e.retryFirst(ctx, id)
+	})
+	if err == nil && !mine {
+		return fmt.Errorf("job %s: another bulk retries it: %w", id, ErrInUse)
+	}
+	return err
+}
+
+func (e *Engine) retryFirst(ctx context.Context, id string) error {
 	j, err := e.Job(ctx, id)
 	if err != nil {
 		return err

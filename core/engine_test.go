@@ -254,7 +254,7 @@ func TestTheQueuesCapCountsJobsThatWaitForOthers(t *testing.T) {
 	require.NoError(t, err)
 	_, err = e.Submit(t.Context(), acme)
 	require.ErrorAs(t, err, &full)
-	assert.Equal(t, "acme", full.Tenant)
+	assert.Equal(t, "tenant_queue_cap.acme", full.Path())
 
 	twin := core.Request{Routine: "test/wait"}
 	for range 2 { // the second follows the first
@@ -263,7 +263,7 @@ func TestTheQueuesCapCountsJobsThatWaitForOthers(t *testing.T) {
 	}
 	_, err = e.Submit(t.Context(), after)
 	require.ErrorAs(t, err, &full)
-	assert.Empty(t, full.Tenant)
+	assert.Equal(t, "queue_cap", full.Path())
 	assert.Equal(t, 3, e.Stats(t.Context()).Waiting)
 }
 

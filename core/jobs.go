@@ -21,6 +21,7 @@ type Job struct {
 	Revision uint64        `json:"revision"`
 	Progress *job.Progress `json:"progress,omitempty"` // while it runs; afterwards outcome.progress
 	Waiting  *Waiting      `json:"waiting,omitempty"`
+	Skipped  bool          `json:"skipped,omitempty"` // the submit made no job: this one waits already
 }
 
 // Waiting says why a job does not run yet.

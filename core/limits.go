@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"runtime"
+	"strings"
 	"time"
 
 	"thresher/core/dispatch"
@@ -29,6 +30,7 @@ type Limits struct {
 
 	QueueCap       int            `json:"queue_cap"`        // jobs waiting
 	TenantQueueCap map[string]int `json:"tenant_queue_cap"` // of one tenant
+	PluginQueueCap map[string]int `json:"plugin_queue_cap"` // of one plugin
 
 	TenantWeights   map[string]float64 `json:"tenant_weights"`   // of its share of slot-seconds; default 1
 	AgeingSeconds   float64            `json:"ageing_seconds"`   // waiting that raises a priority by one class
@@ -61,6 +63,7 @@ func DefaultLimits() Limits {
 		MemoryBytes:     machineMemory() / 4 * 3,
 		QueueCap:        10_000,
 		TenantQueueCap:  map[string]int{},
+		PluginQueueCap:  map[string]int{},
 		TenantWeights:   map[string]float64{},
 		AgeingSeconds:   600,
 		PatienceSeconds: 60,
@@ -103,7 +106,7 @@ func (l Limits) withDefaults() Limits {
 
 // withMaps makes a map of every one that is missing.
 func (l Limits) withMaps() Limits {
-	for _, m := range []*map[string]int{&l.TenantSlots, &l.PluginSlots, &l.NodeSlots, &l.Locks, &l.TenantQueueCap} {
+	for _, m := range []*map[string]int{&l.TenantSlots, &l.PluginSlots, &l.NodeSlots, &l.Locks, &l.TenantQueueCap, &l.PluginQueueCap} {
 		if *m == nil {
 			*m = map[string]int{}
 		}
@@ -119,7 +122,7 @@ func (l Limits) withMaps() Limits {
 
 // clone copies what is shared by copies of l.
 func (l Limits) clone() Limits {
-	for _, m := range []*map[string]int{&l.TenantSlots, &l.PluginSlots, &l.NodeSlots, &l.Locks, &l.TenantQueueCap} {
+	for _, m := range []*map[string]int{&l.TenantSlots, &l.PluginSlots, &l.NodeSlots, &l.Locks, &l.TenantQueueCap, &l.PluginQueueCap} {
 		*m = maps.Clone(*m)
 	}
 	l.TenantWeights = maps.Clone(l.TenantWeights)
@@ -156,10 +159,10 @@ func (l Limits) check() error {
 	}
 	for field, m := range map[string]map[string]int{
 		"tenant_slots": l.TenantSlots, "plugin_slots": l.PluginSlots, "node_slots": l.NodeSlots, "locks": l.Locks,
-		"tenant_queue_cap": l.TenantQueueCap,
+		"tenant_queue_cap": l.TenantQueueCap, "plugin_queue_cap": l.PluginQueueCap,
 	} {
 		most := maxSlots
-		if field == "tenant_queue_cap" {
+		if strings.HasSuffix(field, "_queue_cap") {
 			most = maxQueueCap
 		}
 		for name, n := range m {
@@ -247,6 +250,7 @@ func (l Limits) dispatch() dispatch.Limits {
 		},
 		QueueCap:       l.QueueCap,
 		TenantQueueCap: l.TenantQueueCap,
+		PluginQueueCap: l.PluginQueueCap,
 	}
 }
 

@@ -14,16 +14,26 @@ import (
 const MaxKey = 128
 
 // KeyReused refuses a submit whose idempotency key stands for another request.
-type KeyReused struct{ Key, Job string }
+type KeyReused struct {
+	Key string
+	For string // what it stands for, such as "job ID"
+}
 
 func (e *KeyReused) Error() string {
-	return fmt.Sprintf("the idempotency key %q was used for another request: job %s", e.Key, e.Job)
+	return fmt.Sprintf("the idempotency key %q was used for another request: %s", e.Key, e.For)
+}
+
+func checkKey(key string) error {
+	if len(key) > MaxKey {
+		return invalid("header.Idempotency-Key", "%d bytes: the limit is %d", len(key), MaxKey)
+	}
+	return nil
 }
 
 // once submits a request with an idempotency key: the first time it makes a job,
 // and returns that same job ever after, for as long as the job is kept.
 func (e *Engine) once(ctx context.Context, req Request) (Job, error) {
-	digest := req.digest()
+	digest := digestOf(req)
 	term := requestTerm(req.Tenant, req.Key)
 	// Those who come while the first is on its way get its answer.
 	answer, err, _ := e.submits.Do(term, func() (any, error) {
@@ -41,12 +51,43 @@ func (e *Engine) once(ctx context.Context, req Request) (Job, error) {
 	}
 	j := answer.(Job)
 	if j.Spec.Request.Digest != digest {
-		return Job{}, &KeyReused{Key: req.Key, Job: j.ID}
+		return Job{}, &KeyReused{Key: req.Key, For: "job " + j.ID}
 	}
 	return j, nil
 }
 
-func (r Request) digest() string {
-	sum := sha256.Sum256(encode(r))
+// onceBatch is once for a batch.
+func (e *Engine) onceBatch(ctx context.Context, req BatchRequest) (Batch, error) {
+	digest := digestOf(req)
+	term := requestTerm(req.Tenant, req.Key)
+	answer, err, _ := e.submits.Do("batch "+term, func() (any, error) {
+		entries, _, err := e.batches.List(ctx, ledger.Query{Terms: []string{term}, Limit: 1})
+		if err != nil {
+			return batchRecord{}, fmt.Errorf("batch: %w", err)
+		}
+		ctx := context.WithoutCancel(ctx)
+		if len(entries) > 0 && entries[0].Value.Written {
+			return entries[0].Value, nil
+		}
+		if len(entries) > 0 { // its submit failed, and so did the clearing away
+			if err := e.abandon(ctx, entries[0].Key); err != nil {
+				return batchRecord{}, err
+			}
+		}
+		return e.createBatch(ctx, req, &job.Request{Key: req.Key, Digest: digest})
+	})
+	if err != nil {
+		return Batch{}, err
+	}
+	b := answer.(batchRecord)
+	if b.Request.Digest != digest {
+		return Batch{}, &KeyReused{Key: req.Key, For: "batch " + b.ID}
+	}
+	return e.progress(ctx, b), nil
+}
+
+// digestOf identifies a request. Its key is no part of it.
+func digestOf[T Request | BatchRequest](req T) string {
+	sum := sha256.Sum256(encode(req))
 	return hex.EncodeToString(sum[:])
 }

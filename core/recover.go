@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"thresher/core/feed"
 	"thresher/core/job"
@@ -14,10 +13,9 @@ import (
 // The index terms of a job. A list by any of them is a page of an index, however
 // many jobs there are.
 func jobTerms(_ string, r job.Record) []string {
-	plugin, _, _ := strings.Cut(r.Spec.Routine, "/")
 	terms := []string{
 		"phase=" + string(r.Phase),
-		"plugin=" + plugin,
+		"plugin=" + r.Spec.Plugin(),
 		"routine=" + r.Spec.Routine,
 		"kind=" + string(r.Spec.Kind),
 	}
@@ -40,6 +38,9 @@ func jobTerms(_ string, r job.Record) []string {
 	if r.Spec.Request != nil {
 		terms = append(terms, requestTerm(r.Tenant, r.Spec.Request.Key))
 	}
+	if r.Spec.QueueKey != "" && r.Phase == job.Pending {
+		terms = append(terms, queueTerm(r.Spec.QueueKey))
+	}
 	if key := r.Spec.CacheKey; key != "" && r.Phase == job.Completed && r.CacheHit == "" {
 		terms = append(terms, cacheTerm(key))
 	}
@@ -54,6 +55,8 @@ func termEnded(tenant string) string { return "ended=" + tenant }
 func batchTerm(batch string, p job.Phase) string { return "batch=" + batch + "/" + string(p) }
 
 func requestTerm(tenant, key string) string { return "request=" + tenant + "/" + key }
+
+func queueTerm(key string) string { return "queued=" + key }
 
 func cacheTerm(key string) string { return "cache=" + key }
 

@@ -33,6 +33,10 @@ type Request struct {
 	Cache    string            `json:"cache,omitempty"`    // on (default) or off: never share another's run
 	Tenant   string            `json:"tenant,omitempty"`   // whose job it is; default "default"
 
+	// SkipIfQueued asks for no job where one that was asked for so, the same, waits
+	// already: that one is the answer.
+	SkipIfQueued bool `json:"skip_if_queued,omitempty"`
+
 	Key string `json:"-"` // idempotency key; empty: each submit is a new job
 
 	batch    string            // that it is part of
@@ -58,10 +62,15 @@ func (e *Engine) Submit(ctx context.Context, req Request) (Job, error) {
 	if !routine.ValidName(req.Tenant) {
 		return Job{}, invalid("tenant", "%q: want up to 64 lower case letters, digits, dashes and underscores", req.Tenant)
 	}
-	if len(req.Key) > MaxKey {
-		return Job{}, invalid("header.Idempotency-Key", "%d bytes: the limit is %d", len(req.Key), MaxKey)
+	if err := checkKey(req.Key); err != nil {
+		return Job{}, err
 	}
-	if req.Key != "" {
+	switch {
+	case req.SkipIfQueued && req.Key != "":
+		return Job{}, invalid("skip_if_queued", "not together with an Idempotency-Key: each says which job is the same")
+	case req.SkipIfQueued:
+		return e.unlessQueued(ctx, req)
+	case req.Key != "":
 		return e.once(ctx, req)
 	}
 	return e.create(ctx, req, nil)
@@ -84,7 +93,7 @@ func (e *Engine) create(ctx context.Context, req Request, once *job.Request) (Jo
 func (e *Engine) write(ctx context.Context, tenant string, spec job.Spec) (Job, error) {
 	r := e.newRecord(ulid.Make().String(), tenant, spec)
 	if !e.isCached(ctx, spec.CacheKey) {
-		if err := e.dispatch.Admit(r.ID, tenant); err != nil {
+		if err := e.dispatch.Admit(r.ID, tenant, spec.Plugin()); err != nil {
 			return Job{}, err
 		}
 		defer e.dispatch.Withdraw(r.ID)

@@ -114,19 +114,41 @@ func TestOneLimitOfAJobCanBeNamedAlone(t *testing.T) {
 	assert.Equal(t, core.DefaultLimits().Job.MemoryBytes, j.Spec.Limits.MemoryBytes)
 }
 
-func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
-	s := servertest.Start(t, core.Limits{Slots: 1, QueueCap: 1}, hostile)
-	for range 3 {
-		got := request(t, "POST", s.URL+"/api/v1/jobs", `{"routine":"hostile/loop","cache":"off"}`, "Content-Type", "application/json")
-		if got.status == 202 {
-			continue
+func TestAFullQueueSaysWhichAndWhenToComeBack(t *testing.T) {
+	one := map[string]int{"hostile": 1, "*": 1}
+	for limit, limits := range map[string]core.Limits{
+		"queue_cap":                {Slots: 1, QueueCap: 1},
+		"tenant_queue_cap.default": {Slots: 1, TenantQueueCap: one},
+		"plugin_queue_cap.hostile": {Slots: 1, PluginQueueCap: one},
+	} {
+		s := servertest.Start(t, limits, hostile)
+		var got answer
+		for n := 0; n < 3 && got.status != 429; n++ { // one runs, one waits
+			got = request(t, "POST", s.URL+"/api/v1/jobs", `{"routine":"hostile/loop","cache":"off"}`, "Content-Type", "application/json")
 		}
 		assert.Equal(t, 429, got.status, got.body)
-		assert.Contains(t, got.body, `"code":"queue_full"`)
+		var p problem.Problem
+		require.NoError(t, json.Unmarshal([]byte(got.body), &p))
+		assert.Equal(t, "queue_full", p.Code)
+		assert.Equal(t, limit, p.Limit)
+		assert.Contains(t, p.Detail, limit)
 		assert.Regexp(t, `^[1-9][0-9]*$`, got.header.Get("Retry-After"))
-		return
 	}
-	t.Error("one runs, one waits, and a third was taken")
+}
+
+// The same key and body are the same batch; another body is a conflict.
+func TestABatchIsSubmittedOnceUnderAKey(t *testing.T) {
+	s := servertest.Start(t, core.Limits{Slots: 1}, hostile)
+	submit := func(n int) answer {
+		return request(t, "POST", s.URL+"/api/v1/batches", fmt.Sprintf(`{"template":{"routine":"hostile/loop"},"grid":{"seed":[%d]}}`, n),
+			"Content-Type", "application/json", "Idempotency-Key", "mine")
+	}
+	first, again, other := submit(1), submit(1), submit(2)
+	require.Equal(t, 202, first.status, first.body)
+	require.Equal(t, 202, again.status, again.body)
+	assert.Equal(t, first.header.Get("Location"), again.header.Get("Location"))
+	assert.Equal(t, 409, other.status)
+	assert.Contains(t, other.body, `"code":"key_reused"`)
 }
 
 func TestEveryCodeIsDocumented(t *testing.T) {

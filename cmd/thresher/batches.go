@@ -29,6 +29,7 @@ type batchesCmd struct {
 
 type batchesSubmit struct {
 	File string `arg:"" help:"A JSON file as POST /api/v1/batches takes it, or - for standard input."`
+	Key  string `help:"Idempotency key: the same key returns the same batch."`
 }
 
 // Run submits.
@@ -41,7 +42,7 @@ func (b *batchesSubmit) Run(ctx context.Context, s streams, c *commands) error {
 		return &core.Invalid{Field: "file", Message: b.File + " is not JSON"}
 	}
 	var batch core.Batch
-	if err := client.New(c.Server).Post(ctx, "/api/v1/batches", json.RawMessage(text), &batch); err != nil {
+	if err := client.New(c.Server).PostOnce(ctx, "/api/v1/batches", b.Key, json.RawMessage(text), &batch); err != nil {
 		return err
 	}
 	return showBatch(s, c, batch)

@@ -39,6 +39,7 @@ type runCmd struct {
 	After   []string          `help:"Jobs that must complete first." placeholder:"ID"`
 	NoCache bool              `help:"Run it even if the same was run before."`
 	Key     string            `help:"Idempotency key: the same key returns the same job."`
+	Skip    bool              `help:"Make no job if the same one, submitted so, waits already; with --remote." name:"skip-if-queued"`
 	Memory  int64             `help:"Memory limit, in MiB." placeholder:"MIB"`
 	Wall    time.Duration     `help:"Limit of the running time." placeholder:"TIME"`
 	CPU     time.Duration     `help:"Limit of the CPU time." placeholder:"TIME" name:"cpu"`
@@ -134,7 +135,7 @@ func printResult(ctx context.Context, c *client.Client, id string, out io.Writer
 func (r *runCmd) request(ctx context.Context, s streams, c *client.Client) (core.Request, error) {
 	req := core.Request{
 		Routine: r.Routine, Seed: r.Seed, Labels: r.Label, Inputs: map[string]string{},
-		Tenant: r.Tenant, Priority: r.Prio, After: r.After, Key: r.Key,
+		Tenant: r.Tenant, Priority: r.Prio, After: r.After, Key: r.Key, SkipIfQueued: r.Skip,
 	}
 	if r.NoCache {
 		req.Cache = "off"

@@ -1,42 +1,51 @@
 package dispatch
 
+import "thresher/core/job"
+
 // aside is the jobs that wait elsewhere than for a slot: for a parent, for a twin,
 // or for their record to be written. They count as waiting.
 type aside struct {
-	tenant map[string]string              // job → tenant
-	jobs   map[string]map[string]struct{} // tenant → jobs
+	jobs     map[string]owner
+	ofTenant map[string]int // how many are a tenant's
+	ofPlugin map[string]int
 }
+
+// owner is whose queues a job is counted in.
+type owner struct{ tenant, plugin string }
+
+func ownerOf(r job.Record) owner { return owner{r.Tenant, r.Spec.Plugin()} }
 
 func newAside() aside {
-	return aside{tenant: map[string]string{}, jobs: map[string]map[string]struct{}{}}
+	return aside{jobs: map[string]owner{}, ofTenant: map[string]int{}, ofPlugin: map[string]int{}}
 }
 
-func (a aside) add(id, tenant string) {
+func (a aside) add(id string, o owner) {
 	a.remove(id)
-	a.tenant[id] = tenant
-	if a.jobs[tenant] == nil {
-		a.jobs[tenant] = map[string]struct{}{}
-	}
-	a.jobs[tenant][id] = struct{}{}
+	a.jobs[id] = o
+	a.ofTenant[o.tenant]++
+	a.ofPlugin[o.plugin]++
 }
 
 func (a aside) remove(id string) {
-	tenant, ok := a.tenant[id]
+	o, ok := a.jobs[id]
 	if !ok {
 		return
 	}
-	delete(a.tenant, id)
-	delete(a.jobs[tenant], id)
-	if len(a.jobs[tenant]) == 0 {
-		delete(a.jobs, tenant)
+	delete(a.jobs, id)
+	subtract(a.ofTenant, o.tenant)
+	subtract(a.ofPlugin, o.plugin)
+}
+
+// subtract takes one from a count, and the count away with the last.
+func subtract(counts map[string]int, name string) {
+	if counts[name]--; counts[name] == 0 {
+		delete(counts, name)
 	}
 }
 
 func (a aside) has(id string) bool {
-	_, ok := a.tenant[id]
+	_, ok := a.jobs[id]
 	return ok
 }
 
-func (a aside) len() int { return len(a.tenant) }
-
-func (a aside) count(tenant string) int { return len(a.jobs[tenant]) }
+func (a aside) len() int { return len(a.jobs) }

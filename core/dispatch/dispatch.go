@@ -50,16 +50,22 @@ var ErrQueueFull = errors.New("the queue is full")
 
 // QueueFull says when there may be room again.
 type QueueFull struct {
-	Tenant     string // whose queue it is; empty for that of all
+	Limit      string // by its name: queue_cap, tenant_queue_cap or plugin_queue_cap
+	Name       string // of the tenant or the plugin; empty for the queue of all
 	Cap        int
 	RetryAfter time.Duration // from the rate at which jobs ended lately
 }
 
-func (e *QueueFull) Error() string {
-	if e.Tenant != "" {
-		return fmt.Sprintf("%d jobs of tenant %s are waiting already: %v", e.Cap, e.Tenant, ErrQueueFull)
+// Path names the limit as a change of limits does, such as plugin_queue_cap.models.
+func (e *QueueFull) Path() string {
+	if e.Name == "" {
+		return e.Limit
 	}
-	return fmt.Sprintf("%d jobs are waiting already: %v", e.Cap, ErrQueueFull)
+	return e.Limit + "." + e.Name
+}
+
+func (e *QueueFull) Error() string {
+	return fmt.Sprintf("as many jobs wait as %s lets wait, %d: %v", e.Path(), e.Cap, ErrQueueFull)
 }
 
 // Unwrap returns ErrQueueFull.
@@ -70,6 +76,7 @@ type Limits struct {
 	limit.Limits
 	QueueCap       int            // jobs waiting, for a slot or for another job
 	TenantQueueCap map[string]int // likewise, of one tenant
+	PluginQueueCap map[string]int // likewise, of one plugin
 }
 
 // Dispatcher hands out slots. Its methods may be called concurrently.
@@ -203,9 +210,9 @@ func (d *Dispatcher) signal() {
 // Admit makes room in the queue for a job about to be submitted, or returns a
 // *[QueueFull]. Its record's first change takes the room over; Withdraw gives it
 // back where no record came of it.
-func (d *Dispatcher) Admit(id, tenant string) error {
+func (d *Dispatcher) Admit(id, tenant, plugin string) error {
 	var err error
-	d.state.Must(func(s *state) { err = s.admit(id, tenant, d.now()) })
+	d.state.Must(func(s *state) { err = s.admit(id, owner{tenant, plugin}, d.now()) })
 	return err
 }
 

@@ -299,7 +299,7 @@ func TestAnEndThatCouldNotBeWrittenIsForgottenWhereTheJobMovedOn(t *testing.T) {
 func TestTheQueueCountsAllThatWait(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.d.SetLimits(limits(1, 4))
-		admit := func(id string) error { return w.d.Admit(id, "t") }
+		admit := func(id string) error { return w.d.Admit(id, "t", "p") }
 		require.NoError(w.t, admit("runs"))
 		w.submit("runs")
 		w.run("runs")
@@ -333,9 +333,41 @@ func TestATenantsQueueIsItsOwn(t *testing.T) {
 			tenant string
 			fits   bool
 		}{{"small", true}, {"small", false}, {"t", true}, {"t", true}, {"t", false}, {"u", true}} {
-			err := w.d.Admit(fmt.Sprint(i), c.tenant)
+			err := w.d.Admit(fmt.Sprint(i), c.tenant, "p")
 			assert.Equal(w.t, c.fits, err == nil, "%d: %s: %v", i, c.tenant, err)
 		}
+	})
+}
+
+func TestAPluginsQueueIsItsOwn(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		l := limits(1, 100)
+		l.PluginQueueCap = map[string]int{"small": 1, limit.Any: 2}
+		l.TenantQueueCap = map[string]int{"t": 3}
+		w.d.SetLimits(l)
+		for i, c := range []struct {
+			tenant, plugin string
+			limit          string // that is named; empty: it is let in
+		}{
+			{"t", "small", ""},
+			{"u", "small", "plugin_queue_cap.small"},
+			{"t", "p", ""},
+			{"u", "p", ""},
+			{"v", "p", "plugin_queue_cap.p"},
+			{"t", "q", ""},
+			{"t", "q", "tenant_queue_cap.t"},
+		} {
+			err := w.d.Admit(fmt.Sprint(i), c.tenant, c.plugin)
+			var full *dispatch.QueueFull
+			if errors.As(err, &full) {
+				assert.Equal(w.t, c.limit, full.Path(), i)
+				assert.Positive(w.t, full.RetryAfter)
+			} else {
+				assert.Empty(w.t, c.limit, i)
+			}
+		}
+		w.d.Withdraw("0")
+		assert.NoError(w.t, w.d.Admit("again", "t", "small"), "its room was given back")
 	})
 }
 

@@ -71,7 +71,7 @@ func hasTable(r job.Record, table string) bool {
 
 func (s *state) block(r job.Record, parent string) {
 	s.blocked[r.ID] = r
-	s.aside.add(r.ID, r.Tenant)
+	s.aside.add(r.ID, ownerOf(r))
 	if s.children[parent] == nil {
 		s.children[parent] = map[string]struct{}{}
 	}

@@ -94,7 +94,7 @@ func (s *state) queue(r job.Record, parents Parents, now time.Time) {
 		s.slots.Forget(r.ID, now)
 	case s.twins.follow(r):
 		s.slots.Forget(r.ID, now)
-		s.aside.add(r.ID, r.Tenant)
+		s.aside.add(r.ID, ownerOf(r))
 	default:
 		s.slots.Wait(entry(r), now)
 	}
@@ -136,18 +136,20 @@ func (s *state) settle(id string, parents Parents, now time.Time) {
 	}
 }
 
-func (s *state) admit(id, tenant string, now time.Time) error {
+func (s *state) admit(id string, o owner, now time.Time) error {
+	full := func(limit, name string, most int) error {
+		return &QueueFull{Limit: limit, Name: name, Cap: most, RetryAfter: s.drain.retryAfter(now)}
+	}
 	if s.waiting() >= s.limits.QueueCap {
-		return &QueueFull{Cap: s.limits.QueueCap, RetryAfter: s.drain.retryAfter(now)}
+		return full("queue_cap", "", s.limits.QueueCap)
 	}
-	most, limited := s.limits.TenantQueueCap[tenant]
-	if !limited {
-		most, limited = s.limits.TenantQueueCap[limit.Any]
+	if most := limit.Of(s.limits.TenantQueueCap, o.tenant); s.slots.TenantWaiting(o.tenant)+s.aside.ofTenant[o.tenant] >= most {
+		return full("tenant_queue_cap", o.tenant, most)
 	}
-	if limited && s.slots.TenantWaiting(tenant)+s.aside.count(tenant) >= most {
-		return &QueueFull{Tenant: tenant, Cap: most, RetryAfter: s.drain.retryAfter(now)}
+	if most := limit.Of(s.limits.PluginQueueCap, o.plugin); s.slots.PluginWaiting(o.plugin)+s.aside.ofPlugin[o.plugin] >= most {
+		return full("plugin_queue_cap", o.plugin, most)
 	}
-	s.aside.add(id, tenant)
+	s.aside.add(id, o)
 	return nil
 }
 
@@ -183,11 +185,10 @@ func (s *state) waitsOn(id string) string {
 }
 
 func entry(r job.Record) limit.Job {
-	plugin, _, _ := strings.Cut(r.Spec.Routine, "/")
 	j := limit.Job{
 		ID:       r.ID,
 		Tenant:   r.Tenant,
-		Plugin:   plugin,
+		Plugin:   r.Spec.Plugin(),
 		Priority: int8(r.Spec.Priority),
 		Since:    r.Created,
 		Memory:   r.Spec.Limits.MemoryBytes,

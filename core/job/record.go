@@ -8,6 +8,7 @@ package job
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"thresher/core/routine"
@@ -53,7 +54,14 @@ type Spec struct {
 	Batch    string   `json:"batch,omitempty"`     // the batch that it is part of
 	Origin   string   `json:"origin,omitempty"`    // the job that it repeats
 	CacheKey string   `json:"cache_key,omitempty"` // of all that decides the result; empty: its run is its own
+	QueueKey string   `json:"queue_key,omitempty"` // of what was asked for, where one that waits is enough; else empty
 	Request  *Request `json:"request,omitempty"`   // what makes the submit idempotent
+}
+
+// Plugin returns the name of the plugin that the job runs.
+func (s Spec) Plugin() string {
+	plugin, _, _ := strings.Cut(s.Routine, "/")
+	return plugin
 }
 
 // Lock is a named lock that a job holds while its guest is there, paused included.

@@ -40,8 +40,8 @@ type Limits struct {
 	Patience time.Duration      // waiting after which a job's locks and memory are kept for it; 0: never
 }
 
-// of returns the limit of a name.
-func of(limits map[string]int, name string) int {
+// Of returns the limit of a name.
+func Of(limits map[string]int, name string) int {
 	if n, ok := limits[name]; ok {
 		return n
 	}
@@ -115,6 +115,7 @@ type State struct {
 	running map[string]*entry // hold a slot
 	parked  map[string]*entry
 	plugins map[string]map[string]*entry // those of a plugin
+	waiting map[string]int               // how many jobs of a plugin are in a queue
 	locks   map[string]*lock
 	memory  int64 // sum of what holders hold
 	kept    kept  // for whom locks or memory were kept at the last decision
@@ -139,6 +140,7 @@ func New(l Limits, node string) *State {
 		running: map[string]*entry{},
 		parked:  map[string]*entry{},
 		plugins: map[string]map[string]*entry{},
+		waiting: map[string]int{},
 		locks:   map[string]*lock{},
 	}
 }
@@ -280,7 +282,7 @@ func (s *State) unwant(named Lock, e *entry) {
 // lockLimit is the most jobs that may hold a lock: the least that anyone names,
 // the operator included, so that it does not depend on who comes first.
 func (s *State) lockLimit(name string) int {
-	most := of(s.limits.Locks, name)
+	most := Of(s.limits.Locks, name)
 	if l, ok := s.locks[name]; ok {
 		for n := range l.limits {
 			most = min(most, n)
@@ -302,6 +304,9 @@ func (s *State) TenantWaiting(name string) int {
 	}
 	return 0
 }
+
+// PluginWaiting returns how many jobs of a plugin are in the queue.
+func (s *State) PluginWaiting(name string) int { return s.waiting[name] }
 
 // IsRunning reports whether the job holds a slot.
 func (s *State) IsRunning(id string) bool {

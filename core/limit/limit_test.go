@@ -300,7 +300,7 @@ func (m *model) mayStart(j Job) bool {
 			plugin++
 		}
 	}
-	if len(m.running) >= m.limits.Slots || tenant >= of(m.limits.TenantSlots, j.Tenant) || plugin >= of(m.limits.PluginSlots, j.Plugin) {
+	if len(m.running) >= m.limits.Slots || tenant >= Of(m.limits.TenantSlots, j.Tenant) || plugin >= Of(m.limits.PluginSlots, j.Plugin) {
 		return false
 	}
 	if j.Resident {
@@ -326,7 +326,7 @@ func (m *model) mayStart(j Job) bool {
 }
 
 func (m *model) lockLimit(name string) int {
-	most := of(m.limits.Locks, name)
+	most := Of(m.limits.Locks, name)
 	for _, set := range []map[string]Job{m.waiting, m.running, m.parked} {
 		for _, j := range set {
 			for _, l := range j.Locks {
@@ -517,34 +517,57 @@ func TestNobodyStarves(t *testing.T) {
 	})
 }
 
-// BenchmarkNext decides with a million jobs of ten thousand tenants waiting.
+// BenchmarkNext decides with many jobs waiting, of ten thousand tenants: they need
+// the same few things; or each has a plugin, or a lock, of its own; or a third of them
+// wants one lock that is held.
 func BenchmarkNext(b *testing.B) {
-	for _, n := range []int{1_000, 1_000_000} {
-		b.Run(fmt.Sprintf("jobs=%d", n), func(b *testing.B) {
-			s := New(Limits{Slots: math.MaxInt, TenantSlots: map[string]int{Any: 100}, PluginSlots: map[string]int{"p0": 32}}, "here")
-			job := func(i int) Job {
-				return Job{ID: fmt.Sprintf("%09d", i), Tenant: fmt.Sprint("t", i%min(n, 10_000)), Plugin: fmt.Sprint("p", i%4), Memory: 1 << 28}
-			}
-			for i := range n {
-				s.Wait(job(i), epoch)
-			}
-			var running []string
-			now, next := epoch, n
-			for b.Loop() {
-				now = now.Add(time.Millisecond)
-				j, ok := s.Next(now)
-				if !ok {
-					b.Fatal("nothing may start")
+	few := func(i int) Job { return Job{Plugin: fmt.Sprint("p", i%4), Memory: 1 << 28} }
+	needs := []struct {
+		name string
+		of   func(i int) Job
+	}{
+		{"few", few},
+		{"plugins", func(i int) Job { return Job{Plugin: fmt.Sprint("p", i)} }},
+		{"locks", func(i int) Job { return Job{Plugin: "p1", Locks: []Lock{{fmt.Sprint("l", i), 1}}} }},
+		{"pairs", func(i int) Job { // each needs a lock of its own, and one that a few share
+			return Job{Plugin: "p1", Locks: []Lock{{fmt.Sprint("l", i), 1}, {fmt.Sprint("shared", i%3), 1}}}
+		}},
+	}
+	for _, need := range needs {
+		for _, n := range []int{1_000, 100_000, 1_000_000} {
+			b.Run(fmt.Sprintf("needs=%s/jobs=%d", need.name, n), func(b *testing.B) {
+				s := New(Limits{
+					Slots: math.MaxInt, TenantSlots: map[string]int{Any: 100}, PluginSlots: map[string]int{"p0": 32},
+					Ageing: 10 * time.Minute, Patience: time.Minute,
+				}, "here")
+				add := func(i int, now time.Time) {
+					j := need.of(i)
+					j.ID, j.Tenant, j.Since = fmt.Sprintf("%09d", i), fmt.Sprint("t", i%min(n, 10_000)), now
+					s.Wait(j, now)
 				}
-				s.Run(j, now)
-				running = append(running, j.ID)
-				if len(running) > 64 {
-					s.Forget(running[0], now)
-					running = running[1:]
+				for i := range n {
+					add(i, epoch)
 				}
-				s.Wait(job(next), now)
-				next++
-			}
-		})
+				var running []string
+				now, next := epoch, n
+				for b.Loop() {
+					now = now.Add(time.Millisecond)
+					j, ok := s.Next(now)
+					if ok {
+						s.Run(j, now)
+						running = append(running, j.ID)
+						add(next, now)
+						next++
+					}
+					if len(running) == 0 {
+						b.Fatal("nothing may start")
+					}
+					if len(running) > 64 || !ok {
+						s.Forget(running[0], now)
+						running = running[1:]
+					}
+				}
+			})
+		}
 	}
 }

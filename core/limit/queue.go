@@ -61,6 +61,7 @@ func (s *State) enqueue(e *entry) {
 	e.class = int(min(max(e.Priority, Low), High)) - Low
 	q.n++
 	e.tenant.waiting++
+	s.waiting[e.Plugin]++
 	q.classes[e.class].add(e)
 	s.scheduleRise(e)
 }
@@ -70,6 +71,9 @@ func (s *State) dequeue(e *entry) {
 	q.classes[e.class].remove(e)
 	s.rising.Delete(e)
 	e.tenant.waiting--
+	if s.waiting[e.Plugin]--; s.waiting[e.Plugin] == 0 {
+		delete(s.waiting, e.Plugin)
+	}
 	if q.n--; q.n == 0 {
 		delete(s.queues, q.kind)
 	}
@@ -169,7 +173,7 @@ func (s *State) slotsFull() string {
 	switch {
 	case len(s.running) >= s.limits.Slots:
 		return "slots"
-	case len(s.running) >= of(s.limits.NodeSlots, s.node):
+	case len(s.running) >= Of(s.limits.NodeSlots, s.node):
 		return "node slots"
 	}
 	return ""
@@ -177,7 +181,7 @@ func (s *State) slotsFull() string {
 
 // lacks names what jobs of a kind cannot have now.
 func (s *State) lacks(k kind, locks []Lock) string {
-	if len(s.plugins[k.plugin]) >= of(s.limits.PluginSlots, k.plugin) {
+	if len(s.plugins[k.plugin]) >= Of(s.limits.PluginSlots, k.plugin) {
 		return "plugin slots"
 	}
 	if k.resident {

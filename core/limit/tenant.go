@@ -90,7 +90,7 @@ func (s *State) leave(e *entry) {
 
 func (s *State) standing(t *tenant) standing {
 	return standing{
-		full:    t.running >= of(s.limits.TenantSlots, t.name),
+		full:    t.running >= Of(s.limits.TenantSlots, t.name),
 		share:   t.share,
 		running: t.running,
 		tenant:  t,

@@ -27,7 +27,13 @@ type batchOutput struct {
 	Body     core.Batch
 }
 
-func (h handlers) submitBatch(ctx context.Context, in *struct{ Body core.BatchRequest }) (*batchOutput, error) {
+type submitBatchInput struct {
+	Key  string `header:"Idempotency-Key" maxLength:"128" doc:"A name of your own for this submit: repeating it returns the same batch, for as long as the batch is kept."`
+	Body core.BatchRequest
+}
+
+func (h handlers) submitBatch(ctx context.Context, in *submitBatchInput) (*batchOutput, error) {
+	in.Body.Key = in.Key
 	b, err := h.engine.SubmitBatch(ctx, in.Body)
 	if err != nil {
 		return nil, problem.Of(err)

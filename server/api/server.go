@@ -36,6 +36,7 @@ type limitsPatch struct {
 	MemoryBytes     *int64                    `json:"memory_bytes,omitempty"`
 	QueueCap        *int                      `json:"queue_cap,omitempty"`
 	TenantQueueCap  map[string]int            `json:"tenant_queue_cap,omitempty"`
+	PluginQueueCap  map[string]int            `json:"plugin_queue_cap,omitempty"`
 	TenantWeights   map[string]float64        `json:"tenant_weights,omitempty"`
 	AgeingSeconds   *float64                  `json:"ageing_seconds,omitempty"`
 	PatienceSeconds *float64                  `json:"patience_seconds,omitempty"`
@@ -56,6 +57,7 @@ func (p limitsPatch) clear(l *core.Limits) {
 		{p.NodeSlots, &l.NodeSlots},
 		{p.Locks, &l.Locks},
 		{p.TenantQueueCap, &l.TenantQueueCap},
+		{p.PluginQueueCap, &l.PluginQueueCap},
 	} {
 		if m.named != nil {
 			*m.of = nil

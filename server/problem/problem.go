@@ -36,6 +36,7 @@ type Problem struct {
 	Instance string       `json:"instance,omitempty" doc:"The request's id, as in the server's log."`
 	Errors   []FieldError `json:"errors,omitempty" doc:"What is wrong with which field."`
 	Phase    job.Phase    `json:"phase,omitempty" doc:"Of the job, where the move is illegal in it."`
+	Limit    string       `json:"limit,omitempty" doc:"The limit that the request would pass." example:"plugin_queue_cap.models"`
 	Line     int64        `json:"line,omitempty" doc:"Of a table that could not be imported, from 1."`
 	Column   int64        `json:"column,omitempty"`
 
@@ -163,6 +164,7 @@ func (p *Problem) addDetails(err error) {
 		p.Phase = illegal.Phase
 	}
 	if errors.As(err, &full) {
+		p.Limit = full.Path()
 		p.retryAfter = int(full.RetryAfter.Seconds())
 	}
 	if errors.Is(err, core.ErrShuttingDown) {

@@ -20,6 +20,7 @@ const maps = [
   ['plugin_slots', 'Jobs at once of a plugin'],
   ['node_slots', 'Jobs at once on a node'],
   ['tenant_queue_cap', 'Waiting jobs of a tenant'],
+  ['plugin_queue_cap', 'Waiting jobs of a plugin'],
   ['tenant_weights', 'Weight of a tenant’s share'],
   ['locks', 'Holders of a named lock'],
 ];
