@@ -93,6 +93,7 @@ type Engine struct {
 
 	tally  tally
 	tidy   chan struct{} // capacity 1: retention has changed
+	prunes chan struct{} // capacity 1: held by who prunes
 	pruned atomic.Uint64 // jobs deleted by retention since the start
 
 	inconsistencies atomic.Uint64
@@ -125,6 +126,7 @@ func Open(ctx context.Context, cfg Config, plugins Plugins) (*Engine, error) {
 		schemas: guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
 		tally:   newTally(),
 		tidy:    make(chan struct{}, 1),
+		prunes:  make(chan struct{}, 1),
 	}
 	e.life, e.halt = context.WithCancel(context.Background())
 	if err := e.start(ctx); err != nil {

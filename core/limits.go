@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,14 +42,6 @@ type Limits struct {
 	Retention map[string]Retention `json:"retention"` // of a tenant's jobs that have ended
 	Job       job.Limits           `json:"job"`       // of a job that names none
 	MaxJob    job.Limits           `json:"max_job"`   // the most that a job may name
-}
-
-// Retention bounds what is kept of the jobs that have ended. The oldest go first,
-// whichever bound is passed; pinned ones stay. 0 means no bound.
-type Retention struct {
-	AgeSeconds float64 `json:"age_seconds,omitempty"`
-	Count      int     `json:"count,omitempty"`
-	Bytes      int64   `json:"bytes,omitempty"` // of their outputs
 }
 
 // DefaultLimits are the limits of a new server: as many slots as cores, and three
@@ -127,6 +120,10 @@ func (l Limits) clone() Limits {
 	}
 	l.TenantWeights = maps.Clone(l.TenantWeights)
 	l.Retention = maps.Clone(l.Retention)
+	for tenant, r := range l.Retention {
+		r.Rules = slices.Clone(r.Rules)
+		l.Retention[tenant] = r
+	}
 	return l
 }
 
@@ -185,8 +182,8 @@ func (l Limits) check() error {
 		return invalid("cache_seconds", "%g: want 0, which is no bound, to %d", l.CacheSeconds, maxSeconds)
 	}
 	for tenant, r := range l.Retention {
-		if !(r.AgeSeconds >= 0 && r.AgeSeconds <= maxSeconds) || r.Count < 0 || r.Bytes < 0 {
-			return invalid("retention."+tenant, "bounds are not negative, and age_seconds at most %d; 0 means none", maxSeconds)
+		if err := r.check("retention." + tenant); err != nil {
+			return err
 		}
 	}
 	if err := checkJobLimits("max_job", l.MaxJob, hardest()); err != nil {

@@ -12,7 +12,7 @@ import (
 
 // limitsCmd shows the limits, and changes those that are named.
 type limitsCmd struct {
-	Set []string `arg:"" optional:"" name:"limit" help:"Change a limit: slots=4, tenant_slots.acme=2, retention.*.count=500; an empty value removes an entry." placeholder:"NAME=VALUE"`
+	Set []string `arg:"" optional:"" name:"limit" help:"Change a limit: slots=4, tenant_slots.acme=2, retention.*.count=500, retention.*.rules=[{\"phase\":\"failed\",\"age_seconds\":86400}]; an empty value removes an entry." placeholder:"NAME=VALUE"`
 }
 
 // Run changes and shows.

@@ -86,10 +86,14 @@ func printPairs(s streams, c *commands, v any) error {
 
 func pairs(w io.Writer, prefix string, doc map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(doc)) {
-		if inner, ok := doc[name].(map[string]any); ok {
-			pairs(w, prefix+name+".", inner)
-		} else {
-			fmt.Fprintf(w, "%s%s\t%v\n", prefix, name, doc[name])
+		switch v := doc[name].(type) {
+		case map[string]any:
+			pairs(w, prefix+name+".", v)
+		case []any:
+			text, _ := json.Marshal(v) // it was decoded from JSON
+			fmt.Fprintf(w, "%s%s\t%s\n", prefix, name, text)
+		default:
+			fmt.Fprintf(w, "%s%s\t%v\n", prefix, name, v)
 		}
 	}
 }

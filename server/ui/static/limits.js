@@ -74,9 +74,12 @@ function editor(now, wrong) {
 // command line.
 function kept(retention) {
   const bounds = (r) => [r.age_seconds && duration(r.age_seconds), r.count && `${count(r.count)} jobs`, r.bytes && bytes(r.bytes)].filter(Boolean).join(', ');
-  return card('What is kept of jobs that have ended', rows(['Tenant', 'At most'], Object.entries(retention).map(([tenant, r]) => h('tr', {},
-    h('td', {}, tenant === '*' ? 'all others' : tenant), h('td', {}, bounds(r) || 'everything'))), 'Retention'),
-  h('p', { class: 'soft small' }, 'Pinned jobs stay. Change it with ', h('code', {}, 'thresher limits retention.\'*\'.count=500'), '.'));
+  const which = (r) => [r.phase, r.plugin && `of ${r.plugin}`].filter(Boolean).join(', ') || 'all';
+  const lines = Object.entries(retention).flatMap(([tenant, r]) => [r, ...(r.rules ?? [])].map((rule) => h('tr', {},
+    h('td', {}, tenant === '*' ? 'all others' : tenant), h('td', {}, which(rule)), h('td', {}, bounds(rule) || 'everything'))));
+  return card('What is kept of jobs that have ended', rows(['Tenant', 'Jobs', 'At most'], lines, 'Retention'),
+    h('p', { class: 'soft small' }, 'All that fit a job hold. Pinned jobs stay. Change it with ',
+      h('code', {}, 'thresher limits retention.\'*\'.count=500'), '.'));
 }
 
 const written = (map) => Object.entries(map).map(([k, v]) => `${k}=${v}`).join(', ');
