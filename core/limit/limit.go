@@ -87,12 +87,12 @@ const (
 	parked // its guest is there but wants no slot
 )
 
-// entry is a job and where it is. While it waits, queue and class say in which
+// entry is a job and where it is. While it waits, its group and class say in which
 // order.
 type entry struct {
 	Job
 	where  where
-	queue  *queue
+	group  *group
 	class  int       // index of its priority, as it has risen
 	rises  time.Time // when it rises next
 	tenant *tenant
@@ -107,7 +107,10 @@ type State struct {
 	node   string
 	jobs   map[string]*entry
 
-	queues  map[kind]*queue       // waiting jobs by what they need
+	needs   map[kind]*need        // of waiting jobs
+	queues  map[want]*queue       // waiting jobs by what they lacked when they were last looked at
+	open    map[*queue]struct{}   // those whose jobs may be able to start; never one too few
+	sized   *btree.BTreeG[*queue] // those that lack memory, by how much they need
 	rising  *btree.BTreeG[*entry] // waiting jobs that can rise, by when
 	tenants tenants
 	accrued time.Time // shares are up to date as of then
@@ -134,7 +137,10 @@ func New(l Limits, node string) *State {
 		limits:  l,
 		node:    node,
 		jobs:    map[string]*entry{},
-		queues:  map[kind]*queue{},
+		needs:   map[kind]*need{},
+		queues:  map[want]*queue{},
+		open:    map[*queue]struct{}{},
+		sized:   newTree(bySize),
 		rising:  newTree(func(a, b *entry) bool { return cmp.Or(a.rises.Compare(b.rises), cmp.Compare(a.ID, b.ID)) < 0 }),
 		tenants: newTenants(),
 		running: map[string]*entry{},
@@ -159,6 +165,7 @@ func (s *State) SetLimits(l Limits) {
 	for _, t := range s.tenants.byName {
 		s.restand(t)
 	}
+	s.reopenAll()
 	if !again {
 		return
 	}
@@ -198,6 +205,7 @@ func (s *State) Forget(id string, now time.Time) {
 	}
 	if e.holds() {
 		s.memory -= e.Memory
+		s.memoryFreed()
 	}
 	for _, l := range e.Locks {
 		s.unwant(l, e)
@@ -250,6 +258,7 @@ func (s *State) release(e *entry) {
 	}
 	e.tenant.running--
 	s.restand(e.tenant)
+	s.reopen(want{what: pluginSlot, name: e.Plugin})
 }
 
 // want notes that a job holds a lock or is going to.
@@ -277,6 +286,7 @@ func (s *State) unwant(named Lock, e *entry) {
 	if len(l.limits) == 0 {
 		delete(s.locks, named.Name)
 	}
+	s.reopen(want{what: namedLock, name: named.Name})
 }
 
 // lockLimit is the most jobs that may hold a lock: the least that anyone names,
