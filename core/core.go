@@ -143,6 +143,7 @@ func (e *Engine) start(ctx context.Context) error {
 		Blobs:  e.ledger.Blobs(),
 		Runner: e.plugins,
 		News:   news{e},
+		Claim:  e.claim,
 		Settle: e.dispatch.Settle,
 		Node:   e.cfg.Node,
 		Now:    e.cfg.Now,
@@ -190,6 +191,13 @@ func (a actions) Grant(id string) {
 		return
 	}
 	a.e.pool.Grant(id)
+}
+
+func (e *Engine) claim(id string) bool {
+	if wrong := e.cfg.Faults.Claim; wrong != nil {
+		return wrong(id)
+	}
+	return e.dispatch.Claim(id)
 }
 
 func (a actions) End(ctx context.Context, id string, how dispatch.Ending) error {

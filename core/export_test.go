@@ -10,3 +10,6 @@ func (e *Engine) Crash() {
 	cancel()
 	_ = e.Close(now) // what it says is that nothing can be written
 }
+
+// Drain waits until the workers have looked at every grant that was passed to them.
+func (e *Engine) Drain() { e.pool.Drain(context.Background()) }

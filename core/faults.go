@@ -11,8 +11,10 @@ import (
 // else sets them: the linter keeps it so. A field that is nil is no fault.
 type Faults struct {
 	Ledger ledger.Faults
-	// Grant replaces the carrying out of a grant, which grant does.
+	// Grant replaces the passing on of a grant to the workers, which grant does.
 	Grant func(id string, grant func(id string))
+	// Claim replaces the asking whether a grant stands.
+	Claim func(id string) bool
 	// Recover chooses records that recovery overwrites.
 	Recover func(job.Record) (job.Record, bool)
 }

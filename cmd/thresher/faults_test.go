@@ -42,7 +42,7 @@ var faults = map[string]func(e *atomic.Pointer[core.Engine]) core.Faults{
 	},
 	// A slot is given to two jobs.
 	"a double grant": func(e *atomic.Pointer[core.Engine]) core.Faults {
-		return core.Faults{Grant: func(id string, grant func(string)) {
+		return core.Faults{Claim: func(string) bool { return true }, Grant: func(id string, grant func(string)) {
 			grant(id)
 			if e.Load() == nil {
 				return // it is not open yet

@@ -26,9 +26,10 @@ import (
 
 // Actions carries out decisions. Its methods are called without a lock held.
 type Actions interface {
-	// Grant lets the job run. It must not block, and must lead to one call of
-	// [Dispatcher.Settle] once the grant has been written or has come to nothing
-	// and no guest of it is left.
+	// Grant tells a worker that the job may run. It must not block. It is a hint: it may
+	// get lost, come twice, or late. Whoever takes it up must [Dispatcher.Claim] it
+	// first, and where that succeeds call [Dispatcher.Settle] once, when the grant has
+	// been written or has come to nothing and no guest of it is left.
 	Grant(id string)
 	// End ends a job that no worker holds. An error means that it could not be
 	// written now: it is asked for again.
@@ -107,6 +108,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	var loops errgroup.Group
 	loops.Go(func() error { d.grantLoop(ctx); return nil })
 	loops.Go(func() error { d.endLoop(ctx); return nil })
+	loops.Go(func() error { d.lostLoop(ctx); return nil })
 	_ = loops.Wait() // neither returns an error
 }
 
@@ -156,6 +158,19 @@ func (d *Dispatcher) endLoop(ctx context.Context) {
 	}
 }
 
+// lostLoop gives the grants again that nobody has taken up between two looks.
+func (d *Dispatcher) lostLoop(ctx context.Context) {
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for await(ctx, nil, again.C) {
+		var lost []string
+		d.state.Must(func(s *state) { lost = s.lost() })
+		for _, id := range lost {
+			d.actions.Grant(id)
+		}
+	}
+}
+
 func await(ctx context.Context, signal <-chan struct{}, again <-chan time.Time) bool {
 	select {
 	case <-ctx.Done():
@@ -184,8 +199,8 @@ func (d *Dispatcher) Observe(r job.Record, deleted bool) {
 		if r.Phase.Final() && r.Ended != nil {
 			s.drain.ended(*r.Ended)
 		}
-		if s.granting[r.ID] != nil {
-			s.granting[r.ID] = &change{r, deleted}
+		if g := s.granting[r.ID]; g != nil {
+			g.record, g.deleted = r, deleted
 			if deleted || r.Phase.Final() {
 				s.gone(r, deleted, d.parents, d.now())
 			}
@@ -194,6 +209,13 @@ func (d *Dispatcher) Observe(r job.Record, deleted bool) {
 		s.place(r, deleted, d.parents, d.now())
 	})
 	d.signal()
+}
+
+// Claim takes up a grant. It reports whether the grant stands and nobody else has it:
+// only then may the job run. So one that comes twice, or late, does nothing.
+func (d *Dispatcher) Claim(id string) (mine bool) {
+	d.state.Must(func(s *state) { mine = s.claim(id) })
+	return mine
 }
 
 // Settle ends a grant: from here on the records decide again who runs.

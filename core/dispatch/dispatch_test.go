@@ -49,7 +49,11 @@ func limits(slots, queue int) dispatch.Limits {
 }
 
 // Grant implements dispatch.Actions.
-func (w *world) Grant(id string) { w.granted = append(w.granted, id) }
+func (w *world) Grant(id string) {
+	if w.d.Claim(id) {
+		w.granted = append(w.granted, id)
+	}
+}
 
 // End implements dispatch.Actions.
 func (w *world) End(_ context.Context, id string, how dispatch.Ending) error {

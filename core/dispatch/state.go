@@ -19,13 +19,16 @@ type state struct {
 	children map[string]map[string]struct{} // parent → those in blocked that wait for it
 	needed   dependents                     // jobs that have not ended
 	twins    twins                          // jobs with one cache key
-	granting map[string]*change             // grants on their way; the newest change seen since
+	granting map[string]*grant              // grants on their way
 	endings  map[string]Ending              // to be carried out
 	ending   map[string]Ending              // being carried out
 }
 
-type change struct {
-	record  job.Record
+// grant is one that is not settled.
+type grant struct {
+	claimed bool       // a worker has taken it up
+	looked  bool       // it was looked at since it was given
+	record  job.Record // the newest change seen since; without an id if there is none
 	deleted bool
 }
 
@@ -38,7 +41,7 @@ func newState(l Limits, node string) state {
 		children: map[string]map[string]struct{}{},
 		needed:   newDependents(),
 		twins:    newTwins(),
-		granting: map[string]*change{},
+		granting: map[string]*grant{},
 		endings:  map[string]Ending{},
 	}
 }
@@ -116,8 +119,28 @@ func (s *state) grantNext(now time.Time) (id string, ok bool) {
 		return "", false
 	}
 	s.slots.Run(next, now)
-	s.granting[next.ID] = &change{}
+	s.granting[next.ID] = &grant{}
 	return next.ID, true
+}
+
+func (s *state) claim(id string) bool {
+	g := s.granting[id]
+	if g == nil || g.claimed {
+		return false
+	}
+	g.claimed = true
+	return true
+}
+
+// lost returns the grants that were looked at before and are still not taken up.
+func (s *state) lost() (ids []string) {
+	for id, g := range s.granting {
+		if g.looked && !g.claimed {
+			ids = append(ids, id)
+		}
+		g.looked = true
+	}
+	return ids
 }
 
 func (s *state) settle(id string, parents Parents, now time.Time) {

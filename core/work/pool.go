@@ -51,7 +51,9 @@ type Config struct {
 	Blobs  *ledger.Blobs
 	Runner Runner
 	News   News
-	// Settle tells the dispatcher that a grant is decided.
+	// Claim asks the dispatcher whether a grant stands and nobody else has taken it up.
+	Claim func(id string) bool
+	// Settle tells the dispatcher that a claimed grant is decided.
 	Settle func(id string)
 	Node   string           // default "local"
 	Now    func() time.Time // default time.Now
@@ -91,6 +93,9 @@ func (p *Pool) Grant(id string) {
 }
 
 func (p *Pool) grant(id string) {
+	if !p.Claim(id) {
+		return
+	}
 	// Not the caller's context: a grant under way is seen through, and ends
 	// with the ledger.
 	ctx := context.Background()
