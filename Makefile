@@ -51,6 +51,7 @@ bench: plugins ## measure all of docs/performance.md, beside asynq and River; ta
 	cd bench && $(GO) test -run '^$$' -bench . -benchtime 2s .
 	$(GO) test -run '^$$' -bench Writes -benchtime 2s ./core/ledger
 	$(GO) test -run '^$$' -bench Next -benchtime 2s ./core/limit
+	$(GO) test -run '^$$' -bench Publish -benchtime 10000x ./core/feed
 	$(GO) test -run '^$$' -bench EmptyRoutine -benchtime 2s ./plugins/sandbox
 	$(GO) test -run '^$$' -bench Kernels -benchtime 10x ./core/stats/kernel ./plugins/sandbox
 	@$(MAKE) --no-print-directory bench-scale

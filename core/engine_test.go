@@ -102,8 +102,9 @@ func until(t *testing.T, e *core.Engine, id string, phase job.Phase) core.Job {
 		if j.Phase == phase {
 			return j
 		}
+		sub.Next() // whatever it is, the job is looked at again
 		select {
-		case <-sub.Events():
+		case <-sub.More():
 		case <-ctx.Done():
 			t.Fatalf("job %s is %s (wants %s), want %s", id, j.Phase, j.Desired, phase)
 		}

@@ -308,22 +308,25 @@ func (e *Engine) waitOnce(ctx context.Context, id string) (done bool, err error)
 		return true, err
 	}
 	for {
-		select {
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		case event, open := <-sub.Events():
-			switch {
-			case !open && errors.Is(sub.Err(), feed.ErrClosed):
-				return false, ErrShuttingDown
-			case !open:
-				return false, nil
-			case event.Type != feed.TypeJob && event.Type != feed.TypeDeleted:
-				continue
+		event, ok := sub.Next()
+		switch {
+		case errors.Is(sub.Err(), feed.ErrClosed):
+			return false, ErrShuttingDown
+		case sub.Err() != nil:
+			return false, nil
+		case !ok:
+			select {
+			case <-ctx.Done():
+				return false, context.Cause(ctx)
+			case <-sub.More():
 			}
-			j, err := e.Job(ctx, id)
-			if err != nil || j.Phase.Final() {
-				return true, err
-			}
+			continue
+		case event.Type != feed.TypeJob && event.Type != feed.TypeDeleted:
+			continue
+		}
+		j, err := e.Job(ctx, id)
+		if err != nil || j.Phase.Final() {
+			return true, err
 		}
 	}
 }

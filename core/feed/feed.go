@@ -1,8 +1,9 @@
 // Package feed tells subscribers what happens to jobs.
 //
 // A [Hub] hands every event to every subscriber that asked for it, in order. It
-// never waits for one: a subscriber whose buffer is full is dropped and told why,
-// and can come back with the id of the last event it saw. Events of committed
+// never waits for one: a subscriber that is too far behind is dropped and told why,
+// and can come back with the id of the last event it saw. Publishing costs the same
+// however many there are: they read from one chain, each at its own place. Events of committed
 // changes carry the revision of the change as their id and are kept in a ring for
 // such a return; progress and log events are passing news and have no id.
 package feed
@@ -11,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 
 	"thresher/core/guard"
 )
@@ -39,22 +41,25 @@ type Event struct {
 }
 
 const (
-	ringSize   = 8192    // committed changes kept for subscribers that come back
-	ringBytes  = 8 << 20 // likewise: a job's params can be large
-	bufferSize = 256     // events a subscriber may be behind
+	ringSize  = 8192    // committed changes kept for subscribers that come back
+	ringBytes = 8 << 20 // likewise: a job's params can be large
+
+	bufferSize  = 4096    // events a subscriber may be behind
+	bufferBytes = 8 << 20 // likewise: of their data
 )
 
 // Hub fans events out. Its methods may be called concurrently.
 type Hub struct {
-	state *guard.Value[hub]
+	state   *guard.Value[hub]
+	ringers sync.WaitGroup // those who wake many; none is started once the hub is closed
 }
 
 type hub struct {
 	ring    []Event // the newest committed changes, oldest first, from first on
 	first   int
-	bytes   int    // of their data
-	floor   uint64 // every committed change after this revision is in the ring
-	subs    map[string]map[*Subscription]struct{}
+	bytes   int              // of their data
+	floor   uint64           // every committed change after this revision is in the ring
+	lists   map[string]*list // by job; that of all jobs under ""; only those with subscribers
 	count   int
 	dropped uint64
 	closed  bool
@@ -62,39 +67,80 @@ type hub struct {
 
 // New returns a hub. No change at or before revision will be published to it.
 func New(revision uint64) *Hub {
-	return &Hub{state: guard.New("feed", guard.RankFeed, hub{
-		floor: revision,
-		subs:  map[string]map[*Subscription]struct{}{},
-	})}
+	return &Hub{state: guard.New("feed", guard.RankFeed, hub{floor: revision, lists: map[string]*list{}})}
 }
 
-// Subscription is one subscriber's view of the hub.
+// Subscription is one subscriber's view of the hub, for one goroutine at a time.
 type Subscription struct {
-	events chan Event
-	hub    *Hub
-	job    string
-	err    error // why it ended; written before events is closed
+	hub   *Hub
+	list  *list
+	first []Event // what it missed: comes before what is at its place
+	at    *link
+	ended bool
+	err   error
 }
 
-// Events yields what happens until the subscription ends.
-func (s *Subscription) Events() <-chan Event { return s.events }
+// Next returns the next event, if there is one now: see More. After the last there
+// is none, and Err says why.
+func (s *Subscription) Next() (e Event, ok bool) {
+	if len(s.first) > 0 {
+		e, s.first = s.first[0], s.first[1:]
+		return e, true
+	}
+	if s.ended {
+		return e, false
+	}
+	next := s.at.next.Load()
+	switch {
+	case next == nil:
+		return e, false
+	case next.end != nil:
+		s.end(next.end)
+		return e, false
+	}
+	s.at = next
+	return next.event, true
+}
 
-// Err says why Events was closed: ErrSlow, ErrClosed, or nil after Close. Call it
-// only then.
+// always is ready.
+var always = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// More returns a channel that is closed once Next has an event, or the subscription
+// has ended.
+func (s *Subscription) More() <-chan struct{} {
+	if s.ended || len(s.first) > 0 {
+		return always
+	}
+	bell := *s.list.bell.Load() // before the look: what comes after it rings
+	if s.at.next.Load() != nil {
+		return always
+	}
+	return bell
+}
+
+// Err says why the subscription has ended: ErrSlow or ErrClosed. It is nil while it
+// lives, and after Close.
 func (s *Subscription) Err() error { return s.err }
 
 // Close ends the subscription. It may be called more than once.
-func (s *Subscription) Close() {
-	s.hub.state.Must(func(h *hub) { h.end(s, nil) })
-}
+func (s *Subscription) Close() { s.end(nil) }
 
 // Drop ends the subscription of one that was found to be slow: it takes events, and
 // does nothing with them.
-func (s *Subscription) Drop() {
+func (s *Subscription) Drop() { s.end(ErrSlow) }
+
+func (s *Subscription) end(why error) {
+	if s.ended {
+		return
+	}
+	s.ended, s.err, s.first, s.at = true, why, nil, nil
 	s.hub.state.Must(func(h *hub) {
-		if _, live := h.subs[s.job][s]; live {
+		if why == ErrSlow {
 			h.dropped++
-			h.end(s, ErrSlow)
+		}
+		h.count--
+		if s.list.subs--; s.list.subs == 0 {
+			delete(h.lists, s.list.job)
 		}
 	})
 }
@@ -103,16 +149,15 @@ func (s *Subscription) Drop() {
 // after is not 0, the committed changes after that revision come first; where they
 // are no longer kept, a reset event does.
 func (h *Hub) Subscribe(after uint64, job string) *Subscription {
-	s := &Subscription{events: make(chan Event, bufferSize), hub: h, job: job}
+	s := &Subscription{hub: h}
 	h.state.Must(func(h *hub) {
 		if h.closed {
-			s.err = ErrClosed
-			close(s.events)
+			s.ended, s.err = true, ErrClosed
 			return
 		}
-		h.add(s)
+		h.add(s, job)
 		if after != 0 {
-			h.replay(s, after)
+			s.first = h.replay(job, after)
 		}
 	})
 	return s
@@ -121,29 +166,46 @@ func (h *Hub) Subscribe(after uint64, job string) *Subscription {
 // Publish hands an event to its subscribers. Events with an id must come in the
 // order of their ids.
 func (h *Hub) Publish(e Event) {
-	h.state.Must(func(h *hub) {
-		if h.closed {
+	h.state.Must(func(inner *hub) {
+		if inner.closed {
 			return
 		}
 		if e.ID != 0 {
-			h.keep(e)
+			inner.keep(e)
 		}
-		h.deliver(h.subs[e.Job], e)
+		h.deliver(inner.lists[e.Job], &link{event: e})
 		if e.Type != TypeLog {
-			h.deliver(h.subs[""], e)
+			h.deliver(inner.lists[""], &link{event: e})
 		}
 	})
+}
+
+// many is how many subscribers are not woken while the lock is held.
+const many = 8
+
+// deliver appends to a list, if there is one, and wakes those who wait.
+func (h *Hub) deliver(l *list, n *link) {
+	if l == nil {
+		return
+	}
+	l.append(n)
+	switch {
+	case l.subs <= many:
+		l.ring()
+	case !l.ringing.Swap(true): // else it is going to ring anyway
+		h.ringers.Go(l.ring)
+	}
 }
 
 // Watched reports whether anyone subscribes to that one job: log events of other
 // jobs need not be made.
 func (h *Hub) Watched(job string) (yes bool) {
-	h.state.Must(func(h *hub) { yes = len(h.subs[job]) > 0 })
+	h.state.Must(func(h *hub) { yes = h.lists[job] != nil })
 	return yes
 }
 
 // Counts returns how many subscribers there are, and how many were dropped for
-// being slow since the start.
+// being slow since the start. One that is cut off counts until it looks.
 func (h *Hub) Counts() (subscribers int, dropped uint64) {
 	h.state.Must(func(h *hub) { subscribers, dropped = h.count, h.dropped })
 	return subscribers, dropped
@@ -151,50 +213,27 @@ func (h *Hub) Counts() (subscribers int, dropped uint64) {
 
 // Close ends every subscription with ErrClosed.
 func (h *Hub) Close() {
-	h.state.Must(func(h *hub) {
-		h.closed = true
-		for _, set := range h.subs {
-			for s := range set {
-				h.end(s, ErrClosed)
-			}
+	h.state.Must(func(inner *hub) {
+		if inner.closed {
+			return
+		}
+		inner.closed = true
+		for _, l := range inner.lists {
+			h.deliver(l, &link{end: ErrClosed})
 		}
 	})
+	h.ringers.Wait()
 }
 
-func (h *hub) add(s *Subscription) {
-	set, ok := h.subs[s.job]
+func (h *hub) add(s *Subscription, job string) {
+	l, ok := h.lists[job]
 	if !ok {
-		set = map[*Subscription]struct{}{}
-		h.subs[s.job] = set
+		l = newList(job)
+		h.lists[job] = l
 	}
-	set[s] = struct{}{}
+	s.list, s.at = l, l.newest
+	l.subs++
 	h.count++
-}
-
-// end closes s unless that has been done.
-func (h *hub) end(s *Subscription, why error) {
-	set := h.subs[s.job]
-	if _, live := set[s]; !live {
-		return
-	}
-	delete(set, s)
-	if len(set) == 0 {
-		delete(h.subs, s.job)
-	}
-	h.count--
-	s.err = why
-	close(s.events)
-}
-
-func (h *hub) deliver(to map[*Subscription]struct{}, e Event) {
-	for s := range to {
-		select {
-		case s.events <- e:
-		default:
-			h.dropped++
-			h.end(s, ErrSlow)
-		}
-	}
 }
 
 // keep puts a committed change in the ring, and lets go of the oldest.
@@ -213,17 +252,14 @@ func (h *hub) keep(e Event) {
 	}
 }
 
-// replay sends s what it missed after a revision. More than its buffer holds is
-// answered by a reset too: reading the state anew is then the shorter way.
-func (h *hub) replay(s *Subscription, after uint64) {
-	missed := h.missed(s.job, after)
+// replay returns what was missed after a revision. More than a subscriber may be
+// behind is answered by a reset too: reading the state anew is then the shorter way.
+func (h *hub) replay(job string, after uint64) []Event {
+	missed := h.missed(job, after)
 	if after < h.floor || after > h.newest() || len(missed) > bufferSize/2 {
-		s.events <- Event{ID: h.newest(), Type: TypeReset, Data: json.RawMessage("{}")}
-		return
+		return []Event{{ID: h.newest(), Type: TypeReset, Data: json.RawMessage("{}")}}
 	}
-	for _, e := range missed {
-		s.events <- e
-	}
+	return missed
 }
 
 func (h *hub) missed(job string, after uint64) []Event {

@@ -2,6 +2,8 @@ package feed
 
 import (
 	"encoding/json"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,19 +14,21 @@ func change(id uint64, job string) Event {
 	return Event{ID: id, Type: TypeJob, Job: job, Data: json.RawMessage(`{}`)}
 }
 
-// ids drains what a subscription has been sent so far.
+// ids reads what there is for a subscription.
 func ids(s *Subscription) (list []uint64) {
-	for {
-		select {
-		case e, open := <-s.Events():
-			if !open {
-				return list
-			}
-			list = append(list, e.ID)
-		default:
-			return list
-		}
+	for e, ok := s.Next(); ok; e, ok = s.Next() {
+		list = append(list, e.ID)
 	}
+	return list
+}
+
+// next returns the next event, which must be there.
+func next(t *testing.T, s *Subscription) Event {
+	t.Helper()
+	<-s.More()
+	e, ok := s.Next()
+	require.True(t, ok)
+	return e
 }
 
 func TestSubscribersSeeTheirJobInOrder(t *testing.T) {
@@ -54,7 +58,7 @@ func TestASlowSubscriberIsDroppedAndTheOthersAreNot(t *testing.T) {
 		h.Publish(change(uint64(i+1), "A"))
 		require.Len(t, ids(quick), 1)
 	}
-	assert.Len(t, ids(slow), bufferSize, "what it was sent it can still read")
+	assert.Empty(t, ids(slow), "what it has missed is not kept for it")
 	assert.ErrorIs(t, slow.Err(), ErrSlow)
 	now, dropped := h.Counts()
 	assert.Equal(t, 1, now)
@@ -80,7 +84,7 @@ func TestComingBackTooLateIsToldToReset(t *testing.T) {
 		"before_the_server_started": 3, "no_longer_in_the_ring": 12, "of_another_server": 1 << 40, "too_many": 20,
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := <-h.Subscribe(after, "").Events()
+			e := next(t, h.Subscribe(after, ""))
 			assert.Equal(t, TypeReset, e.Type)
 			assert.EqualValues(t, 10+ringSize+5, e.ID, "reading anew and coming back with this id misses nothing")
 		})
@@ -94,22 +98,84 @@ func TestWhatIsKeptForThoseWhoComeBackIsBoundedInBytes(t *testing.T) {
 		h.Publish(Event{ID: id, Type: TypeJob, Job: "A", Data: large})
 	}
 	assert.Equal(t, []uint64{21, 22, 23, 24, 25}, ids(h.Subscribe(20, "")))
-	assert.Equal(t, TypeReset, (<-h.Subscribe(10, "").Events()).Type)
+	assert.Equal(t, TypeReset, next(t, h.Subscribe(10, "")).Type)
 	h.Publish(Event{ID: 26, Type: TypeJob, Job: "A", Data: make([]byte, 2*ringBytes)})
-	assert.EqualValues(t, 26, (<-h.Subscribe(25, "").Events()).ID, "more than fits at all: whoever comes back reads anew")
+	assert.EqualValues(t, 26, next(t, h.Subscribe(25, "")).ID, "more than fits at all: whoever comes back reads anew")
 }
 
 func TestClosingEndsEveryone(t *testing.T) {
 	h := New(0)
 	s := h.Subscribe(0, "")
 	h.Close()
-	_, open := <-s.Events()
-	assert.False(t, open)
+	<-s.More()
+	_, ok := s.Next()
+	assert.False(t, ok)
 	assert.ErrorIs(t, s.Err(), ErrClosed)
 	late := h.Subscribe(0, "")
-	_, open = <-late.Events()
-	assert.False(t, open)
+	<-late.More()
+	_, ok = late.Next()
+	assert.False(t, ok)
 	assert.ErrorIs(t, late.Err(), ErrClosed)
 	s.Close()
 	s.Close()
+}
+
+// Who is too far behind in bytes is dropped as well; one large event is for everyone.
+func TestASubscriberMayBeBehindSoManyBytes(t *testing.T) {
+	h := New(0)
+	slow := h.Subscribe(0, "")
+	h.Publish(Event{ID: 1, Type: TypeJob, Job: "A", Data: make([]byte, 2*bufferBytes)})
+	assert.Equal(t, []uint64{1}, ids(slow))
+	for id := range uint64(11) {
+		h.Publish(Event{ID: id + 2, Type: TypeJob, Job: "A", Data: make([]byte, bufferBytes/10)})
+	}
+	assert.Empty(t, ids(slow))
+	assert.ErrorIs(t, slow.Err(), ErrSlow)
+}
+
+// Many read, as fast as they can or slowly, while events come and subscribers go:
+// each sees all of them in order, or is told that it was too slow.
+func TestManyReadOneChain(t *testing.T) {
+	h := New(0)
+	const readers, events = 200, 2000
+	var started, ended sync.WaitGroup
+	slow := atomic.Int64{}
+	started.Add(readers)
+	for n := range readers {
+		ended.Go(func() {
+			s := h.Subscribe(0, []string{"", "A"}[n%2])
+			defer s.Close()
+			started.Done()
+			for last := uint64(0); ; {
+				e, ok := s.Next()
+				switch {
+				case ok:
+					if !assert.Equal(t, last+1, e.ID) {
+						return
+					}
+					last++
+					if last == events/2 && n%10 == 0 {
+						return
+					}
+				case s.Err() == ErrSlow:
+					slow.Add(1)
+					return
+				case s.Err() == ErrClosed:
+					assert.EqualValues(t, events, last)
+					return
+				default:
+					<-s.More()
+				}
+			}
+		})
+	}
+	started.Wait()
+	for id := range uint64(events) {
+		h.Publish(change(id+1, "A"))
+	}
+	h.Close()
+	ended.Wait()
+	now, dropped := h.Counts()
+	assert.Zero(t, now)
+	assert.EqualValues(t, slow.Load(), dropped)
 }

@@ -137,15 +137,20 @@ func (s stream) run(w *bufio.Writer) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		select {
-		case e, open := <-s.sub.Events():
-			if !open {
-				s.goodbye(w)
-				return
-			}
+		e, ok := s.sub.Next()
+		switch {
+		case ok:
 			write(w, e)
-		case <-beat.C:
-			_, _ = w.WriteString(":\n\n") // flush reports what went wrong
+		case s.sub.Err() != nil:
+			s.goodbye(w)
+			return
+		default:
+			select {
+			case <-s.sub.More():
+				continue
+			case <-beat.C:
+				_, _ = w.WriteString(":\n\n") // flush reports what went wrong
+			}
 		}
 		if s.flush(w) != nil {
 			return
