@@ -13,12 +13,12 @@ import (
 // The index terms of a job. A list by any of them is a page of an index, however
 // many jobs there are.
 func jobTerms(_ string, r job.Record) []string {
-	terms := []string{
-		"phase=" + string(r.Phase),
-		"plugin=" + r.Spec.Plugin(),
-		"routine=" + r.Spec.Routine,
-		"kind=" + string(r.Spec.Kind),
-	}
+	terms := append(make([]string, 0, 12), // at the start that counts a million times
+		"phase="+string(r.Phase),
+		"plugin="+r.Spec.Plugin(),
+		"routine="+r.Spec.Routine,
+		"kind="+string(r.Spec.Kind),
+	)
 	for k, v := range r.Spec.Labels {
 		terms = append(terms, labelTerm(k, v))
 	}
@@ -66,6 +66,7 @@ func (e *Engine) openStores(ctx context.Context) (err error) {
 	e.jobs, err = ledger.OpenStore(ctx, e.ledger, "jobs", ledger.StoreConfig[job.Record]{
 		Index:   jobTerms,
 		Rest:    func(r job.Record) bool { return r.Phase.Final() },
+		Brief:   job.Brief,
 		Observe: e.observe,
 	})
 	if err != nil {

@@ -29,6 +29,10 @@ func (c *chunk[T]) place(key string) (at int, found bool) {
 }
 
 func (c *chunk[T]) insert(at int, it *item[T]) {
+	if at == len(c.items) {
+		c.items = append(c.items, it)
+		return
+	}
 	c.items = slices.Insert(c.items, at, it)
 	for _, set := range c.terms {
 		set.insert(at)

@@ -163,7 +163,7 @@ func (s *Store[T]) committed(w *write[T], revision uint64) {
 	var terms []string
 	if w.value != nil {
 		c.Value = *w.value
-		it, terms = s.newItem(c.Entry, w.data), s.terms(c.Entry)
+		it, terms = s.newItem(&c.Entry, w.data), s.terms(&c.Entry)
 	}
 	s.view.Must(func(v *view[T]) { c.Before = v.apply(c.Key, revision, it, terms) })
 	if s.cfg.Observe != nil {

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/s2"
@@ -9,7 +11,10 @@ import (
 // packer makes records at rest small. Records of a kind are much alike, so each is
 // written as its difference from a dictionary of records seen before: a fifth of
 // its JSON, and unpacked in half a microsecond. It may be used concurrently.
-type packer struct{ newest atomic.Pointer[dictionary] }
+type packer struct {
+	newest  atomic.Pointer[dictionary]
+	scratch sync.Pool // of *[]byte, so that only what is kept is allocated
+}
 
 // dictionary is some records. It never changes: a new one takes its place where it
 // no longer helps, and records packed with it keep it.
@@ -25,25 +30,33 @@ const (
 	mostChanges    = 64       // of dictionaries, so that what does not pack well does not keep us busy
 )
 
-// pack returns data packed, and what with. The result has no room to spare. Data
-// too short to pack is returned as it is, with nil.
+// pack returns data packed, and what with. The result is a copy that has no room to
+// spare, also where data does not pack, and is returned as it is, with nil.
 func (p *packer) pack(data []byte) ([]byte, *s2.Dict) {
 	d := p.newest.Load()
 	if d == nil || d.dict == nil && d.changes < mostChanges {
 		d = p.learn(d, data)
 	}
 	if d.dict == nil {
-		return data, nil
+		return exactly(data), nil
 	}
-	packed := d.dict.Encode(nil, data)
+	scratch, _ := p.scratch.Get().(*[]byte)
+	if scratch == nil {
+		scratch = new([]byte)
+	}
+	defer p.scratch.Put(scratch)
+	*scratch = slices.Grow((*scratch)[:0], s2.MaxEncodedLen(len(data)))
+	packed := d.dict.Encode((*scratch)[:cap(*scratch)], data)
 	if len(packed) > len(data)/2 && len(data) <= largestPacked && d.changes < mostChanges {
 		p.learn(d, data) // for those like it that come
 	}
 	if len(packed) >= len(data) {
-		return data, nil
+		return exactly(data), nil
 	}
-	return append(make([]byte, 0, len(packed)), packed...), d.dict
+	return exactly(packed), d.dict
 }
+
+func exactly(data []byte) []byte { return append(make([]byte, 0, len(data)), data...) }
 
 // learn adds a record to the dictionary, unless another has been added meanwhile.
 func (p *packer) learn(old *dictionary, data []byte) *dictionary {

@@ -1,18 +1,17 @@
 package ledger
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-json"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 )
@@ -28,159 +27,159 @@ func checksum(data []byte) string {
 	return strconv.FormatUint(uint64(crc32.Checksum(data, castagnoli)), 16)
 }
 
-// stallWait is how long JetStream may take for the next record. It skips what
-// fails its own checksum, and then waits for ever for what it had counted.
-const stallWait = 5 * time.Second
-
-// replay feeds the view from the stream.
+// replay feeds the view from the stream, which nobody writes to yet.
 func (s *Store[T]) replay(ctx context.Context) error {
-	info, err := s.stream.Info(ctx)
+	blocks, err := s.ledger.openBlocks(s.kind)
 	if err != nil {
 		return err
 	}
-	if err := s.replayMessages(ctx, info.State); err != nil {
+	defer closeBlocks(blocks)
+	info, err := s.stream.Info(ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
 		return err
+	}
+	read, err := s.replayBlocks(blocks, info.State)
+	if err != nil {
+		return err
+	}
+	if read != info.State.Msgs {
+		return fmt.Errorf("%w: the store of %s has %d records, of which %d were found", ErrCorrupt, s.kind, info.State.Msgs, read)
 	}
 	s.view.Must(func(v *view[T]) { v.revision = info.State.LastSeq })
 	return nil
 }
 
-// replayMessages reads the stream in order. Decoding takes most of the time, so it
-// is done by several at once, a batch each; the view takes the batches in order.
-func (s *Store[T]) replayMessages(ctx context.Context, state jetstream.StreamState) error {
-	if state.Msgs == 0 {
-		return nil
-	}
-	consumer, err := s.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverAllPolicy,
-	})
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(4096))
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
+// replayBlocks reads the blocks of a stream, and returns how many messages there
+// were. Decoding takes most of the time, so several are decoded at once; the view
+// takes them in order.
+func (s *Store[T]) replayBlocks(blocks []block, state jetstream.StreamState) (read uint64, err error) {
+	there := living{state.FirstSeq, state.LastSeq, state.Deleted}
 	workers := runtime.GOMAXPROCS(0)
-	work, inOrder := make(chan *batch[T], workers), make(chan *batch[T], 2*workers)
+	work, inOrder := make(chan *batch[T], workers), make(chan *batch[T], workers)
+	used := make(chan *batch[T], 4*workers) // as many as there are at once, with what they have allocated
 	var group errgroup.Group
 	for range workers {
 		group.Go(func() error {
+			var buffer []byte
 			for b := range work {
-				b.err = s.decodeAll(b.messages, state.LastSeq)
+				buffer, b.err = s.decodeBlock(b, buffer, there)
 				close(b.decoded)
 			}
 			return nil
 		})
 	}
-	group.Go(func() error { return s.applyAll(inOrder, state.Msgs) })
-	err = s.read(messages, state, func(b *batch[T]) {
+	group.Go(func() (err error) { read, err = s.applyAll(inOrder, used, state.Msgs); return err })
+	for _, one := range blocks {
+		b := &batch[T]{}
+		select {
+		case b = <-used:
+		default:
+		}
+		b.block, b.decoded = one, make(chan struct{})
 		work <- b
 		inOrder <- b
-	})
+	}
 	close(work)
 	close(inOrder)
-	return cmp.Or(group.Wait(), err)
+	err = group.Wait()
+	return read, err
 }
 
-// batch is messages on their way into the view.
+// batch is a block on its way into the view.
 type batch[T any] struct {
-	messages []message[T]
-	pending  uint64 // messages behind it
-	decoded  chan struct{}
-	err      error // set before decoded is closed
+	block   block
+	decoded chan struct{}
+	changes []replayed[T] // set before decoded is closed
+	err     error         // likewise
 }
 
-type message[T any] struct {
-	jetstream.Msg
-	revision uint64
-	change   Change[T]
-	item     *item[T]
-	terms    []string
+type replayed[T any] struct {
+	change Change[T]
+	item   *item[T]
+	terms  []string
 }
 
-const replayBatch = 256
+// replayHold is how many records the view takes before it gives its lock back.
+const replayHold = 256
 
-// read hands the messages of the stream on, in batches.
-func (s *Store[T]) read(messages jetstream.MessagesContext, state jetstream.StreamState, hand func(*batch[T])) error {
-	last := uint64(0)
-	for pending := uint64(1); pending > 0; {
-		b := &batch[T]{messages: make([]message[T], 0, replayBatch), decoded: make(chan struct{})}
-		for len(b.messages) < replayBatch && pending > 0 {
-			m, err := messages.Next(jetstream.NextMaxWait(stallWait))
-			if errors.Is(err, nats.ErrTimeout) {
-				return fmt.Errorf("%w: the store of %s yields nothing after revision %d, of %d", ErrCorrupt, s.kind, last, state.LastSeq)
-			}
-			if err != nil {
-				return fmt.Errorf("read records: %w", err)
-			}
-			meta, err := m.Metadata()
-			if err != nil {
-				return err
-			}
-			last, pending = meta.Sequence.Stream, meta.NumPending
-			b.messages = append(b.messages, message[T]{Msg: m, revision: last})
-		}
-		b.pending = pending
-		hand(b)
-	}
-	return nil
-}
-
-// applyAll feeds the view. After an error it only takes what is handed on, so that
-// the reader does not wait.
-func (s *Store[T]) applyAll(batches <-chan *batch[T], total uint64) (err error) {
+// applyAll feeds the view, and returns how many messages it was fed. After an error
+// it only takes what is handed on, so that the reader does not wait.
+func (s *Store[T]) applyAll(batches <-chan *batch[T], used chan<- *batch[T], total uint64) (read uint64, err error) {
 	for b := range batches {
 		<-b.decoded
 		if err = cmp.Or(err, b.err); err != nil {
 			continue
 		}
-		s.view.Must(func(v *view[T]) {
-			for i := range b.messages {
-				m := &b.messages[i]
-				m.change.Before = v.apply(m.change.Key, m.revision, m.item, m.terms)
-			}
-		})
-		for i := range b.messages {
+		for some := range slices.Chunk(b.changes, replayHold) {
+			s.view.Must(func(v *view[T]) {
+				for i := range some {
+					r := &some[i]
+					r.change.Before = v.apply(r.change.Key, r.change.Revision, r.item, r.terms)
+				}
+			})
 			if s.cfg.Observe != nil {
-				s.cfg.Observe(b.messages[i].change)
+				for _, r := range some {
+					s.cfg.Observe(r.change)
+				}
 			}
 		}
-		s.ledger.progress(s.kind, total-min(b.pending, total), total)
+		read += uint64(len(b.changes))
+		s.ledger.progress(s.kind, min(read, total), total)
+		b.changes = b.changes[:0]
+		used <- b
 	}
-	return err
+	return read, err
 }
 
-func (s *Store[T]) decodeAll(messages []message[T], newest uint64) error {
-	for i := range messages {
-		if err := s.decodeOne(&messages[i], newest); err != nil {
-			return err
+func (s *Store[T]) decodeBlock(b *batch[T], buffer []byte, there living) ([]byte, error) {
+	return b.block.read(buffer, func(m stored) error {
+		if !there.has(m.revision) {
+			return nil
 		}
-	}
-	return nil
+		b.changes = append(b.changes, replayed[T]{})
+		return s.decodeOne(m, there.last, &b.changes[len(b.changes)-1])
+	})
 }
 
-func (s *Store[T]) decodeOne(m *message[T], newest uint64) error {
-	c := Change[T]{
-		Entry:   Entry[T]{Key: strings.TrimPrefix(m.Subject(), s.kind+"."), Revision: m.revision},
-		Deleted: m.Headers().Get(headerDeleted) != "",
+func (s *Store[T]) decodeOne(m stored, newest uint64, r *replayed[T]) error {
+	r.change = Change[T]{
+		Entry:   Entry[T]{Key: strings.TrimPrefix(string(m.subject), s.kind+"."), Revision: m.revision},
+		Deleted: m.header(headerDeleted) != nil,
 		Replay:  true,
 	}
-	if !c.Deleted {
-		if want, got := m.Headers().Get(headerChecksum), checksum(m.Data()); want != got {
-			return fmt.Errorf("%w: record %s at revision %d has checksum %s, want %s", ErrCorrupt, m.Subject(), m.revision, got, want)
-		}
-		if err := decode(m.Data(), &c.Value); err != nil {
-			return fmt.Errorf("%w: record %s at revision %d: %w", ErrCorrupt, m.Subject(), m.revision, err)
-		}
-		m.item, m.terms = s.newItem(c.Entry, m.Data()), s.terms(c.Entry)
-		if m.item.value == nil && m.revision+freshMost < newest {
-			m.item.data, m.item.dict = s.packer.pack(m.item.data)
-		}
+	if r.change.Deleted {
+		return nil
 	}
-	m.change, m.Msg = c, nil
+	if want, got := m.header(headerChecksum), checksum(m.data); string(want) != got {
+		return fmt.Errorf("%w: record %s at revision %d has checksum %s, want %s", ErrCorrupt, m.subject, m.revision, got, want)
+	}
+	if err := s.decodeValue(m.data, &r.change.Value); err != nil {
+		return fmt.Errorf("%w: record %s at revision %d: %w", ErrCorrupt, m.subject, m.revision, err)
+	}
+	r.item, r.terms = s.newItem(&r.change.Entry, m.data), s.terms(&r.change.Entry)
+	switch {
+	case r.item.value != nil:
+	case m.revision+freshMost < newest:
+		r.item.data, r.item.dict = s.packer.pack(m.data)
+	default:
+		r.item.data = bytes.Clone(m.data)
+	}
 	return nil
+}
+
+// decodeValue decodes a record that is read at the start: of one at rest, what will
+// be looked at.
+func (s *Store[T]) decodeValue(data []byte, into *T) error {
+	if s.cfg.Brief != nil {
+		if err := s.cfg.Brief(data, into); err != nil {
+			return err
+		}
+		if s.cfg.Rest(*into) {
+			return nil
+		}
+		*into = *new(T)
+	}
+	return decode(data, into)
 }
 
 // decode reads a record that this package wrote. It is three times as fast as

@@ -39,7 +39,12 @@ func (l *Ledger) stageInMemory(stream string) bool {
 }
 
 func (l *Ledger) stagingLink(stream string) string {
-	return filepath.Join(l.room.dir, "records", "jetstream", "$G", "streams", stream, "batches")
+	return filepath.Join(l.streamFolder(stream), "batches")
+}
+
+// streamFolder is where JetStream keeps a stream.
+func (l *Ledger) streamFolder(stream string) string {
+	return filepath.Join(l.room.dir, "records", "jetstream", "$G", "streams", stream)
 }
 
 // unstage leaves the folder of data without links out of it. JetStream must have

@@ -20,16 +20,11 @@ type view[T any] struct {
 	packer   *packer
 	chunks   []*chunk[T] // none is empty
 	n        int
-	terms    map[string]posting[T]
-	fresh    []*item[T] // the newest records at rest, which are not packed yet
-	oldest   int        // of fresh, once it is full
+	single   map[string]*item[T] // by terms that one record has
+	shared   map[string]*shared  // by those that more have had
+	fresh    []*item[T]          // the newest records at rest, which are not packed yet
+	oldest   int                 // of fresh, once it is full
 	revision uint64
-}
-
-// posting is who has a term: one record, or those marked in the chunks.
-type posting[T any] struct {
-	one  *item[T]
-	many *shared
 }
 
 // item is a record. Only its packing changes, and only with the lock held.
@@ -49,7 +44,7 @@ func newView[T any](index func(string, T) []string, p *packer) view[T] {
 	if index == nil {
 		index = func(string, T) []string { return nil }
 	}
-	return view[T]{index: index, packer: p, terms: map[string]posting[T]{}}
+	return view[T]{index: index, packer: p, single: map[string]*item[T]{}, shared: map[string]*shared{}}
 }
 
 // apply takes in a committed change: the record as it now is, with its terms, or
@@ -95,6 +90,12 @@ func (v *view[T]) rest(it *item[T]) {
 // locate finds the chunk and the place of a key, or where it belongs. Where there
 // is no chunk yet, c is one that is not there.
 func (v *view[T]) locate(key string) (c, at int, found bool) {
+	if n := len(v.chunks); n > 0 { // ids grow: most look-ups while records are read are at the end
+		newest := v.chunks[n-1]
+		if order := strings.Compare(key, newest.last()); order >= 0 {
+			return n - 1, len(newest.items) - 1 + order, order == 0
+		}
+	}
 	c, found = slices.BinarySearchFunc(v.chunks, key, func(c *chunk[T], key string) int { return strings.Compare(c.items[0].key, key) })
 	if found {
 		return c, 0, true
@@ -144,20 +145,28 @@ func (v *view[T]) note(it *item[T], terms []string) {
 		if slices.Contains(terms[:i], term) {
 			continue
 		}
-		p := v.terms[term]
-		if p == (posting[T]{}) {
-			v.terms[term] = posting[T]{one: it}
-			continue
+		many := v.shared[term]
+		if many == nil {
+			one, taken := v.single[term]
+			if !taken {
+				v.single[term] = it
+				continue
+			}
+			many = v.share(term, one)
 		}
-		if p.one != nil {
-			pc, pat, _ := v.locate(p.one.key)
-			p = posting[T]{many: &shared{n: 1}}
-			v.chunks[pc].mark(p.many, pat)
-			v.terms[term] = p
-		}
-		v.chunks[c].mark(p.many, at)
-		p.many.n++
+		v.chunks[c].mark(many, at)
+		many.n++
 	}
+}
+
+// share marks the record that alone has a term, because another gets it too.
+func (v *view[T]) share(term string, one *item[T]) *shared {
+	many := &shared{n: 1}
+	c, at, _ := v.locate(one.key)
+	v.chunks[c].mark(many, at)
+	delete(v.single, term)
+	v.shared[strings.Clone(term)] = many
+	return many
 }
 
 func (v *view[T]) forget(it *item[T], terms []string) {
@@ -166,26 +175,27 @@ func (v *view[T]) forget(it *item[T], terms []string) {
 		if slices.Contains(terms[:i], term) {
 			continue
 		}
-		p := v.terms[term]
-		if p.many != nil {
-			v.chunks[c].unmark(p.many, at)
-			p.many.n--
+		many := v.shared[term]
+		if many == nil {
+			delete(v.single, term)
+			continue
 		}
-		if p.many == nil || p.many.n == 0 {
-			delete(v.terms, term)
+		v.chunks[c].unmark(many, at)
+		if many.n--; many.n == 0 {
+			delete(v.shared, term)
 		}
 	}
 }
 
 // count returns how many records have a term. The empty term counts all.
 func (v *view[T]) count(term string) int {
-	p := v.terms[term]
-	switch {
-	case term == "":
+	if term == "" {
 		return v.n
-	case p.many != nil:
-		return p.many.n
-	case p.one != nil:
+	}
+	if many := v.shared[term]; many != nil {
+		return many.n
+	}
+	if v.single[term] != nil {
 		return 1
 	}
 	return 0
@@ -222,15 +232,15 @@ func (v *view[T]) find(q Query, from string, page []Found[T]) (_ []Found[T], nex
 // others. none says that no record can have all of them.
 func (v *view[T]) resolve(names []string) (terms []*shared, one *item[T], none bool) {
 	for _, name := range names {
-		p := v.terms[name]
-		switch {
-		case p.many != nil:
-			terms = append(terms, p.many)
-		case p.one == nil || one != nil && one != p.one:
-			return nil, nil, true
-		default:
-			one = p.one
+		if many := v.shared[name]; many != nil {
+			terms = append(terms, many)
+			continue
 		}
+		single := v.single[name]
+		if single == nil || one != nil && one != single {
+			return nil, nil, true
+		}
+		one = single
 	}
 	return terms, one, false
 }
