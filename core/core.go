@@ -106,6 +106,28 @@ type engineState struct {
 
 // Open recovers what is in cfg.Dir and starts granting. The caller must Close.
 func Open(ctx context.Context, cfg Config, plugins Plugins) (*Engine, error) {
+	return OpenWhile(ctx, cfg, func() (Plugins, error) { return plugins, nil })
+}
+
+// OpenWhile is Open with plugins that are loaded while the records are read, because
+// both take their time. It returns only after load has.
+func OpenWhile(ctx context.Context, cfg Config, load func() (Plugins, error)) (*Engine, error) {
+	var plugins Plugins
+	var loading errgroup.Group
+	loading.Go(func() (err error) { plugins, err = load(); return err })
+	e, err := read(ctx, cfg)
+	if err := errors.Join(err, loading.Wait()); err != nil {
+		return nil, errors.Join(err, e.letGo(ctx))
+	}
+	if err := e.start(ctx, plugins); err != nil {
+		return nil, errors.Join(err, e.letGo(ctx))
+	}
+	return e, nil
+}
+
+// read makes an engine that knows what is in cfg.Dir. If it returns an error too, the
+// engine, which may be nil, is only to be let go.
+func read(ctx context.Context, cfg Config) (*Engine, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -119,7 +141,6 @@ func Open(ctx context.Context, cfg Config, plugins Plugins) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg:     cfg,
-		plugins: plugins,
 		started: cfg.Now(),
 		ledger:  l,
 		state:   guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
@@ -129,19 +150,25 @@ func Open(ctx context.Context, cfg Config, plugins Plugins) (*Engine, error) {
 		prunes:  make(chan struct{}, 1),
 	}
 	e.life, e.halt = context.WithCancel(context.Background())
-	if err := e.start(ctx); err != nil {
-		e.halt()
-		return nil, errors.Join(err, l.Close(context.WithoutCancel(ctx)))
-	}
-	return e, nil
+	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), e.cfg.Node, actions{e}, e.lookUp, e.cfg.Now)
+	return e, e.openStores(ctx)
 }
 
-func (e *Engine) start(ctx context.Context) error {
-	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), e.cfg.Node, actions{e}, e.lookUp, e.cfg.Now)
+// letGo closes what read opened.
+func (e *Engine) letGo(ctx context.Context) error {
+	if e == nil {
+		return nil
+	}
+	e.halt()
+	return e.ledger.Close(context.WithoutCancel(ctx))
+}
+
+func (e *Engine) start(ctx context.Context, plugins Plugins) error {
+	e.plugins = plugins
 	e.pool = work.NewPool(work.Config{
 		Store:  pendingStore{e},
 		Blobs:  e.ledger.Blobs(),
-		Runner: e.plugins,
+		Runner: plugins,
 		News:   news{e},
 		Claim:  e.claim,
 		Settle: e.dispatch.Settle,
@@ -149,9 +176,6 @@ func (e *Engine) start(ctx context.Context) error {
 		Now:    e.cfg.Now,
 		Log:    e.cfg.Log,
 	})
-	if err := e.openStores(ctx); err != nil {
-		return err
-	}
 	if err := e.recover(ctx); err != nil {
 		return err
 	}
