@@ -47,7 +47,9 @@ func (e *Engine) ran(ctx context.Context, key string) (from job.Record, found bo
 	if err != nil || len(entries) == 0 {
 		return from, false
 	}
-	from = entries[0].Value
+	if from = entries[0].Value; from.Spec.CacheKey != key {
+		return from, false
+	}
 	oldest := e.Limits().CacheSeconds
 	return from, oldest == 0 || e.cfg.Now().Sub(*from.Ended) <= duration(oldest)
 }

@@ -296,7 +296,7 @@ func (v *view[T]) descend(terms []*shared, low, high string, limit int, page []F
 			return page, v.chunks[c+1].items[0].key, true
 		}
 		ch := v.chunks[c]
-		start, _ := ch.place(low)
+		start := ch.from(low)
 		for set := ch.with(terms, start, ch.before(high)); ; {
 			at, ok := set.highest()
 			if !ok {
@@ -315,10 +315,19 @@ func (v *view[T]) descend(terms []*shared, low, high string, limit int, page []F
 
 // before returns how many of a chunk's records are below a key; all if it is empty.
 func (c *chunk[T]) before(high string) int {
-	if high == "" {
+	if high == "" || high > c.last() {
 		return len(c.items)
 	}
 	n, _ := c.place(high)
+	return n
+}
+
+// from returns how many of a chunk's records are below a key.
+func (c *chunk[T]) from(low string) int {
+	if low <= c.items[0].key {
+		return 0
+	}
+	n, _ := c.place(low)
 	return n
 }
 
