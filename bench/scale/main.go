@@ -3,9 +3,11 @@
 // page of a list takes while jobs are written, and what memory a record takes.
 //
 //	go run ./scale -jobs 100000,1000000
+//	go run ./scale -jobs 1000000 -data FOLDER
 //
 // It fills a temporary folder through the ledger with records like those that real
-// runs leave, and starts the real program on it.
+// runs leave, and starts the real program on it. A folder that is given is filled if
+// it is not there, and kept, for measuring again; the jobs of each measurement stay in it.
 package main
 
 import (
@@ -25,6 +27,7 @@ func main() {
 	log.SetFlags(0)
 	jobs := flag.String("jobs", "100000,1000000", "numbers of finished jobs, each measured by itself")
 	fillDir := flag.String("fill", "", "only fill this folder, with the first number of jobs (for its own use)")
+	dataDir := flag.String("data", "", "folder to use instead of a temporary one, for one number of jobs")
 	flag.Parse()
 	ctx := context.Background()
 	var sizes []int
@@ -41,27 +44,35 @@ func main() {
 		}
 		return
 	}
+	if *dataDir != "" && len(sizes) > 1 {
+		log.Fatal("-data is for one number of jobs")
+	}
 	for _, n := range sizes {
-		if err := measure(ctx, n); err != nil {
+		if err := measure(ctx, n, *dataDir); err != nil {
 			log.Fatal(err)
 		}
 	}
 }
 
-func measure(ctx context.Context, n int) (err error) {
+func measure(ctx context.Context, n int, data string) (err error) {
 	dir, err := os.MkdirTemp("", "thresher-scale-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	data, exe := filepath.Join(dir, "data"), filepath.Join(dir, "thresher")
+	exe := filepath.Join(dir, "thresher")
+	if data == "" {
+		data = filepath.Join(dir, "data")
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-C", "..", "-o", exe, "./cmd/thresher") // from bench/
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	if err := fillAndKill(ctx, data, n); err != nil {
-		return err
+	if _, err := os.Stat(data); err != nil {
+		if err := fillAndKill(ctx, data, n); err != nil {
+			return err
+		}
 	}
 	fmt.Printf("\n%d finished jobs, %d MB on disk\n", n, folderBytes(data)>>20)
 
