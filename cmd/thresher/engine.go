@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"thresher/core"
 	"thresher/plugins/builtin"
@@ -31,10 +31,17 @@ func loadPlugins(ctx context.Context, cacheDir, folder string, limits vet.Limits
 	if err != nil && folder == "" {
 		return nil, errors.Join(err, host.Close(ctx))
 	}
-	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		if _, err := host.Load(ctx, modules[name], true); err != nil {
-			return nil, errors.Join(fmt.Errorf("plugin %s: %w", name, err), host.Close(ctx))
-		}
+	var loading errgroup.Group // side by side: that is what a start with few jobs waits for
+	for name, wasm := range modules {
+		loading.Go(func() error {
+			if _, err := host.Load(ctx, wasm, true); err != nil {
+				return fmt.Errorf("plugin %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	if err := loading.Wait(); err != nil {
+		return nil, errors.Join(err, host.Close(ctx))
 	}
 	if folder != "" {
 		if err := loadFolder(ctx, host, folder); err != nil {
@@ -89,7 +96,10 @@ func lessCollecting() (restore func()) {
 		return func() {}
 	}
 	before := debug.SetGCPercent(startPercent)
-	return func() { debug.SetGCPercent(before) }
+	return func() {
+		debug.SetGCPercent(before)
+		go debug.FreeOSMemory() // what only the start needed, beside the first requests
+	}
 }
 
 const startPercent = 300

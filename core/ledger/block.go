@@ -153,14 +153,21 @@ func parseStored(data []byte, hash *highwayhash.Digest64) (m stored, n int, ok b
 	return m, n, bytes.Equal(hash.Sum(got[:0]), sum)
 }
 
-// header returns a header, or nil.
+// header returns a header, or nil. JetStream keeps headers as they were sent: a line
+// each, "NAME: VALUE".
 func (m stored) header(name string) []byte {
-	for line := range bytes.SplitSeq(m.headers, []byte("\r\n")) {
-		if value, ok := bytes.CutPrefix(line, []byte(name)); ok && len(value) > 0 && value[0] == ':' {
-			return bytes.TrimSpace(value[1:])
+	for rest := m.headers; ; {
+		at := bytes.Index(rest, []byte(name))
+		if at < 0 {
+			return nil
 		}
+		before, after := rest[:at], rest[at+len(name):]
+		if value, ok := bytes.CutPrefix(after, []byte(": ")); ok && bytes.HasSuffix(before, []byte("\r\n")) {
+			value, _, _ = bytes.Cut(value, []byte("\r\n"))
+			return value
+		}
+		rest = after
 	}
-	return nil
 }
 
 // living is which messages of a stream are still there.

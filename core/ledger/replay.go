@@ -118,8 +118,8 @@ func (s *Store[T]) applyAll(batches <-chan *batch[T], used chan<- *batch[T], tot
 				}
 			})
 			if s.cfg.Observe != nil {
-				for _, r := range some {
-					s.cfg.Observe(r.change)
+				for i := range some { // not a copy of each: they are large
+					s.cfg.Observe(some[i].change)
 				}
 			}
 		}
