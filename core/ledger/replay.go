@@ -55,8 +55,8 @@ func (s *Store[T]) replay(ctx context.Context) error {
 func (s *Store[T]) replayBlocks(blocks []block, state jetstream.StreamState) (read uint64, err error) {
 	there := living{state.FirstSeq, state.LastSeq, state.Deleted}
 	workers := runtime.GOMAXPROCS(0)
-	work, inOrder := make(chan *batch[T], workers), make(chan *batch[T], workers)
-	used := make(chan *batch[T], 4*workers) // as many as there are at once, with what they have allocated
+	work, inOrder := make(chan *batch[T], workers), make(chan *batch[T], 4*workers)
+	used := make(chan *batch[T], 6*workers) // as many as there are at once, with what they have allocated
 	var group errgroup.Group
 	for range workers {
 		group.Go(func() error {
