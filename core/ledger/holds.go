@@ -31,12 +31,13 @@ type holdCounts struct {
 type digestKey [sha256.Size / 2]byte
 
 func keyOf(digest string) (k digestKey) {
-	if !validDigest(digest) {
-		sum := sha256.Sum256([]byte(digest)) // it names no blob, but can be counted
-		return digestKey(sum[:len(k)])
+	if len(digest) == hex.EncodedLen(sha256.Size) {
+		if _, err := hex.Decode(k[:], []byte(digest[:2*len(k)])); err == nil {
+			return k
+		}
 	}
-	_, _ = hex.Decode(k[:], []byte(digest[:2*len(k)])) // it is hex
-	return k
+	sum := sha256.Sum256([]byte(digest)) // it names no blob, but can be counted
+	return digestKey(sum[:len(k)])
 }
 
 func newHolds(remove func(string) error, log *slog.Logger) *holds {

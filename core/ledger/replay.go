@@ -50,13 +50,17 @@ func (s *Store[T]) replay(ctx context.Context) error {
 }
 
 // replayBlocks reads the blocks of a stream, and returns how many messages there
-// were. Decoding takes most of the time, so several are decoded at once; the view
-// takes them in order.
+// were. A block is decoded, several at once; then the view takes it, and then the
+// observer, in order. Each of the three has work for a processor.
 func (s *Store[T]) replayBlocks(blocks []block, state jetstream.StreamState) (read uint64, err error) {
 	there := living{state.FirstSeq, state.LastSeq, state.Deleted}
 	workers := runtime.GOMAXPROCS(0)
-	work, inOrder := make(chan *batch[T], workers), make(chan *batch[T], 4*workers)
-	used := make(chan *batch[T], 6*workers) // as many as there are at once, with what they have allocated
+	under := 4 * workers // how many may be under way
+	work, inOrder, seen := make(chan *batch[T], under), make(chan *batch[T], under), make(chan *batch[T], under)
+	free := make(chan *batch[T], under)
+	for range under {
+		free <- &batch[T]{}
+	}
 	var group errgroup.Group
 	for range workers {
 		group.Go(func() error {
@@ -68,14 +72,11 @@ func (s *Store[T]) replayBlocks(blocks []block, state jetstream.StreamState) (re
 			return nil
 		})
 	}
-	group.Go(func() (err error) { read, err = s.applyAll(inOrder, used, state.Msgs); return err })
+	group.Go(func() error { defer close(seen); return s.applyAll(inOrder, seen) })
+	group.Go(func() error { read = s.observeAll(seen, free, state.Msgs); return nil })
 	for _, one := range blocks {
-		b := &batch[T]{}
-		select {
-		case b = <-used:
-		default:
-		}
-		b.block, b.decoded = one, make(chan struct{})
+		b := <-free // with what it has allocated
+		b.block, b.decoded, b.changes = one, make(chan struct{}), b.changes[:0]
 		work <- b
 		inOrder <- b
 	}
@@ -102,13 +103,13 @@ type replayed[T any] struct {
 // replayHold is how many records the view takes before it gives its lock back.
 const replayHold = 256
 
-// applyAll feeds the view, and returns how many messages it was fed. After an error
-// it only takes what is handed on, so that the reader does not wait.
-func (s *Store[T]) applyAll(batches <-chan *batch[T], used chan<- *batch[T], total uint64) (read uint64, err error) {
+// applyAll feeds the view. After an error it only passes on what comes, with nothing
+// in it, so that nobody waits.
+func (s *Store[T]) applyAll(batches <-chan *batch[T], seen chan<- *batch[T]) (err error) {
 	for b := range batches {
 		<-b.decoded
 		if err = cmp.Or(err, b.err); err != nil {
-			continue
+			b.changes = b.changes[:0]
 		}
 		for some := range slices.Chunk(b.changes, replayHold) {
 			s.view.Must(func(v *view[T]) {
@@ -117,18 +118,25 @@ func (s *Store[T]) applyAll(batches <-chan *batch[T], used chan<- *batch[T], tot
 					r.change.Before = v.apply(r.change.Key, r.change.Revision, r.item, r.terms)
 				}
 			})
-			if s.cfg.Observe != nil {
-				for i := range some { // not a copy of each: they are large
-					s.cfg.Observe(some[i].change)
-				}
+		}
+		seen <- b
+	}
+	return err
+}
+
+// observeAll tells the observer, and returns how many messages there were.
+func (s *Store[T]) observeAll(seen <-chan *batch[T], free chan<- *batch[T], total uint64) (read uint64) {
+	for b := range seen {
+		if s.cfg.Observe != nil {
+			for i := range b.changes { // not a copy of each: they are large
+				s.cfg.Observe(b.changes[i].change)
 			}
 		}
 		read += uint64(len(b.changes))
 		s.ledger.progress(s.kind, min(read, total), total)
-		b.changes = b.changes[:0]
-		used <- b
+		free <- b
 	}
-	return read, err
+	return read
 }
 
 func (s *Store[T]) decodeBlock(b *batch[T], buffer []byte, there living) ([]byte, error) {
