@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"time"
 
 	"thresher/core/job"
 	"thresher/core/ledger"
@@ -61,6 +62,9 @@ func (e *Engine) Audit(ctx context.Context) (Audit, error) {
 	}
 	for range 100 {
 		before := e.jobs.Revision()
+		if err := e.heardOf(ctx, before); err != nil {
+			return Audit{}, fmt.Errorf("audit: %w", err)
+		}
 		first, err := e.look(ctx, sample)
 		if err != nil {
 			return Audit{}, err
@@ -83,6 +87,19 @@ func (e *Engine) Audit(ctx context.Context) (Audit, error) {
 		}
 	}
 	return Audit{}, fmt.Errorf("audit: jobs change too fast to look twice at one revision: %w", ErrInUse)
+}
+
+// heardOf waits until the dispatcher and the workers have heard of all changes up to a
+// revision: readers see a change a moment before, which is long on a busy machine.
+func (e *Engine) heardOf(ctx context.Context, revision uint64) error {
+	for e.observed.Load() < revision {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // look lists what does not agree at this moment.

@@ -114,3 +114,21 @@ func TestEveryInvariantIsDocumented(t *testing.T) {
 		assert.Contains(t, string(doc), "| `"+i.name+"` |")
 	}
 }
+
+// What readers see already and the dispatcher has not heard of yet is no breach: the
+// auditor waits until it has.
+func TestTheAuditorWaitsForThoseWhoAreYetToHear(t *testing.T) {
+	t.Parallel()
+	e := openIdle(t, Config{Dir: t.TempDir()})
+	running(t, e)
+	newest := e.jobs.Revision()
+	assert.NoError(t, e.heardOf(t.Context(), newest))
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.ErrorIs(t, e.heardOf(now, newest+1), context.Canceled, "nobody has heard of that")
+	heard := make(chan error)
+	go func() { heard <- e.heardOf(t.Context(), newest+1) }()
+	_, err := e.Submit(t.Context(), Request{Routine: "p/wait", Cache: "off"})
+	require.NoError(t, err)
+	assert.NoError(t, <-heard)
+}

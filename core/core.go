@@ -96,6 +96,7 @@ type Engine struct {
 	prunes chan struct{} // capacity 1: held by who prunes
 	pruned atomic.Uint64 // jobs deleted by retention since the start
 
+	observed        atomic.Uint64 // revision up to which the dispatcher and the workers have heard of jobs
 	inconsistencies atomic.Uint64
 }
 
@@ -176,6 +177,7 @@ func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 		Now:    e.cfg.Now,
 		Log:    e.cfg.Log,
 	})
+	e.observed.Store(e.jobs.Revision())
 	if err := e.recover(ctx); err != nil {
 		return err
 	}

@@ -112,6 +112,7 @@ func (e *Engine) observe(c ledger.Change[job.Record]) {
 	r.ID = c.Key // a deletion carries no record
 	e.pool.Observe(r, c.Deleted)
 	e.dispatch.Observe(r, c.Deleted)
+	e.observed.Store(c.Revision)
 	e.publish(c)
 }
 

@@ -85,7 +85,7 @@ func (r RetentionRule) check(field string, whole RetentionRule) error {
 	}
 	wider := func(name string, bound, whole float64) error {
 		if whole > 0 && bound > whole {
-			return invalid(field+"."+name, "%g would do nothing: the bound of all of the tenant's jobs, %g, holds too; want less, or set that one to 0",
+			return invalid(field+"."+name, "%v would do nothing: the bound of all of the tenant's jobs, %v, holds too; want less, or set that one to 0",
 				bound, whole)
 		}
 		return nil

@@ -196,17 +196,23 @@ func TestABatchIsFollowedAndActedOnAsAWhole(t *testing.T) {
 }
 
 func TestLimitsAreChangedOnThePage(t *testing.T) {
-	s := servertest.Start(t, core.Limits{Slots: 2}, hostile)
+	s := servertest.Start(t, core.Limits{Slots: 2, Retention: map[string]core.Retention{"*": {
+		AgeSeconds: 86400, Rules: []core.RetentionRule{{Plugin: "hostile", Phase: job.Failed, Count: 500}},
+	}}}, hostile)
 	ctx, complaints := browser(t)
 	_, err := s.Client.Submit(t.Context(), core.Request{Routine: "hostile/loop", Locks: []job.Lock{{Name: "licence:x"}}}, 0)
 	require.NoError(t, err)
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/limits"), chromedp.WaitVisible("[name=slots]"), chromedp.WaitVisible("td code"),
 		chromedp.SetValue("[name=slots]", "3"), chromedp.SetValue("[name=tenant_slots]", "acme=1, *=2"),
+		chromedp.SetValue("[name=plugin_queue_cap]", "hostile=7"),
 		chromedp.Click("form .main"), chromedp.WaitVisible(`p[role=status]`))
 	var l core.Limits
 	require.NoError(t, s.Client.Get(t.Context(), "/api/v1/limits", &l))
 	assert.Equal(t, 3, l.Slots)
+	assert.Equal(t, map[string]int{"hostile": 7}, l.PluginQueueCap)
 	assert.Equal(t, map[string]int{"acme": 1, "*": 2}, l.TenantSlots)
+	assert.Contains(t, read(t, ctx, eval[string](`[...document.querySelectorAll('td')].map((td) => td.textContent).join('|')`)),
+		"all others|failed, of hostile|500 jobs")
 	do(t, ctx, chromedp.SetValue("[name=slots]", "0"), chromedp.Click("form .main"), chromedp.WaitVisible(".problem"))
 	assert.Contains(t, read(t, ctx, eval[string](`document.querySelector('.problem').textContent`)), "want 1 to")
 	assert.Len(t, complaints(), 1, "the refused request shows in the console")

@@ -98,7 +98,10 @@ func (r *runCmd) on(ctx context.Context, s streams, c *client.Client) error {
 		return err
 	}
 	id := j.ID
-	if r.Remote {
+	switch {
+	case j.Skipped:
+		fmt.Fprintf(s.err, "job %s waits already: no other was made\n", id)
+	case r.Remote:
 		fmt.Fprintf(s.err, "job %s\n", id)
 	}
 	if j, err = follow(ctx, s.err, c, r.Routine, id); err != nil {
