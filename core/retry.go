@@ -27,7 +27,7 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 		if spec, err = e.specOf(ctx, requestOf(r)); err != nil {
 			return Job{}, err
 		}
-		spec.Batch = r.Spec.Batch
+		spec.Batch, spec.QueueKey = r.Spec.Batch, r.Spec.QueueKey
 	} else if !e.hasPlugin(spec.Digest) {
 		return Job{}, invalid("routine", "the version of %s that job %s ran is no longer here: retry with newest", spec.Routine, id)
 	}
