@@ -9,12 +9,15 @@ import (
 )
 
 // packer makes records at rest small. Records of a kind are much alike, so each is
-// written as its difference from a dictionary of records seen before: a fifth of
-// its JSON, and unpacked in half a microsecond. It may be used concurrently.
+// written as its difference from a dictionary of records seen before, and with its
+// digests shortened: a quarter of its JSON, and unpacked in a microsecond. It may be
+// used concurrently.
 type packer struct {
 	newest  atomic.Pointer[dictionary]
-	scratch sync.Pool // of *[]byte, so that only what is kept is allocated
+	scratch sync.Pool // of *scratch, so that only what is kept is allocated
 }
+
+type scratch struct{ short, packed []byte }
 
 // dictionary is some records. It never changes: a new one takes its place where it
 // no longer helps, and records packed with it keep it.
@@ -30,30 +33,36 @@ const (
 	mostChanges    = 64       // of dictionaries, so that what does not pack well does not keep us busy
 )
 
-// pack returns data packed, and what with. The result is a copy that has no room to
-// spare, also where data does not pack, and is returned as it is, with nil.
+// pack returns data packed, and what with: a byte says how many digests are in it.
+// The result is a copy that has no room to spare, also where data does not pack, and
+// is returned as it is, with nil.
 func (p *packer) pack(data []byte) ([]byte, *s2.Dict) {
+	b, _ := p.scratch.Get().(*scratch)
+	if b == nil {
+		b = &scratch{}
+	}
+	defer p.scratch.Put(b)
+	short, digests, ok := shorten(b.short[:0], data)
+	if b.short = short; !ok {
+		return exactly(data), nil
+	}
 	d := p.newest.Load()
 	if d == nil || d.dict == nil && d.changes < mostChanges {
-		d = p.learn(d, data)
+		d = p.learn(d, short)
 	}
 	if d.dict == nil {
 		return exactly(data), nil
 	}
-	scratch, _ := p.scratch.Get().(*[]byte)
-	if scratch == nil {
-		scratch = new([]byte)
+	b.packed = slices.Grow(b.packed[:0], 1+s2.MaxEncodedLen(len(short)))
+	b.packed = append(b.packed, byte(digests))
+	n := len(d.dict.Encode(b.packed[1:cap(b.packed)], short))
+	if n > len(short)/2 && len(short) <= largestPacked && d.changes < mostChanges {
+		p.learn(d, short) // for those like it that come
 	}
-	defer p.scratch.Put(scratch)
-	*scratch = slices.Grow((*scratch)[:0], s2.MaxEncodedLen(len(data)))
-	packed := d.dict.Encode((*scratch)[:cap(*scratch)], data)
-	if len(packed) > len(data)/2 && len(data) <= largestPacked && d.changes < mostChanges {
-		p.learn(d, data) // for those like it that come
-	}
-	if len(packed) >= len(data) {
+	if 1+n >= len(data) {
 		return exactly(data), nil
 	}
-	return exactly(packed), d.dict
+	return exactly(b.packed[:1+n]), d.dict
 }
 
 func exactly(data []byte) []byte { return append(make([]byte, 0, len(data)), data...) }
@@ -77,15 +86,17 @@ func unpack(into, packed []byte, with *s2.Dict) []byte {
 	if with == nil {
 		return append(into, packed...)
 	}
+	digests, packed := int(packed[0]), packed[1:]
 	n, err := s2.DecodedLen(packed)
 	if err != nil {
 		panic("ledger: packed record: " + err.Error())
 	}
-	start := len(into)
-	into = append(into, make([]byte, n)...)
-	out, err := with.Decode(into[start:start:len(into)], packed)
+	start, room := len(into), digests*digestSaves
+	into = append(into, make([]byte, room+n)...)
+	out, err := with.Decode(into[start+room:start+room:len(into)], packed)
 	if err != nil || len(out) != n {
 		panic("ledger: a packed record does not unpack")
 	}
+	lengthen(into[start:], digests)
 	return into
 }

@@ -163,3 +163,40 @@ func TestWhatIsPackedComesBack(t *testing.T) {
 	}
 	assert.Less(t, packed, of/3)
 }
+
+func TestDigestsAreShortAndComeBack(t *testing.T) {
+	t.Parallel()
+	digest := rapid.StringMatching("[0-9a-f]{64}")
+	part := rapid.OneOf(digest, rapid.StringMatching("[0-9a-fA-F]{64}"), rapid.StringMatching("[0-9a-f]{63,65}"), rapid.String())
+	rapid.Check(t, func(t *rapid.T) {
+		data, err := json.Marshal(rapid.SliceOf(part).Draw(t, "parts"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rapid.IntRange(0, 9).Draw(t, "damage") == 0 {
+			data = append(data, digestMark)
+		}
+		short, digests, ok := shorten(nil, data)
+		if ok != !slices.Contains(data, digestMark) {
+			t.Fatalf("%q: %v", data, ok)
+		}
+		if !ok {
+			return
+		}
+		if len(short)+digests*digestSaves != len(data) {
+			t.Fatalf("%d bytes and %d digests of %d bytes", len(short), digests, len(data))
+		}
+		all := append(make([]byte, digests*digestSaves), short...)
+		if lengthen(all, digests); string(all) != string(data) {
+			t.Fatalf("%q came back as %q", data, all)
+		}
+	})
+	many := []byte(strings.Repeat(`"`+strings.Repeat("a", 64)+`",`, mostDigests+10))
+	_, digests, _ := shorten(nil, many)
+	assert.Equal(t, mostDigests, digests)
+	p := &packer{}
+	for range 3 {
+		packed, with := p.pack(many)
+		assert.Equal(t, many, unpack(nil, packed, with))
+	}
+}
