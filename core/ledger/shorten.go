@@ -14,7 +14,6 @@ const (
 	digestMark  = 1                                 // before them: JSON has no such byte
 	digestSaves = 2*sha256.Size - (1 + sha256.Size) // bytes
 	mostDigests = math.MaxUint8                     // of a record; further ones stay as they are
-	digestAway  = 2*sha256.Size + len(`"`)          // from the quote before it to the one behind it
 )
 
 // shorten adds data to into, each string in it that is a digest shortened, and returns
@@ -25,17 +24,17 @@ func shorten(into, data []byte) (short []byte, digests int, ok bool) {
 	}
 	var digest [sha256.Size]byte
 	done := 0
-	for at := 0; at+digestAway < len(data) && digests < mostDigests; {
-		quote := bytes.IndexByte(data[at:], '"')
-		if quote < 0 {
-			break
+	for at := 2 * sha256.Size; at < len(data) && digests < mostDigests; at += 2 * sha256.Size {
+		// A digest is that long: one of these places is in it.
+		start := at
+		for start > done && at-start < 2*sha256.Size && digits[data[start-1]] <= 0xf {
+			start--
 		}
-		at += quote + 1
-		end := at + 2*sha256.Size
-		if end >= len(data) || data[end] != '"' || !isDigest(data[at:end], &digest) {
+		end := start + 2*sha256.Size
+		if start == 0 || data[start-1] != '"' || end >= len(data) || data[end] != '"' || !isDigest(data[start:end], &digest) {
 			continue
 		}
-		into = append(append(into, data[done:at]...), digestMark)
+		into = append(append(into, data[done:start]...), digestMark)
 		into = append(into, digest[:]...)
 		at, done = end, end
 		digests++
@@ -45,14 +44,26 @@ func shorten(into, data []byte) (short []byte, digests int, ok bool) {
 
 // isDigest reports whether text is a digest as this program writes it, and decodes it.
 func isDigest(text []byte, into *[sha256.Size]byte) bool {
-	for _, c := range text {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+	for i := range into {
+		high, low := digits[text[2*i]], digits[text[2*i+1]]
+		if high|low > 0xf {
 			return false
 		}
+		into[i] = high<<4 | low
 	}
-	_, err := hex.Decode(into[:], text)
-	return err == nil
+	return true
 }
+
+// digits is what a hexadecimal digit in lower case stands for; 0xff for no such digit.
+var digits = func() (values [256]byte) {
+	for c := range values {
+		values[c] = 0xff
+	}
+	for value, c := range "0123456789abcdef" {
+		values[c] = byte(value)
+	}
+	return values
+}()
 
 // lengthen undoes shorten in place. The shortened data is at the end of all, with as much room
 // before it as is needed, so that what is written stays behind what is read.

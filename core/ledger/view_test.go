@@ -169,7 +169,8 @@ func TestDigestsAreShortAndComeBack(t *testing.T) {
 	digest := rapid.StringMatching("[0-9a-f]{64}")
 	part := rapid.OneOf(digest, rapid.StringMatching("[0-9a-fA-F]{64}"), rapid.StringMatching("[0-9a-f]{63,65}"), rapid.String())
 	rapid.Check(t, func(t *rapid.T) {
-		data, err := json.Marshal(rapid.SliceOf(part).Draw(t, "parts"))
+		parts := rapid.SliceOf(part).Draw(t, "parts")
+		data, err := json.Marshal(parts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,6 +183,15 @@ func TestDigestsAreShortAndComeBack(t *testing.T) {
 		}
 		if !ok {
 			return
+		}
+		want := 0
+		for _, p := range parts {
+			if validDigest(p) {
+				want++
+			}
+		}
+		if digests != want {
+			t.Fatalf("%d digests in %q", digests, data)
 		}
 		if len(short)+digests*digestSaves != len(data) {
 			t.Fatalf("%d bytes and %d digests of %d bytes", len(short), digests, len(data))
