@@ -132,8 +132,9 @@ func (s *Store[T]) observeAll(seen <-chan *batch[T], free chan<- *batch[T], tota
 				s.cfg.Observe(b.changes[i].change)
 			}
 		}
-		read += uint64(len(b.changes))
-		s.ledger.progress(s.kind, min(read, total), total)
+		if read += uint64(len(b.changes)); len(b.changes) > 0 { // of an empty block there is nothing to tell
+			s.ledger.progress(s.kind, min(read, total), total)
+		}
 		free <- b
 	}
 	return read
