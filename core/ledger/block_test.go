@@ -149,6 +149,9 @@ func TestNoByteOfABlockChangesUnnoticed(t *testing.T) {
 	want, err := read()
 	require.NoError(t, err)
 	require.Len(t, want, 3)
+	forgetful := living{first: 1, last: info.State.LastSeq - 1}
+	_, err = s.decodeBlock(&batch[note]{block: blocks[0]}, nil, forgetful)
+	require.ErrorIs(t, err, ErrCorrupt, "a message that JetStream has forgotten")
 	reported := 0
 	for at := range whole {
 		for _, bit := range []byte{1, 0x40, 0x80} {

@@ -142,6 +142,9 @@ func (s *Store[T]) observeAll(seen <-chan *batch[T], free chan<- *batch[T], tota
 
 func (s *Store[T]) decodeBlock(b *batch[T], buffer []byte, there living) ([]byte, error) {
 	return b.block.read(buffer, func(m stored) error {
+		if m.revision > there.last { // its index of the blocks was out of date, and it believed it
+			return fmt.Errorf("%w: a block of %s has revision %d, and JetStream knows of %d only", ErrCorrupt, s.kind, m.revision, there.last)
+		}
 		if !there.has(m.revision) {
 			return nil
 		}
