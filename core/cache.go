@@ -2,8 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -23,13 +21,12 @@ func cacheKey(s job.Spec) string {
 		}
 		inputs[name] = in.Digest
 	}
-	sum := sha256.Sum256(encode(struct {
+	return digestOf(struct {
 		Digest, Routine string
 		Params          json.RawMessage
 		Inputs          map[string]string
 		Seed            uint64
-	}{s.Digest, s.Routine, s.Params, inputs, s.Seed}))
-	return hex.EncodeToString(sum[:])
+	}{s.Digest, s.Routine, s.Params, inputs, s.Seed})
 }
 
 func (e *Engine) isCached(ctx context.Context, key string) bool {

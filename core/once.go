@@ -34,8 +34,21 @@ func checkKey(key string) error {
 // and returns that same job ever after, for as long as the job is kept.
 func (e *Engine) once(ctx context.Context, req Request) (Job, error) {
 	digest := digestOf(req)
-	term := requestTerm(req.Tenant, req.Key)
-	// Those who come while the first is on its way get its answer.
+	j, err := e.unlessThere(ctx, requestTerm(req.Tenant, req.Key), func(ctx context.Context) (Job, error) {
+		return e.create(ctx, req, &job.Request{Key: req.Key, Digest: digest})
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	if j.Spec.Request.Digest != digest {
+		return Job{}, &KeyReused{Key: req.Key, For: "job " + j.ID}
+	}
+	return j, nil
+}
+
+// unlessThere returns the job that has a term, or makes one. Those who come while the
+// first is on its way get its answer; what it began it ends, whether it leaves or not.
+func (e *Engine) unlessThere(ctx context.Context, term string, create func(context.Context) (Job, error)) (Job, error) {
 	answer, err, _ := e.submits.Do(term, func() (any, error) {
 		entries, _, err := e.jobs.List(ctx, ledger.Query{Terms: []string{term}, Limit: 1})
 		if err != nil {
@@ -44,16 +57,12 @@ func (e *Engine) once(ctx context.Context, req Request) (Job, error) {
 		if len(entries) > 0 {
 			return e.view(entries[0]), nil
 		}
-		return e.create(context.WithoutCancel(ctx), req, &job.Request{Key: req.Key, Digest: digest})
+		return create(context.WithoutCancel(ctx))
 	})
 	if err != nil {
 		return Job{}, err
 	}
-	j := answer.(Job)
-	if j.Spec.Request.Digest != digest {
-		return Job{}, &KeyReused{Key: req.Key, For: "job " + j.ID}
-	}
-	return j, nil
+	return answer.(Job), nil
 }
 
 // onceBatch is once for a batch.
@@ -86,8 +95,8 @@ func (e *Engine) onceBatch(ctx context.Context, req BatchRequest) (Batch, error)
 	return e.progress(ctx, b), nil
 }
 
-// digestOf identifies a request. Its key is no part of it.
-func digestOf[T Request | BatchRequest](req T) string {
-	sum := sha256.Sum256(encode(req))
+// digestOf identifies a value by its JSON: of a request the key is no part.
+func digestOf(v any) string {
+	sum := sha256.Sum256(encode(v))
 	return hex.EncodeToString(sum[:])
 }

@@ -2,13 +2,9 @@ package core
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
 
 	"thresher/core/job"
-	"thresher/core/ledger"
 )
 
 // unlessQueued submits a request, unless a job that was submitted in this way, the
@@ -20,23 +16,14 @@ func (e *Engine) unlessQueued(ctx context.Context, req Request) (Job, error) {
 		return Job{}, err
 	}
 	spec.QueueKey = queueKey(req, spec)
-	term := queueTerm(spec.QueueKey)
 	made := false
-	answer, err, _ := e.submits.Do(term, func() (any, error) {
-		entries, _, err := e.jobs.List(ctx, ledger.Query{Terms: []string{term}, Limit: 1})
-		if err != nil {
-			return Job{}, fmt.Errorf("submit: %w", err)
-		}
-		if len(entries) > 0 {
-			return e.view(entries[0]), nil
-		}
+	j, err := e.unlessThere(ctx, queueTerm(spec.QueueKey), func(ctx context.Context) (Job, error) {
 		made = true
-		return e.write(context.WithoutCancel(ctx), req.Tenant, spec)
+		return e.write(ctx, req.Tenant, spec)
 	})
 	if err != nil {
 		return Job{}, err
 	}
-	j := answer.(Job)
 	j.Skipped = !made
 	return j, nil
 }
@@ -44,11 +31,10 @@ func (e *Engine) unlessQueued(ctx context.Context, req Request) (Job, error) {
 // queueKey is a digest of what makes two requests the same: all that decides the
 // result, as it was asked for. A seed that is drawn is not part of it.
 func queueKey(req Request, spec job.Spec) string {
-	sum := sha256.Sum256(encode(struct {
+	return digestOf(struct {
 		Tenant, Routine string
 		Params          json.RawMessage
 		Inputs          map[string]string
 		Seed            *uint64
-	}{req.Tenant, spec.Routine, spec.Params, req.Inputs, req.Seed}))
-	return hex.EncodeToString(sum[:])
+	}{req.Tenant, spec.Routine, spec.Params, req.Inputs, req.Seed})
 }
