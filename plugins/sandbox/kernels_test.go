@@ -82,10 +82,7 @@ func tableOf(t testing.TB, d exercise.Data, rowsPerBatch int) *table.File {
 	}
 	sealed, err := w.Seal()
 	require.NoError(t, err)
-	f, err := table.Open(sealed.Path)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, f.Close()) })
-	return f
+	return opened(t, sealed.Path)
 }
 
 func appendTo(b *array.RecordBuilder, d exercise.Data, i int, valid bool) {

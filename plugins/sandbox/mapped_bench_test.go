@@ -40,10 +40,7 @@ func large(b *testing.B) *table.File {
 	}
 	s, err := w.Seal()
 	require.NoError(b, err)
-	f, err := table.Open(s.Path)
-	require.NoError(b, err)
-	b.Cleanup(func() { require.NoError(b, f.Close()) })
-	return f
+	return opened(b, s.Path)
 }
 
 // yielding is a Host whose gate may hold a guest.

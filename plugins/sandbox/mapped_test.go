@@ -27,7 +27,13 @@ func sealed(t testing.TB, text string) *table.File {
 	t.Helper()
 	s, err := table.Import(t.Context(), strings.NewReader(text), table.CSV, t.TempDir(), nil)
 	require.NoError(t, err)
-	f, err := table.Open(s.Path)
+	return opened(t, s.Path)
+}
+
+// opened opens a table until the test ends.
+func opened(t testing.TB, path string) *table.File {
+	t.Helper()
+	f, err := table.Open(path)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, f.Close()) })
 	return f
@@ -120,10 +126,7 @@ func wide(t *testing.T, batches, rows int) *table.File {
 	}
 	s, err := w.Seal()
 	require.NoError(t, err)
-	f, err := table.Open(s.Path)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, f.Close()) })
-	return f
+	return opened(t, s.Path)
 }
 
 // A table that is larger than all the memory a guest may have is read in parts.
