@@ -43,17 +43,17 @@ func (c *counter) Run(_ context.Context, call work.Call) (work.Report, error) {
 	return work.Report{Result: json.RawMessage(`{}`)}, nil
 }
 
-// onceAtATime submits jobs from many clients where one may run at a time, whatever
-// the slots are, and returns what ran at most at once.
-func onceAtATime(t *testing.T, jobs int, takes time.Duration, faults func(**core.Engine) core.Faults) (c *counter) {
-	c = &counter{takes: takes}
+// submitMany submits jobs from many clients where one may run at a time, whatever the
+// slots are. The engine ends with the test.
+func submitMany(t *testing.T, jobs int, takes time.Duration, faults func(**core.Engine) core.Faults) (*core.Engine, *counter) {
+	c := &counter{takes: takes}
 	var e *core.Engine
 	// Not synced: what is counted does not depend on it, and ten thousand jobs do.
 	e, err := core.Open(t.Context(), core.Config{Dir: t.TempDir(), Sync: ledger.SyncInterval, Faults: faults(&e), Limits: core.Limits{
 		Slots: 64, QueueCap: jobs, PluginSlots: map[string]int{"test": 1},
 	}}, c)
 	require.NoError(t, err)
-	defer e.Crash()
+	t.Cleanup(e.Crash)
 	var clients sync.WaitGroup
 	for range 64 {
 		clients.Go(func() {
@@ -64,12 +64,7 @@ func onceAtATime(t *testing.T, jobs int, takes time.Duration, faults func(**core
 		})
 	}
 	clients.Wait()
-	eventuallyWithin(t, 10*time.Minute, "all end", func() bool {
-		s := e.Stats(t.Context())
-		return s.Running == 0 && s.Waiting == 0
-	})
-	consistent(t, e)
-	return c
+	return e, c
 }
 
 func eventuallyWithin(t *testing.T, d time.Duration, what string, ok func() bool) {
@@ -83,7 +78,12 @@ func noFaults(**core.Engine) core.Faults { return core.Faults{} }
 func TestALimitOfOneIsNeverTwo(t *testing.T) {
 	t.Parallel()
 	const jobs = 64 * 157
-	c := onceAtATime(t, jobs, 0, noFaults)
+	e, c := submitMany(t, jobs, 0, noFaults)
+	eventuallyWithin(t, 10*time.Minute, "all end", func() bool {
+		s := e.Stats(t.Context())
+		return s.Running == 0 && s.Waiting == 0
+	})
+	consistent(t, e)
 	assert.EqualValues(t, 1, c.most.Load())
 	started := 0
 	c.starts.Range(func(id, count any) bool {
@@ -93,10 +93,11 @@ func TestALimitOfOneIsNeverTwo(t *testing.T) {
 	assert.Equal(t, jobs, started)
 }
 
-// The count can find what it is for.
+// The count can find what it is for. That the jobs end is not asked: two guests of one
+// job, which claims are there to prevent, may leave its record running.
 func TestASlotThatIsGrantedTwiceIsCounted(t *testing.T) {
 	t.Parallel()
-	c := onceAtATime(t, 640, 2*time.Millisecond, func(e **core.Engine) core.Faults {
+	_, c := submitMany(t, 640, 2*time.Millisecond, func(e **core.Engine) core.Faults {
 		return core.Faults{Claim: anyone, Grant: func(id string, grant func(string)) {
 			page, _ := (*e).Jobs(context.Background(), core.Filter{Phase: job.Pending, Limit: 2})
 			for _, j := range page.Jobs {
@@ -107,7 +108,7 @@ func TestASlotThatIsGrantedTwiceIsCounted(t *testing.T) {
 			grant(id)
 		}}
 	})
-	assert.Greater(t, c.most.Load(), int64(1))
+	eventuallyWithin(t, time.Minute, "two at once", func() bool { return c.most.Load() > 1 })
 }
 
 // anyone claims a grant.
