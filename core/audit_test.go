@@ -95,7 +95,9 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 				names = append(names, b.Invariant)
 			}
 			assert.Contains(t, names, invariant.name)
-			assert.Positive(t, e.Stats(t.Context()).Inconsistencies)
+			stats, err := e.Stats(t.Context())
+			require.NoError(t, err)
+			assert.Positive(t, stats.Inconsistencies)
 		})
 	}
 }

@@ -99,7 +99,7 @@ func (e *Engine) SubmitBatch(ctx context.Context, req BatchRequest) (Batch, erro
 	if err != nil {
 		return Batch{}, err
 	}
-	return e.progress(ctx, b), nil
+	return e.progress(ctx, b)
 }
 
 // createBatch writes a new batch and its jobs.
@@ -317,17 +317,21 @@ func (e *Engine) Batch(ctx context.Context, id string) (Batch, error) {
 	if err != nil {
 		return Batch{}, err
 	}
-	return e.progress(ctx, entry.Value), nil
+	return e.progress(ctx, entry.Value)
 }
 
-func (e *Engine) progress(ctx context.Context, r batchRecord) Batch {
+func (e *Engine) progress(ctx context.Context, r batchRecord) (Batch, error) {
 	b := Batch{ID: r.ID, Tenant: r.Tenant, Created: r.Created, Labels: r.Labels, Running: r.Running, Phases: map[job.Phase]int{}}
 	terms := make([]string, len(job.Phases))
 	for i, p := range job.Phases {
 		terms[i] = batchTerm(r.ID, p)
 	}
+	counts, err := e.jobs.Counts(ctx, terms...)
+	if err != nil {
+		return Batch{}, fmt.Errorf("batch %s: %w", r.ID, err)
+	}
 	ended := 0
-	for i, n := range e.jobs.Counts(ctx, terms...) {
+	for i, n := range counts {
 		p := job.Phases[i]
 		b.Phases[p] = n
 		b.Jobs += n
@@ -336,7 +340,7 @@ func (e *Engine) progress(ctx context.Context, r batchRecord) Batch {
 		}
 	}
 	b.Done = r.Written && ended == b.Jobs
-	return b
+	return b, nil
 }
 
 // BatchPage is a part of the list of batches, newest first.
@@ -359,7 +363,9 @@ func (e *Engine) Batches(ctx context.Context, cursor string, n int) (BatchPage, 
 	}
 	page := BatchPage{Batches: make([]Batch, len(entries)), Next: next}
 	for i, entry := range entries {
-		page.Batches[i] = e.progress(ctx, entry.Value)
+		if page.Batches[i], err = e.progress(ctx, entry.Value); err != nil {
+			return BatchPage{}, err
+		}
 	}
 	return page, nil
 }

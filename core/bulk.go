@@ -65,7 +65,11 @@ func (e *Engine) retryFirst(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if j.Phase == job.Completed || e.jobs.Count(ctx, "origin="+id) > 0 {
+	retries, err := e.jobs.Count(ctx, "origin="+id)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", id, err)
+	}
+	if j.Phase == job.Completed || retries > 0 {
 		return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry again", Phase: j.Phase, Desired: j.Desired})
 	}
 	for { // a bulk can have more jobs than the queue: it waits for room

@@ -358,7 +358,7 @@ func TestRetentionKeepsTheNewestAndThePinned(t *testing.T) {
 	want := []string{ids[9], ids[8], ids[7], ids[0]}
 	eventually(t, "the rest is deleted", func() bool { return len(left()) <= 4 })
 	assert.Equal(t, want, left())
-	eventually(t, "they are counted", func() bool { return e.Stats(t.Context()).Pruned == 6 })
+	eventually(t, "they are counted", func() bool { return stats(t, e).Pruned == 6 })
 
 	_, err = e.Pin(t.Context(), ids[0], false)
 	require.NoError(t, err)

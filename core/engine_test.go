@@ -88,6 +88,14 @@ func submit(t *testing.T, e *core.Engine, name string) core.Job {
 	return j
 }
 
+// stats may be called by any goroutine.
+func stats(t *testing.T, e *core.Engine) core.Stats {
+	t.Helper()
+	s, err := e.Stats(t.Context())
+	assert.NoError(t, err)
+	return s
+}
+
 // until waits until a job is in a phase.
 func until(t *testing.T, e *core.Engine, id string, phase job.Phase) core.Job {
 	t.Helper()
@@ -217,9 +225,9 @@ func TestNeverMoreRunThanThereAreSlots(t *testing.T) {
 		until(t, e, <-s.started, job.Running)
 	}
 	assert.Empty(t, s.started)
-	stats := e.Stats(t.Context())
-	assert.Equal(t, 2, stats.Running)
-	assert.Equal(t, 4, stats.Waiting)
+	counted := stats(t, e)
+	assert.Equal(t, 2, counted.Running)
+	assert.Equal(t, 4, counted.Waiting)
 	l := e.Limits()
 	l.Slots = 4
 	require.NoError(t, e.SetLimits(t.Context(), l))
@@ -265,7 +273,7 @@ func TestTheQueuesCapCountsJobsThatWaitForOthers(t *testing.T) {
 	_, err = e.Submit(t.Context(), after)
 	require.ErrorAs(t, err, &full)
 	assert.Equal(t, "queue_cap", full.Path())
-	assert.Equal(t, 3, e.Stats(t.Context()).Waiting)
+	assert.Equal(t, 3, stats(t, e).Waiting)
 }
 
 func TestRequestsThatDoNotFitAreRefusedByField(t *testing.T) {
@@ -307,7 +315,7 @@ func TestRequestsThatDoNotFitAreRefusedByField(t *testing.T) {
 			assert.Contains(t, []string{"invalid", "invalid_params"}, core.Code(err))
 		})
 	}
-	assert.Zero(t, e.Stats(t.Context()).Waiting, "a refused submit takes no room")
+	assert.Zero(t, stats(t, e).Waiting, "a refused submit takes no room")
 }
 
 func TestRunningJobsGoBackToPendingWhenTheServerCloses(t *testing.T) {

@@ -80,7 +80,7 @@ func TestALimitOfOneIsNeverTwo(t *testing.T) {
 	const jobs = 64 * 157
 	e, c := submitMany(t, jobs, 0, noFaults)
 	eventuallyWithin(t, 10*time.Minute, "all end", func() bool {
-		s := e.Stats(t.Context())
+		s := stats(t, e)
 		return s.Running == 0 && s.Waiting == 0
 	})
 	consistent(t, e)
@@ -239,7 +239,7 @@ func TestInUseIsWhatRunsWhateverHappens(t *testing.T) {
 				a, err := e.Audit(t.Context())
 				require.NoError(rt, err)
 				require.True(rt, a.Consistent, a.Breaches)
-				require.LessOrEqual(rt, e.Stats(t.Context()).Running, most)
+				require.LessOrEqual(rt, stats(t, e).Running, most)
 			},
 		})
 		everythingEnds(rt, t, e, p, ids)
@@ -264,7 +264,7 @@ func everythingEnds(rt *rapid.T, t *testing.T, e *core.Engine, p *puppets, ids [
 		})
 		p.end(-1)
 	}
-	for s := e.Stats(t.Context()); s.Running+s.Waiting > 0; s = e.Stats(t.Context()) {
+	for s := stats(t, e); s.Running+s.Waiting > 0; s = stats(t, e) {
 		if time.Now().After(deadline) {
 			rt.Fatalf("every job has ended, and %d hold a slot and %d wait", s.Running, s.Waiting)
 		}

@@ -93,7 +93,7 @@ func TestEveryJobRunsOnceWhateverBecomesOfGrants(t *testing.T) {
 	eventuallyWithin(t, 5*time.Minute, "all end", func() bool {
 		a, err := e.Audit(t.Context())
 		assert.True(t, err != nil && core.Code(err) == "in_use" || a.Consistent, "%v %v", a.Breaches, err)
-		st := e.Stats(t.Context())
+		st := stats(t, e)
 		return st.Running == 0 && st.Waiting == 0
 	})
 	s.release()

@@ -209,7 +209,10 @@ func (e *Engine) Pause(ctx context.Context, id string) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	leased := e.jobs.Count(ctx, termLeased)
+	leased, err := e.jobs.Count(ctx, termLeased)
+	if err != nil {
+		return Job{}, fmt.Errorf("job %s: %w", id, err)
+	}
 	running, _ := e.dispatch.Counts()
 	if slots := e.Limits().Slots; j.Lease != nil && leased-running >= maxParked*slots {
 		return Job{}, &TooManyPaused{Most: maxParked * slots}

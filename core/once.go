@@ -92,7 +92,7 @@ func (e *Engine) onceBatch(ctx context.Context, req BatchRequest) (Batch, error)
 	if b.Request.Digest != digest {
 		return Batch{}, &KeyReused{Key: req.Key, For: "batch " + b.ID}
 	}
-	return e.progress(ctx, b), nil
+	return e.progress(ctx, b)
 }
 
 // digestOf identifies a value by its JSON: of a request the key is no part.

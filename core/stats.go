@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"thresher/core/job"
@@ -26,7 +27,19 @@ type Stats struct {
 }
 
 // Stats counts.
-func (e *Engine) Stats(ctx context.Context) Stats {
+func (e *Engine) Stats(ctx context.Context) (Stats, error) {
+	terms := make([]string, len(job.Phases))
+	for i, p := range job.Phases {
+		terms[i] = "phase=" + string(p)
+	}
+	jobs, err := e.jobs.Counts(ctx, terms...)
+	if err != nil {
+		return Stats{}, fmt.Errorf("stats: %w", err)
+	}
+	datasets, err := e.datasets.Count(ctx, "")
+	if err != nil {
+		return Stats{}, fmt.Errorf("stats: %w", err)
+	}
 	l := e.Limits()
 	s := Stats{
 		Jobs:            make(map[job.Phase]int, len(job.Phases)),
@@ -35,21 +48,17 @@ func (e *Engine) Stats(ctx context.Context) Stats {
 		MemoryBytes:     e.dispatch.Memory(),
 		MemoryBudget:    l.MemoryBytes,
 		Pruned:          e.pruned.Load(),
-		Datasets:        e.datasets.Count(ctx, ""),
+		Datasets:        datasets,
 		Inconsistencies: e.inconsistencies.Load(),
 		Revision:        e.jobs.Revision(),
 		Uptime:          e.cfg.Now().Sub(e.started).Round(time.Millisecond).Seconds(),
 	}
-	terms := make([]string, len(job.Phases))
-	for i, p := range job.Phases {
-		terms[i] = "phase=" + string(p)
-	}
-	for i, n := range e.jobs.Counts(ctx, terms...) {
+	for i, n := range jobs {
 		s.Jobs[job.Phases[i]] = n
 	}
 	s.Running, s.Waiting = e.dispatch.Counts()
 	s.Subscribers, s.DroppedSubscribers = e.hub.Counts()
-	return s
+	return s, nil
 }
 
 // Routines lists what can be run.

@@ -21,10 +21,13 @@ func (e *Engine) tidyUp(ctx context.Context, cursor string) (next string, err er
 		return "", fmt.Errorf("tidy up: %w", err)
 	}
 	for _, entry := range batches {
-		if b := entry.Value; b.Written && e.jobs.Count(ctx, "batch="+b.ID) == 0 {
-			if err := gone(e.batches.Delete(ctx, b.ID, entry.Revision)); err != nil {
-				return "", fmt.Errorf("tidy up: %w", err)
-			}
+		b := entry.Value
+		jobs, err := e.jobs.Count(ctx, "batch="+b.ID)
+		if err == nil && b.Written && jobs == 0 {
+			err = gone(e.batches.Delete(ctx, b.ID, entry.Revision))
+		}
+		if err != nil {
+			return "", fmt.Errorf("tidy up: %w", err)
 		}
 	}
 	bulks, _, err := e.bulks.List(ctx, ledger.Query{High: firstID(e.cfg.Now().Add(-keepBulks)), Limit: MaxPage, Ascending: true})

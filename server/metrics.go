@@ -62,7 +62,11 @@ func (engineMetrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
-	s := m.engine.Stats(context.Background())
+	s, err := m.engine.Stats(context.Background())
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(jobsDesc, err)
+		return
+	}
 	for _, p := range job.Phases {
 		ch <- prometheus.MustNewConstMetric(jobsDesc, prometheus.GaugeValue, float64(s.Jobs[p]), string(p))
 	}

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -57,17 +56,20 @@ type block struct {
 // openBlocks opens the blocks of a stream, in order. The caller closes them.
 func (l *Ledger) openBlocks(stream string) (blocks []block, err error) {
 	dir := filepath.Join(l.streamFolder(stream), "msgs")
-	names, err := filepath.Glob(filepath.Join(dir, "*.blk"))
-	if err != nil {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a stream may be without, if a crash came while it was made
 		return nil, err
 	}
-	number := func(path string) int {
-		n, _ := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".blk")) // what is no number is no block: it has no such hashes
-		return n
+	var numbers []int
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".blk"); ok {
+			n, _ := strconv.Atoi(name) // what is no number is no block: it has no such hashes
+			numbers = append(numbers, n)
+		}
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(number(a), number(b)) })
-	for _, name := range names {
-		f, err := os.Open(name)
+	slices.Sort(numbers)
+	for _, n := range numbers {
+		f, err := os.Open(filepath.Join(dir, strconv.Itoa(n)+".blk"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // nothing was left in it
 		}
@@ -75,7 +77,7 @@ func (l *Ledger) openBlocks(stream string) (blocks []block, err error) {
 			closeBlocks(blocks)
 			return nil, err
 		}
-		blocks = append(blocks, block{f, sha256.Sum256(fmt.Appendf(nil, "%s-%d", stream, number(name)))})
+		blocks = append(blocks, block{f, sha256.Sum256(fmt.Appendf(nil, "%s-%d", stream, n))})
 	}
 	return blocks, nil
 }
@@ -86,7 +88,17 @@ func closeBlocks(blocks []block) {
 	}
 }
 
-// read calls fn with each message of a block. It uses the buffer, and returns it to
+// damage is where a block is not as it was written.
+type damage struct {
+	block string
+	at    int
+}
+
+func (d *damage) Error() string { return fmt.Sprintf("%v: %s at byte %d", ErrCorrupt, d.block, d.at) }
+func (d *damage) Unwrap() error { return ErrCorrupt }
+
+// read calls fn with each message of a block, up to a damage if there is one, which
+// is the error it returns. It uses the buffer, and returns it with what was read, to
 // be used again.
 func (b block) read(buffer []byte, fn func(stored) error) ([]byte, error) {
 	info, err := b.file.Stat()
@@ -104,10 +116,10 @@ func (b block) read(buffer []byte, fn func(stored) error) ([]byte, error) {
 	for at := 0; at < len(buffer); {
 		m, n, ok := parseStored(buffer[at:], hash)
 		if !ok {
-			return buffer, fmt.Errorf("%w: %s at byte %d", ErrCorrupt, b.file.Name(), at)
+			return buffer, &damage{b.file.Name(), at}
 		}
 		at += n
-		if m.revision&blockNothing != 0 || m.revision == 0 {
+		if !m.message() {
 			continue
 		}
 		if err := fn(m); err != nil {
@@ -115,6 +127,20 @@ func (b block) read(buffer []byte, fn func(stored) error) ([]byte, error) {
 		}
 	}
 	return buffer, nil
+}
+
+// end returns the last bytes of a block, where the hash of its last record is. It
+// returns nil if there are none.
+func (b block) end() []byte {
+	info, err := b.file.Stat()
+	if err != nil || info.Size() < blockHash {
+		return nil
+	}
+	end := make([]byte, blockHash)
+	if _, err := b.file.ReadAt(end, info.Size()-blockHash); err != nil {
+		return nil
+	}
+	return end
 }
 
 // parseStored reads the message that data begins with, and returns how long it is.
@@ -152,6 +178,9 @@ func parseStored(data []byte, hash *highwayhash.Digest64) (m stored, n int, ok b
 	_, _ = hash.Write(body)
 	return m, n, bytes.Equal(hash.Sum(got[:0]), sum)
 }
+
+// message reports whether it is one: others are erased, or notes that one was.
+func (m stored) message() bool { return m.revision != 0 && m.revision&blockNothing == 0 }
 
 // header returns a header, or nil. JetStream keeps headers as they were sent: a line
 // each, "NAME: VALUE".

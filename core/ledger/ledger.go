@@ -81,8 +81,9 @@ type Ledger struct {
 	room   room
 	faults Faults
 
-	staging  string // folder in memory for batches; empty until there is one
-	progress func(store string, read, of uint64)
+	staging       string // folder in memory for batches; empty until there is one
+	unlockStaging func() error
+	progress      func(store string, read, of uint64)
 
 	// able ends when the store could not write to its disk: JetStream takes no
 	// more writes then, until it is opened anew.
@@ -134,7 +135,13 @@ func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 	if l.blobs, err = openBlobs(filepath.Join(cfg.Dir, "blobs"), l.room, cfg.Log); err != nil {
 		return err
 	}
-	stale := l.staleStaging()
+	if err := l.checkBlocks(ctx); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	stale, err := l.staleStaging()
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
 	if l.server, err = startServer(ctx, cfg, l.disable); err != nil {
 		return err
 	}

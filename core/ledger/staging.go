@@ -1,8 +1,11 @@
 package ledger
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -26,6 +29,10 @@ func (l *Ledger) stageInMemory(stream string) bool {
 		if err != nil {
 			return false
 		}
+		if l.unlockStaging, err = lockFolder(dir); err != nil {
+			_ = os.Remove(dir)
+			return false
+		}
 		l.staging = dir
 	}
 	link, target := l.stagingLink(stream), filepath.Join(l.staging, stream)
@@ -42,6 +49,18 @@ func (l *Ledger) stagingLink(stream string) string {
 	return filepath.Join(l.streamFolder(stream), "batches")
 }
 
+// streams lists the streams that JetStream keeps: none before its first start.
+func (l *Ledger) streams() (names []string, err error) {
+	entries, err := os.ReadDir(l.streamFolder(""))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
 // streamFolder is where JetStream keeps a stream.
 func (l *Ledger) streamFolder(stream string) string {
 	return filepath.Join(l.room.dir, "records", "jetstream", "$G", "streams", stream)
@@ -50,24 +69,46 @@ func (l *Ledger) streamFolder(stream string) string {
 // unstage leaves the folder of data without links out of it. JetStream must have
 // ended.
 func (l *Ledger) unstage() {
-	for _, dir := range l.staleStaging() {
-		_ = os.RemoveAll(dir) // what stays only takes room
+	if l.staging == "" {
+		return
 	}
-	links, _ := filepath.Glob(l.stagingLink("*"))
-	for _, link := range links {
-		_ = os.Remove(link) // the next start removes what stays
+	streams, _ := l.streams() // the next start removes what stays
+	for _, stream := range streams {
+		if _, err := os.Readlink(l.stagingLink(stream)); err == nil {
+			_ = os.Remove(l.stagingLink(stream))
+		}
 	}
+	_ = os.RemoveAll(l.staging) // what stays only takes room
+	_ = l.unlockStaging()
 }
 
 // staleStaging finds what a process that was killed left in memory. JetStream needs
-// it until it has started.
-func (l *Ledger) staleStaging() (dirs []string) {
-	links, _ := filepath.Glob(l.stagingLink("*")) // the pattern is well formed
-	for _, link := range links {
-		target, err := os.Readlink(link)
-		if err == nil && strings.HasPrefix(target, filepath.Join(memoryFolder, stagingPrefix)) {
-			dirs = append(dirs, filepath.Dir(target))
+// it until it has started. The links in a copy that was made of the folder of a
+// process that runs lead to what is that one's: they are removed.
+func (l *Ledger) staleStaging() (dirs []string, err error) {
+	streams, err := l.streams()
+	if err != nil {
+		return nil, err
+	}
+	for _, stream := range streams {
+		target, err := os.Readlink(l.stagingLink(stream))
+		if err != nil || !strings.HasPrefix(target, filepath.Join(memoryFolder, stagingPrefix)) {
+			continue
+		}
+		dir := filepath.Dir(target)
+		if slices.Contains(dirs, dir) {
+			continue
+		}
+		unlock, err := lockFolder(dir)
+		switch {
+		case err == nil:
+			dirs = append(dirs, dir)
+			_ = unlock()
+		case errors.Is(err, ErrLocked):
+			if err := os.Remove(l.stagingLink(stream)); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return dirs
+	return dirs, nil
 }

@@ -234,20 +234,20 @@ func (s *Store[T]) Find(ctx context.Context, q Query) (page []Found[T], next str
 }
 
 // Count returns how many records have a term. The empty term counts all.
-func (s *Store[T]) Count(ctx context.Context, term string) (n int) {
-	_ = s.view.Do(ctx, func(v *view[T]) { n = v.count(term) })
-	return n
+func (s *Store[T]) Count(ctx context.Context, term string) (int, error) {
+	counts, err := s.Counts(ctx, term)
+	return counts[0], err
 }
 
 // Counts returns how many records have each of some terms, at one moment.
-func (s *Store[T]) Counts(ctx context.Context, terms ...string) []int {
+func (s *Store[T]) Counts(ctx context.Context, terms ...string) ([]int, error) {
 	counts := make([]int, len(terms))
-	_ = s.view.Do(ctx, func(v *view[T]) {
+	err := s.view.Do(ctx, func(v *view[T]) {
 		for i, term := range terms {
 			counts[i] = v.count(term)
 		}
 	})
-	return counts
+	return counts, err
 }
 
 // Snapshot returns every record as it is at one moment, in the order of keys.

@@ -102,7 +102,7 @@ func (h handlers) cleanup(ctx context.Context, _ *struct{}) (*output[cleaned], e
 }
 
 func (h handlers) stats(ctx context.Context, _ *struct{}) (*output[core.Stats], error) {
-	return answer(h.engine.Stats(ctx), nil)
+	return answer(h.engine.Stats(ctx))
 }
 
 func (h handlers) audit(ctx context.Context, _ *struct{}) (*output[core.Audit], error) {
