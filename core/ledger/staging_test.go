@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,4 +47,27 @@ func TestBatchesAreStagedInMemoryAndLeaveNothingThere(t *testing.T) {
 		<-w.done
 		assert.NoError(t, w.err)
 	}
+}
+
+// A copy of the folder of a server that runs has links to where that one stages.
+func TestACopyOfAnOpenFolderLeavesTheOriginalAlone(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat(memoryFolder); err != nil {
+		t.Skip("this machine has no file system in memory")
+	}
+	original, s := open(t, t.TempDir(), StoreConfig[note]{})
+	_, err := s.Create(t.Context(), "a", note{N: 1})
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(original.room.dir)))
+	link := filepath.Join(dir, strings.TrimPrefix(original.stagingLink("notes"), original.room.dir))
+	require.NoError(t, os.RemoveAll(link))
+	require.NoError(t, os.Symlink(filepath.Join(original.staging, "notes"), link))
+
+	_, s = open(t, dir, StoreConfig[note]{})
+	assert.Equal(t, 1, count(t, s, ""))
+	assert.DirExists(t, filepath.Join(original.staging, "notes"))
+	target, err := os.Readlink(link)
+	require.NoError(t, err)
+	assert.NotEqual(t, filepath.Join(original.staging, "notes"), target)
 }
