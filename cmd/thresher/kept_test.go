@@ -28,6 +28,7 @@ type kept struct {
 	tables   map[string]int64    // id → rows of its table, likewise
 	gone     map[string]struct{} // whose deletion was acknowledged
 	keys     map[string]string   // idempotency key → job
+	lots     map[string]string   // idempotency key → batch
 	batches  map[string]int      // id → jobs
 	datasets map[string]string   // name → digest
 	slots    []int               // the last that was acknowledged, and those asked for since
@@ -39,7 +40,7 @@ type kept struct {
 func newKept() *kept {
 	return &kept{
 		jobs: map[string]struct{}{}, finals: map[string]string{}, tables: map[string]int64{}, gone: map[string]struct{}{},
-		keys: map[string]string{}, batches: map[string]int{}, datasets: map[string]string{}, slots: []int{4},
+		keys: map[string]string{}, lots: map[string]string{}, batches: map[string]int{}, datasets: map[string]string{}, slots: []int{4},
 		pins: map[string]struct{}{}, asked: map[string]int{},
 	}
 }
@@ -137,6 +138,11 @@ var requests = map[string]func(ctx context.Context, c *client.Client, k *kept) e
 		}
 		return err
 	},
+	"skip if queued": func(ctx context.Context, c *client.Client, k *kept) error {
+		req := sir()
+		req.SkipIfQueued = true
+		return k.submit(ctx, c, req)
+	},
 	"long job": func(ctx context.Context, c *client.Client, k *kept) error {
 		return k.submit(ctx, c, core.Request{Routine: "hostile/endless", Limits: &job.Limits{WallSeconds: 0.2}})
 	},
@@ -150,14 +156,24 @@ var requests = map[string]func(ctx context.Context, c *client.Client, k *kept) e
 	"batch": func(ctx context.Context, c *client.Client, k *kept) error {
 		last := sir()
 		last.After = []string{"@first"}
-		return k.batch(ctx, c, core.BatchRequest{Running: 1, Jobs: []core.BatchJob{{Name: "last", Request: last}, {Name: "first", Request: sir()}}})
+		_, err := k.batch(ctx, c, core.BatchRequest{Running: 1, Jobs: []core.BatchJob{{Name: "last", Request: last}, {Name: "first", Request: sir()}}})
+		return err
+	},
+	"batch with a key": func(ctx context.Context, c *client.Client, k *kept) error {
+		req := keyedBatch(fmt.Sprint("batch", rand.Uint32()))
+		b, err := k.batch(ctx, c, req)
+		if err == nil {
+			k.note(func() { k.lots[req.Key] = b.ID })
+		}
+		return err
 	},
 	"grid": func(ctx context.Context, c *client.Client, k *kept) error {
 		req := sir()
 		req.Params = nil
-		return k.batch(ctx, c, core.BatchRequest{Template: &req, Grid: map[string][]json.RawMessage{
+		_, err := k.batch(ctx, c, core.BatchRequest{Template: &req, Grid: map[string][]json.RawMessage{
 			"population": {json.RawMessage("100"), json.RawMessage("200")}, "seed": {json.RawMessage("1"), json.RawMessage("2")},
 		}})
+		return err
 	},
 	"pause":  demand("pause"),
 	"resume": demand("resume"),
@@ -238,6 +254,10 @@ func keyed(key string) core.Request {
 	return core.Request{Routine: "hostile/nothing", Cache: "off", Key: key}
 }
 
+func keyedBatch(key string) core.BatchRequest {
+	return core.BatchRequest{Key: key, Jobs: []core.BatchJob{{Request: keyed("")}, {Request: keyed("")}}}
+}
+
 func demand(what string) func(context.Context, *client.Client, *kept) error {
 	return func(ctx context.Context, c *client.Client, k *kept) error {
 		j, err := c.Ask(ctx, k.some(), what)
@@ -256,13 +276,12 @@ func (k *kept) submit(ctx context.Context, c *client.Client, req core.Request) e
 	return err
 }
 
-func (k *kept) batch(ctx context.Context, c *client.Client, req core.BatchRequest) error {
-	var b core.Batch
-	err := c.Post(ctx, "/api/v1/batches", req, &b)
+func (k *kept) batch(ctx context.Context, c *client.Client, req core.BatchRequest) (b core.Batch, err error) {
+	err = c.PostOnce(ctx, "/api/v1/batches", req.Key, req, &b)
 	if err == nil {
 		k.note(func() { k.batches[b.ID] = b.Jobs })
 	}
-	return err
+	return b, err
 }
 
 // setSlots is asked by one client only, so that there is a last one.
@@ -362,6 +381,15 @@ func (k *kept) fewLosses(ctx context.Context, c *client.Client) (lost []string) 
 			left--
 			if j, err := c.Submit(ctx, keyed(key), 0); err != nil || j.ID != id {
 				lost = append(lost, fmt.Sprintf("key %s stood for job %s, and now for %s: %v", key, id, j.ID, err))
+			}
+		}
+	}
+	left = 10
+	for key, id := range k.lots {
+		if left--; left > 0 {
+			var b core.Batch
+			if err := c.PostOnce(ctx, "/api/v1/batches", key, keyedBatch(key), &b); err != nil || b.ID != id {
+				lost = append(lost, fmt.Sprintf("key %s stood for batch %s, and now for %s: %v", key, id, b.ID, err))
 			}
 		}
 	}
