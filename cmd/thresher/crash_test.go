@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -162,6 +163,8 @@ func powerLoss(t *testing.T, d *disk, cuts int, args ...string) (k *kept, lost [
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM)) // an empty store that is on disk
 	require.NoError(t, p.cmd.Wait())
 	require.NoError(t, exec.Command("sync", "-f", d.dir).Run())
+	torn := 0
+	defer func() { t.Logf("%d starts found that a last write was cut short", torn) }()
 	for round := range cuts + 1 {
 		p := startProgram(t, data, plugins, args...)
 		if lost := lossesOf(t, k, p); len(lost) > 0 || round == cuts {
@@ -173,6 +176,9 @@ func powerLoss(t *testing.T, d *disk, cuts int, args ...string) (k *kept, lost [
 		k.setOver(true)
 		d.cut()
 		p.kill()
+		if strings.Contains(p.said(), "was cut short") {
+			torn++
+		}
 		ended.Wait()
 		d.restore()
 		k.setOver(false)
