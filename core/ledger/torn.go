@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/minio/highwayhash"
 	"golang.org/x/sync/errgroup"
@@ -49,18 +51,8 @@ func (l *Ledger) checkStream(ctx context.Context, stream string) error {
 		return err
 	}
 	defer closeBlocks(blocks)
-	reports := make([]blockReport, len(blocks))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, b := range blocks {
-		group.Go(func() (err error) {
-			if err = ctx.Err(); err == nil {
-				reports[i], err = b.check()
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	reports, err := reportAll(ctx, blocks)
+	if err != nil {
 		return err
 	}
 	for i, r := range reports {
@@ -75,6 +67,23 @@ func (l *Ledger) checkStream(ctx context.Context, stream string) error {
 		return cutOff(blocks[i:], r.damage.at)
 	}
 	return nil
+}
+
+// reportAll reads blocks, several at once.
+func reportAll(ctx context.Context, blocks []block) ([]blockReport, error) {
+	reports := make([]blockReport, len(blocks))
+	var next atomic.Int64
+	var group errgroup.Group
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() (err error) {
+			var buffer []byte
+			for i := next.Add(1) - 1; int(i) < len(blocks) && err == nil && ctx.Err() == nil; i = next.Add(1) - 1 {
+				reports[i], buffer, err = blocks[i].report(buffer)
+			}
+			return cmp.Or(err, context.Cause(ctx))
+		})
+	}
+	return reports, group.Wait()
 }
 
 // blockReport is what is in a block.
@@ -99,15 +108,16 @@ func (w writes) add(m stored) {
 	}
 }
 
-func (b block) check() (r blockReport, err error) {
+// report reads a block into the buffer, which it returns to be used again.
+func (b block) report(buffer []byte) (r blockReport, data []byte, err error) {
 	r.all, r.after = writes{}, writes{}
-	data, err := b.read(nil, func(m stored) error { r.all.add(m); return nil })
+	data, err = b.read(buffer, func(m stored) error { r.all.add(m); return nil })
 	if !errors.As(err, &r.damage) {
-		return r, err
+		return r, data, err
 	}
 	hash, err := highwayhash.NewDigest64(b.key[:])
 	if err != nil {
-		return r, err
+		return r, data, err
 	}
 	r.torn = torn(data[r.damage.at:])
 	for at := r.damage.at + 1; at < len(data); {
@@ -121,7 +131,7 @@ func (b block) check() (r blockReport, err error) {
 			r.after.add(m)
 		}
 	}
-	return r, nil
+	return r, data, nil
 }
 
 // torn reports whether a record that is not whole can have been written in part. It
