@@ -295,6 +295,15 @@ func TestRuntimesAreMadeInOnePlace(t *testing.T) {
 	assert.Equal(t, "plugins/sandbox/runtime.go\n", string(out))
 }
 
+// What encoding/json makes of the types of a call is in the image: a job that made it
+// anew would take four times the gas.
+func TestAnEmptyRoutineMakesNothingThatTheImageCanHave(t *testing.T) {
+	t.Parallel()
+	report, err := attack(t, t.Context(), "nothing", newRecorder(t))
+	require.NoError(t, err)
+	assert.Less(t, report.Gas, int64(6_000_000))
+}
+
 func BenchmarkEmptyRoutine(b *testing.B) {
 	h, err := New(b.Context(), Config{CacheDir: guesttest.CacheDir(b)})
 	require.NoError(b, err)

@@ -33,6 +33,8 @@ type Routine struct {
 	decl  routine.Routine
 	run   func(*Call) (any, error)
 	start func(*Call) (Stepper, error)
+
+	rehearse func(*Call) // decodes params: see Plugin.rehearse
 }
 
 // Stepper is a running simulation.
@@ -103,6 +105,7 @@ func Analysis[P any](name string, doc Doc, f func(*Call, P) (any, error), opts .
 			}
 			return f(c, p)
 		},
+		rehearse: func(c *Call) { _, _ = params[P](c) },
 	}
 }
 
@@ -117,6 +120,7 @@ func Simulation[P any](name string, doc Doc, f func(*Call, P) (Stepper, error), 
 			}
 			return f(c, p)
 		},
+		rehearse: func(c *Call) { _, _ = params[P](c) },
 	}
 }
 
@@ -147,6 +151,7 @@ func Register(p Plugin) {
 		panic("sdk: Register was called twice")
 	}
 	registered = p
+	p.rehearse()
 }
 
 // Manifest is what the host is told of a plugin.
