@@ -6,6 +6,10 @@
 //
 // It runs a Redis and a PostgreSQL of its own on loopback, in temporary folders, and
 // leaves out whichever is not installed, loudly.
+//
+//	go run ./versus -only lists
+//
+// measures only a page of jobs beside the same bytes from a bare Fiber handler.
 package main
 
 import (
@@ -39,16 +43,29 @@ var errAbsent = errors.New("not installed")
 func main() {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	each := flag.Duration("for", 5*time.Second, "how long each figure is measured")
+	only := flag.String("only", "", `measure only "lists": a page of jobs beside a bare handler`)
+	bare, page := flag.String("bare", "", "be the bare handler, at this address"), flag.String("page", "", "the file it sends")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *each); err != nil {
+	measure := everything
+	switch {
+	case *bare != "":
+		measure = func(ctx context.Context, _ string, _ time.Duration) error { return serveBare(ctx, *bare, *page) }
+	case *only == "lists":
+		measure = lists
+	case *only != "":
+		fmt.Fprintln(os.Stderr, "-only: want lists")
+		os.Exit(2)
+	}
+	if err := run(ctx, *each, measure); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, each time.Duration) (err error) {
+// run measures something in a folder of its own.
+func run(ctx context.Context, each time.Duration, measure func(context.Context, string, time.Duration) error) (err error) {
 	dir, err := os.MkdirTemp("", "thresher-versus-")
 	if err != nil {
 		return err
@@ -57,6 +74,10 @@ func run(ctx context.Context, each time.Duration) (err error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL runs as another user
 		return err
 	}
+	return measure(ctx, dir, each)
+}
+
+func everything(ctx context.Context, dir string, each time.Duration) error {
 	fmt.Printf("%-52s %10s %10s %10s   jobs/s, of so many clients that each wait for their result\n", "", "1", "16", "64")
 	for _, s := range []system{
 		{"Thresher", thresher("plain")},
