@@ -85,11 +85,12 @@ type Engine struct {
 
 	state   *guard.Value[engineState]
 	schemas *guard.Value[map[string]*schema.Schema] // by plugin digest and routine
-	submits singleflight.Group                      // by idempotency key
-	closing atomic.Bool                             // intake is closed
-	life    context.Context                         // ends when Close is called
-	halt    context.CancelFunc                      // ends it
-	loop    errgroup.Group                          // what lives as long
+	pages   pages
+	submits singleflight.Group // by idempotency key
+	closing atomic.Bool        // intake is closed
+	life    context.Context    // ends when Close is called
+	halt    context.CancelFunc // ends it
+	loop    errgroup.Group     // what lives as long
 
 	tally  tally
 	tidy   chan struct{} // capacity 1: retention has changed
@@ -146,6 +147,7 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		ledger:  l,
 		state:   guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
 		schemas: guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
+		pages:   newPages(),
 		tally:   newTally(),
 		tidy:    make(chan struct{}, 1),
 		prunes:  make(chan struct{}, 1),

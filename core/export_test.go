@@ -11,5 +11,15 @@ func (e *Engine) Crash() {
 	_ = e.Close(now) // what it says is that nothing can be written
 }
 
+// PagesKept is how many bytes of pages are kept, each counted.
+func (e *Engine) PagesKept() (bytes int) {
+	e.pages.kept.Must(func(k *keptPages) {
+		for key, page := range k.byKey {
+			bytes += len(key) + len(page)
+		}
+	})
+	return bytes
+}
+
 // Drain waits until the workers have looked at every grant that was passed to them.
 func (e *Engine) Drain() { e.pool.Drain(context.Background()) }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -92,60 +93,54 @@ func (e *Engine) view(entry ledger.Entry[job.Record]) Job {
 
 // Jobs returns a page of the jobs that a filter selects.
 func (e *Engine) Jobs(ctx context.Context, f Filter) (Page, error) {
-	found, next, err := e.find(ctx, f)
+	q, err := f.page()
 	if err != nil {
 		return Page{}, err
 	}
-	page := Page{Jobs: make([]Job, len(found)), Next: next}
-	for i, one := range found {
+	found, err := e.jobs.Find(ctx, q)
+	if err != nil {
+		return Page{}, fmt.Errorf("list jobs: %w", err)
+	}
+	page := Page{Jobs: make([]Job, len(found.Records)), Next: found.Next}
+	for i, one := range found.Records {
 		page.Jobs[i] = e.view(one.Entry())
 	}
 	return page, nil
 }
 
-// JobsJSON is Jobs, encoded. Jobs that have ended are not decoded for it: what was
-// written of them is what is shown.
+// JobsJSON is Jobs, encoded. It must not be changed: others are given it too.
 func (e *Engine) JobsJSON(ctx context.Context, f Filter) ([]byte, error) {
-	found, next, err := e.find(ctx, f)
+	q, err := f.page()
 	if err != nil {
 		return nil, err
 	}
-	page := make([]byte, 0, 64+len(found)*2048)
-	page = append(page, `{"jobs":[`...)
-	for i, one := range found {
-		if i > 0 {
-			page = append(page, ',')
-		}
-		if !one.AtRest() {
-			page = append(page, encode(e.view(one.Entry()))...)
-			continue
-		}
-		page = one.AppendJSON(page)
-		page = append(page[:len(page)-1], `,"revision":`...) // in place of the brace
-		page = append(strconv.AppendUint(page, one.Revision, 10), '}')
+	key := pageKey(q)
+	if page := e.pages.at(e.jobs.Revision(), key); page != nil {
+		return page, nil
 	}
-	page = append(page, ']')
-	if next != "" {
-		page = append(append(page, `,"next":`...), encode(next)...)
+	found, err := e.jobs.Find(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
 	}
-	return append(page, '}'), nil
+	page, lasting := e.encodePage(found)
+	if lasting {
+		e.pages.keep(found.Revision, key, page)
+	}
+	return page, nil
 }
 
-func (e *Engine) find(ctx context.Context, f Filter) (found []ledger.Found[job.Record], next string, err error) {
+// page is the query for a page, or an error that says what is wrong with it.
+func (f Filter) page() (ledger.Query, error) {
 	if f.Limit == 0 {
 		f.Limit = 100
 	}
 	if f.Limit < 1 || f.Limit > MaxPage {
-		return nil, "", invalid("limit", "%d: want 1 to %d", f.Limit, MaxPage)
+		return ledger.Query{}, invalid("limit", "%d: want 1 to %d", f.Limit, MaxPage)
 	}
 	if err := checkCursor(f.Cursor); err != nil {
-		return nil, "", err
+		return ledger.Query{}, err
 	}
-	found, next, err = e.jobs.Find(ctx, f.query())
-	if err != nil {
-		return nil, "", fmt.Errorf("list jobs: %w", err)
-	}
-	return found, next, nil
+	return f.query(), nil
 }
 
 // checkCursor refuses what no page can have ended with: it would otherwise list
@@ -180,8 +175,8 @@ func (f Filter) query() ledger.Query {
 	add("tenant", f.Tenant)
 	add("batch", f.Batch)
 	add("origin", f.Origin)
-	for k, v := range f.Labels {
-		q.Terms = append(q.Terms, labelTerm(k, v))
+	for _, k := range slices.Sorted(maps.Keys(f.Labels)) { // so that one filter is one query
+		q.Terms = append(q.Terms, labelTerm(k, f.Labels[k]))
 	}
 	if !f.From.IsZero() {
 		q.Low = firstID(f.From)

@@ -28,9 +28,11 @@ func TestAnEncodedPageIsThePage(t *testing.T) {
 		require.NoError(t, err)
 		want, err := json.Marshal(page)
 		require.NoError(t, err)
-		got, err := e.JobsJSON(t.Context(), f)
-		require.NoError(t, err)
-		assert.Equal(t, string(want), string(got))
+		for range 2 { // the second time it may be one that was kept
+			got, err := e.JobsJSON(t.Context(), f)
+			require.NoError(t, err)
+			assert.Equal(t, string(want), string(got))
+		}
 	}
 	_, err := e.JobsJSON(t.Context(), core.Filter{Limit: -1})
 	assert.Equal(t, "invalid", core.Code(err))

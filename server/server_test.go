@@ -246,7 +246,7 @@ func TestRangesAndHeads(t *testing.T) {
 	got := request(t, "GET", result, "", "Range", "bytes=1-9223372036854775807")
 	assert.Equal(t, 206, got.status)
 	assert.Equal(t, "}", got.body)
-	for _, path := range []string{"/api/v1/stats", "/api/v1/events", "/api/v1/jobs/" + j.ID, "/"} {
+	for _, path := range []string{"/api/v1/stats", "/api/v1/events", "/api/v1/jobs", "/api/v1/jobs/" + j.ID, "/"} {
 		got := request(t, "HEAD", s.URL+path, "")
 		assert.Equal(t, 200, got.status, path)
 		assert.Empty(t, got.body)

@@ -35,6 +35,7 @@ const (
 	RankWork     Rank = 30 // core/work: guests in this process
 	RankAttempt  Rank = 40 // core/work: one guest's outputs and progress
 	RankView     Rank = 50 // core/ledger: committed records
+	RankPages    Rank = 55 // core: encoded pages of jobs
 	RankFeed     Rank = 60 // core/feed: subscribers
 	RankTable    Rank = 70 // core/table: a table that grows
 	RankSandbox  Rank = 80 // plugins/sandbox: loaded modules

@@ -205,32 +205,50 @@ func (s *Store[T]) compare(entry Found[T], m *jetstream.RawStreamMsg) error {
 
 // List returns a page, and where the next one starts: empty at the end.
 func (s *Store[T]) List(ctx context.Context, q Query) (page []Entry[T], next string, err error) {
-	found, next, err := s.Find(ctx, q)
-	page = make([]Entry[T], len(found))
-	for i, f := range found {
+	found, err := s.Find(ctx, q)
+	page = make([]Entry[T], len(found.Records))
+	for i, f := range found.Records {
 		page[i] = f.Entry()
 	}
-	return page, next, err
+	return page, found.Next, err
+}
+
+// Page is what Find found.
+type Page[T any] struct {
+	Records []Found[T]
+	Next    string // where the next page starts; empty at the end
+	// Revision is the newest that was committed when the page was found: as long as
+	// it is the newest, the page is the same. It is 0 if writes came between.
+	Revision uint64
 }
 
 // Find is List without decoding. Where it has to look through more than some
 // hundred thousand records for a page, writes come between.
-func (s *Store[T]) Find(ctx context.Context, q Query) (page []Found[T], next string, err error) {
+func (s *Store[T]) Find(ctx context.Context, q Query) (p Page[T], err error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
-	from := q.Before
-	for more := true; more && err == nil; {
-		err = s.view.Do(ctx, func(v *view[T]) { page, from, more = v.find(q, from, page) })
+	from, moments := q.Before, 0
+	for more := true; more && err == nil; moments++ {
+		err = s.view.Do(ctx, func(v *view[T]) {
+			if p.Records == nil {
+				p.Records = make([]Found[T], 0, min(q.Limit+1, v.n))
+			}
+			p.Records, from, more = v.find(q, from, p.Records)
+			p.Revision = v.revision
+		})
 	}
-	if len(page) > q.Limit {
-		page = page[:q.Limit]
-		next = page[q.Limit-1].Key
+	if moments > 1 {
+		p.Revision = 0
 	}
-	for i, f := range page {
-		page[i] = read(s.ledger.faults, f)
+	if len(p.Records) > q.Limit {
+		p.Records = p.Records[:q.Limit]
+		p.Next = p.Records[q.Limit-1].Key
 	}
-	return page, next, err
+	for i, f := range p.Records {
+		p.Records[i] = read(s.ledger.faults, f)
+	}
+	return p, err
 }
 
 // Count returns how many records have a term. The empty term counts all.
@@ -267,11 +285,11 @@ func (s *Store[T]) Snapshot(ctx context.Context) (all []Found[T], err error) {
 func (s *Store[T]) CountQuery(ctx context.Context, q Query) (n int, err error) {
 	q.Limit = 1000 // a page at a time, so that writes can come between
 	for {
-		page, next, err := s.Find(ctx, q)
-		if n += len(page); err != nil || next == "" {
+		page, err := s.Find(ctx, q)
+		if n += len(page.Records); err != nil || page.Next == "" {
 			return n, err
 		}
-		q.Before = next
+		q.Before = page.Next
 	}
 }
 

@@ -389,3 +389,33 @@ func sizeOf(t *testing.T, dir string) (bytes int64) {
 	}))
 	return bytes
 }
+
+// A page that was found in several steps, between which there may have been writes,
+// is of no one revision.
+func TestAPageSaysTheRevisionOfWhichItIsWhole(t *testing.T) {
+	t.Parallel()
+	_, s := open(t, t.TempDir(), byText)
+	revision, err := s.Create(t.Context(), "a", note{Text: "x"})
+	require.NoError(t, err)
+	page, err := s.Find(t.Context(), Query{})
+	require.NoError(t, err)
+	assert.Equal(t, revision, page.Revision)
+	s.view.Must(func(v *view[note]) {
+		for i := range looked*chunkSize + 1 {
+			key := fmt.Sprintf("b%07d", i)
+			v.apply(key, revision, &item[note]{key: key, value: &note{}}, []string{"text=y"})
+		}
+	})
+	page, err = s.Find(t.Context(), Query{Terms: []string{"text=y"}})
+	require.NoError(t, err)
+	assert.Equal(t, revision, page.Revision, "it was full at once")
+	require.NoError(t, s.Delete(t.Context(), "a", revision))
+	_, err = s.Create(t.Context(), "a", note{Text: "x"})
+	require.NoError(t, err)
+	_, err = s.Create(t.Context(), "a2", note{Text: "x"})
+	require.NoError(t, err)
+	page, err = s.Find(t.Context(), Query{Terms: []string{"text=x"}})
+	require.NoError(t, err)
+	require.Len(t, page.Records, 2)
+	assert.Zero(t, page.Revision)
+}

@@ -85,10 +85,14 @@ func operation(method, route, id, tag, summary string, status int) huma.Operatio
 // output is an answer with a body.
 type output[T any] struct{ Body T }
 
-// encoded is an answer that is JSON already.
-type encoded struct {
-	ContentType string `header:"Content-Type"`
-	Body        []byte
+// encoded is an answer that is JSON already. It is sent as it is, without a copy, so it
+// must not change any more.
+func encoded(body []byte) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+		ctx.SetStatus(http.StatusOK)
+		humafiber.Unwrap(ctx).Response().SetBodyRaw(body)
+	}}
 }
 
 // encodedAs describes an [encoded] answer.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
 	"thresher/core/job"
@@ -146,7 +145,7 @@ type listInput struct {
 	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
-func (h handlers) list(ctx context.Context, in *listInput) (*encoded, error) {
+func (h handlers) list(ctx context.Context, in *listInput) (*huma.StreamResponse, error) {
 	f := core.Filter{
 		Phase: job.Phase(in.Phase), Plugin: in.Plugin, Routine: in.Routine, Kind: routine.Kind(in.Kind),
 		Tenant: in.Tenant, Batch: in.Batch, Origin: in.Origin, From: in.From, To: in.To,
@@ -163,7 +162,7 @@ func (h handlers) list(ctx context.Context, in *listInput) (*encoded, error) {
 	if err != nil {
 		return nil, problem.Of(err)
 	}
-	return &encoded{fiber.MIMEApplicationJSON, page}, nil
+	return encoded(page), nil
 }
 
 // change makes a handler of what asks a job to do something.
