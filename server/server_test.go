@@ -189,6 +189,7 @@ func TestAnUnreadBodyDoesNotDisturbTheConnection(t *testing.T) {
 		method, path, body string
 		status             int
 	}{
+		{"POST", "/api/v1/jobs", `{"routine":"none/none"}`, 422},
 		{"POST", "/api/v1/jobs/none/stop", `{}`, 404},
 		{"GET", "/healthz", "a body", 200},
 		{"DELETE", "/api/v1/jobs/none", "GET / HTTP/1.1\r\n\r\n", 404},
@@ -204,6 +205,7 @@ func TestAnUnreadBodyDoesNotDisturbTheConnection(t *testing.T) {
 		_, err = io.Copy(io.Discard, resp.Body)
 		require.NoError(t, err)
 		assert.Equal(t, c.status, resp.StatusCode, c.path)
+		assert.False(t, resp.Close, c.path)
 	}
 	// With chunks, through a client that keeps its connections.
 	for range 3 {

@@ -73,19 +73,22 @@ func bodyOf(c *fiber.Ctx) *body {
 // next request on the connection otherwise.
 func Finish(c *fiber.Ctx) error {
 	err := c.Next()
-	if c.Context().RequestBodyStream() == nil {
+	rest := c.Context().RequestBodyStream()
+	if rest == nil {
 		return err // there was none, or it was read whole
 	}
-	_, ours := c.Locals(bodyKey{}).(*body)
-	if chunked := c.Request().Header.ContentLength() < 0; chunked && !ours {
-		// Someone else has read it, and whether to its end is not known.
+	if ours, ok := c.Locals(bodyKey{}).(*body); ok {
+		rest = ours
+	} else if c.Request().Header.ContentLength() < 0 {
+		// Someone else has read it, and whether to its end is not known: it came in
+		// chunks. Of a body whose length was announced the stream itself knows.
 		c.Context().SetConnectionClose()
 		return err
 	}
 	if deadlineErr := c.Context().Conn().SetReadDeadline(time.Now().Add(restTime)); deadlineErr != nil {
 		return errors.Join(err, deadlineErr)
 	}
-	if n, readErr := io.Copy(io.Discard, io.LimitReader(bodyOf(c), restSize)); readErr != nil || n == restSize {
+	if n, readErr := io.Copy(io.Discard, io.LimitReader(rest, restSize)); readErr != nil || n == restSize {
 		c.Context().SetConnectionClose()
 	}
 	return err
