@@ -29,10 +29,10 @@ func (writers) List() []core.Plugin {
 	return []core.Plugin{a, b}
 }
 
-func (writers) Run(_ context.Context, c work.Call) (work.Report, error) {
+func (writers) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	content := make([]byte, artifactBytes)
 	copy(content, c.Job) // so that no two are the same
-	if err := c.Host.Artifact("a.bin", "application/octet-stream", content); err != nil {
+	if err := c.Host.Artifact(ctx, "a.bin", "application/octet-stream", content); err != nil {
 		return work.Report{}, err
 	}
 	if c.Routine == "fail" {

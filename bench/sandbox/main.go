@@ -126,4 +126,4 @@ func (quiet) Gate(ctx context.Context) error         { return context.Cause(ctx)
 func (quiet) Progress(float64, string)               {}
 func (quiet) Log([]byte)                             {}
 func (quiet) Append(string, arrow.RecordBatch) error { return nil }
-func (quiet) Artifact(string, string, []byte) error  { return nil }
+func (quiet) Artifact(context.Context, string, string, []byte) error { return nil }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"sort"
@@ -195,7 +196,7 @@ func checkName(what, name string) error {
 		Detail: fmt.Sprintf("%s %q: want up to 128 letters, digits, dots, dashes and underscores", what, cut(name, 200))}
 }
 
-func (o *Outputs) addArtifact(name, media string, content []byte) error {
+func (o *Outputs) addArtifact(ctx context.Context, name, media string, content sized) error {
 	if err := checkName("artifact", name); err != nil {
 		return err
 	}
@@ -207,10 +208,10 @@ func (o *Outputs) addArtifact(name, media string, content []byte) error {
 		return &job.Error{Code: "artifact_limit", Title: "The job made too many artifacts",
 			Detail: fmt.Sprintf("limit %d; it had made as many and wanted another, %q", most, name)}
 	}
-	if err := o.spend(int64(len(content))); err != nil {
+	if err := o.spend(content.Size()); err != nil {
 		return err
 	}
-	blob, err := o.put(context.Background(), content)
+	blob, err := o.put(ctx, content)
 	if errors.Is(err, ledger.ErrDiskFull) {
 		return diskFull(err)
 	}
@@ -237,8 +238,14 @@ func (o *Outputs) spend(n int64) error {
 		Detail: fmt.Sprintf("limit %d bytes of results, tables and artifacts; it wanted %d", o.limits.OutputBytes, total)}
 }
 
-func (o *Outputs) put(ctx context.Context, content []byte) (job.Blob, error) {
-	blob, err := o.blobs.Put(ctx, bytes.NewReader(content), int64(len(content)))
+// sized is content of a known size.
+type sized interface {
+	io.Reader
+	Size() int64
+}
+
+func (o *Outputs) put(ctx context.Context, content sized) (job.Blob, error) {
+	blob, err := o.blobs.Put(ctx, content, content.Size())
 	if err != nil {
 		return job.Blob{}, err
 	}
@@ -289,7 +296,7 @@ func (o *Outputs) sealResult(ctx context.Context, result json.RawMessage, into *
 		into.Result = result
 		return nil
 	}
-	blob, err := o.put(ctx, result)
+	blob, err := o.put(ctx, bytes.NewReader(result))
 	if err != nil {
 		return fmt.Errorf("keep result: %w", err)
 	}
@@ -302,7 +309,7 @@ func (o *Outputs) sealLog(ctx context.Context, into *job.Outcome) error {
 	if len(text) == 0 && dropped == 0 {
 		return nil
 	}
-	blob, err := o.put(ctx, text)
+	blob, err := o.put(ctx, bytes.NewReader(text))
 	if err != nil {
 		return fmt.Errorf("keep log: %w", err)
 	}
@@ -330,8 +337,24 @@ func (a *attempt) Log(p []byte) { a.out.appendLog(p) }
 func (a *attempt) Append(name string, rows arrow.RecordBatch) error { return a.out.append(name, rows) }
 
 // Artifact implements [Host].
-func (a *attempt) Artifact(name, mediaType string, content []byte) error {
-	return a.out.addArtifact(name, mediaType, content)
+func (a *attempt) Artifact(ctx context.Context, name, mediaType string, content []byte) error {
+	return a.out.addArtifact(ctx, name, mediaType, &gated{ctx, a, bytes.NewReader(content)})
+}
+
+// gated is content that is kept while the job may run: a large one takes a while.
+type gated struct {
+	ctx context.Context
+	*attempt
+	content *bytes.Reader
+}
+
+func (g *gated) Size() int64 { return g.content.Size() }
+
+func (g *gated) Read(p []byte) (int, error) {
+	if err := g.Gate(g.ctx); err != nil {
+		return 0, err
+	}
+	return g.content.Read(p)
 }
 
 var _ Host = (*attempt)(nil)

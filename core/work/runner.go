@@ -59,5 +59,5 @@ type Host interface {
 	Append(name string, rows arrow.RecordBatch) error
 	// Artifact keeps content, which it copies, under a name. A name used before
 	// or more than the output limit is a *[job.Error].
-	Artifact(name, mediaType string, content []byte) error
+	Artifact(ctx context.Context, name, mediaType string, content []byte) error
 }

@@ -37,9 +37,7 @@ func tableAppend(ctx context.Context, k *call, guest api.Module, stack []uint64)
 		parts[i] = decodeBuffers(raw[abi.BuffersSize*i:])
 		size += int64(parts[i].ValidityLen) + int64(parts[i].ValuesLen) + int64(parts[i].OffsetsLen)
 	}
-	if size > k.Limits.OutputBytes {
-		panic(k.outputLimit("a batch of table "+name, size))
-	}
+	k.mayHandOver("a batch of table "+name, size)
 	k.passed(ctx, int(size)/bytesOfGas)
 	columns := make([]arrow.Array, schema.NumFields())
 	for i, f := range schema.Fields() {

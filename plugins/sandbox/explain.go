@@ -107,8 +107,21 @@ func violation(format string, args ...any) *job.Error {
 	return &job.Error{Code: "abi_violation", Title: "The plugin broke the plugin contract", Detail: fmt.Sprintf(format, args...)}
 }
 
-// outputLimit is what a guest gets that puts out too much at once.
-func (k *call) outputLimit(what string, bytes int64) *job.Error {
-	return &job.Error{Code: "output_limit", Title: "The job put out too much",
-		Detail: fmt.Sprintf("%s has %d bytes; limit %d bytes of results, tables and artifacts", what, bytes, k.Limits.OutputBytes)}
+// maxHandOver is how many bytes a guest can hand over in one call as a result or as
+// rows: the host reads them letter by letter, and until it has, the job can neither be
+// paused nor ended.
+const maxHandOver = 16 << 20
+
+// mayHandOver ends the guest if it puts out too much at once.
+func (k *call) mayHandOver(what string, bytes int64) {
+	switch {
+	case bytes > k.Limits.OutputBytes:
+		panic(outputLimit("%s has %d bytes; limit %d bytes of results, tables and artifacts", what, bytes, k.Limits.OutputBytes))
+	case bytes > maxHandOver:
+		panic(outputLimit("%s has %d bytes; limit %d bytes in one call: rows can be appended in several, and what is large can be a table or an artifact", what, bytes, maxHandOver))
+	}
+}
+
+func outputLimit(format string, args ...any) *job.Error {
+	return &job.Error{Code: "output_limit", Title: "The job put out too much", Detail: fmt.Sprintf(format, args...)}
 }

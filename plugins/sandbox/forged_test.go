@@ -394,3 +394,20 @@ func TestAnInputThatDoesNotFitEndsTheJob(t *testing.T) {
 		assert.ErrorContains(t, err, says)
 	}
 }
+
+// However much a job may put out: what is handed over at once is read to its end before
+// the job can be paused or ended.
+func TestWhatIsHandedOverInOneCallIsBounded(t *testing.T) {
+	t.Parallel()
+	const size = maxHandOver + 1
+	h, digest := forge(t, hostile.Module{
+		Imports: []hostile.Function{imported(abi.Module, "result_write", hostFunctions["result_write"])}, Pages: size/65536 + 2,
+		Run: hostile.Code(hostile.I32Const(0), hostile.I32Const(size), hostile.Call(0), hostile.I32Const(0)),
+	})
+	c, _ := forgedCall(t, digest)
+	c.Limits.OutputBytes, c.Limits.MemoryBytes = 1<<30, 64<<20
+	_, err := h.Run(t.Context(), c)
+	failed := failure(t, err)
+	assert.Equal(t, "output_limit", failed.Code)
+	assert.Contains(t, failed.Detail, fmt.Sprintf("the result has %d bytes; limit %d bytes in one call", size, maxHandOver))
+}

@@ -150,9 +150,7 @@ func callInfo(_ context.Context, k *call, guest api.Module, stack []uint64) {
 
 func resultWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 	view := readBuffer(guest, uint32(stack[0]), uint32(stack[1]))
-	if int64(len(view)) > k.Limits.OutputBytes {
-		panic(k.outputLimit("the result", int64(len(view))))
-	}
+	k.mayHandOver("the result", int64(len(view)))
 	k.passed(ctx, len(view)) // it is read letter by letter
 	if !json.Valid(view) || !utf8.Valid(view) {
 		panic(violation("the result is not JSON"))
@@ -165,7 +163,7 @@ func artifactWrite(ctx context.Context, k *call, guest api.Module, stack []uint6
 	media := readText(guest, stack[2], stack[3], maxText, "an artifact's media type")
 	content := readBuffer(guest, uint32(stack[4]), uint32(stack[5]))
 	k.passed(ctx, len(content)/bytesOfGas)
-	if err := k.Host.Artifact(name, media, content); err != nil {
+	if err := k.Host.Artifact(ctx, name, media, content); err != nil {
 		panic(hostError{err})
 	}
 }

@@ -27,8 +27,12 @@ func Float64Col(name string) Col { return Col{name, "float64"} }
 func BoolCol(name string) Col    { return Col{name, "bool"} }
 func StringCol(name string) Col  { return Col{name, "string"} }
 
-// flushRows is how many rows are collected before the host is called.
-const flushRows = 1024
+// flushRows and flushText are how many rows, and bytes of text, are collected before the
+// host is called.
+const (
+	flushRows = 1024
+	flushText = 1 << 20
+)
 
 // columnBuffer is a column of the rows not yet handed over, in Arrow's layout.
 type columnBuffer struct {
@@ -70,11 +74,13 @@ func (w *Writer) Append(values ...any) error {
 			return fmt.Errorf("table %s, column %d: %w", w.name, i, err)
 		}
 	}
+	text := 0
 	for i, v := range values {
 		w.columns[i].append(w.rows, v)
+		text += len(w.columns[i].text)
 	}
 	w.rows++
-	if w.rows == flushRows {
+	if w.rows == flushRows || text >= flushText {
 		w.Flush()
 	}
 	return nil
