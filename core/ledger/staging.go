@@ -56,7 +56,9 @@ func (l *Ledger) streams() (names []string, err error) {
 		return nil, nil
 	}
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if e.IsDir() { // others are not JetStream's
+			names = append(names, e.Name())
+		}
 	}
 	return names, err
 }

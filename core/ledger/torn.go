@@ -28,7 +28,9 @@ import (
 //     that is bad, whatever comes after, and says nothing.
 //
 // So blocks are read before it starts. What can be the rest of a last write is cut
-// off; with anything else that is wrong a start is refused.
+// off; with anything else that is wrong a start is refused. What comes after the
+// beginning of another write is not the rest of the last: that one was on disk, and
+// acknowledged, before the other began.
 
 // checkBlocks reads the blocks of all streams. It mends what a power cut leaves, and
 // returns an error that wraps ErrCorrupt for any other damage. JetStream must not run.
@@ -93,8 +95,8 @@ type blockReport struct {
 	all, after writes  // of all records that are whole, and of those after the damage
 }
 
-// writes are the first two of some writes, by the batch or the revision: what matters
-// is whether there are more than one.
+// writes are the first two of some writes, by the batch or the revision, and whether
+// each begins there. More than two do not matter.
 type writes map[string]bool
 
 func (w writes) add(m stored) {
@@ -102,7 +104,7 @@ func (w writes) add(m stored) {
 		return
 	}
 	if batch := m.header("Nats-Batch-Id"); batch != nil {
-		w[string(batch)] = true
+		w[string(batch)] = w[string(batch)] || string(m.header("Nats-Batch-Sequence")) == "1"
 	} else {
 		w[fmt.Sprint(m.revision)] = true
 	}
@@ -119,7 +121,7 @@ func (b block) report(buffer []byte) (r blockReport, data []byte, err error) {
 	if err != nil {
 		return r, data, err
 	}
-	r.torn = torn(data[r.damage.at:])
+	r.torn = torn(data, r.damage.at, hash)
 	for at := r.damage.at + 1; at < len(data); {
 		m, n, whole := parseStored(data[at:], hash)
 		if !whole {
@@ -134,32 +136,65 @@ func (b block) report(buffer []byte) (r blockReport, data []byte, err error) {
 	return r, data, nil
 }
 
-// torn reports whether a record that is not whole can have been written in part. It
-// is then longer than what there is, or has zeros for a sector, which otherwise it
-// has not: it is text, and numbers of eight bytes.
-func torn(rest []byte) bool {
+// sectorSize is the least that a disk writes whole.
+const sectorSize = 512
+
+// torn reports whether the record that is not whole at a byte of a block can have
+// been written in part. It is then longer than what there is, or has zeros for a
+// sector, which otherwise it has not: it is text, and numbers of eight bytes.
+func torn(data []byte, at int, hash *highwayhash.Digest64) bool {
+	rest := data[at:]
 	if len(rest) < blockFixed+blockHash {
 		return true
 	}
-	n := int(binary.LittleEndian.Uint32(rest) &^ blockHeaders)
-	if n == 0 || n > len(rest) {
-		return true
+	length := binary.LittleEndian.Uint32(rest)
+	n := int(length &^ blockHeaders)
+	if n > len(rest) {
+		return !wholeButForLength(rest, length, hash)
 	}
-	return bytes.Contains(rest[:n], make([]byte, 2*blockHash)) || bytes.HasSuffix(rest[:n], make([]byte, blockHash/2))
+	return n == 0 || missesSector(data, at, at+n) ||
+		bytes.Contains(rest[:n], make([]byte, 2*blockHash)) || bytes.HasSuffix(rest[:n], make([]byte, blockHash/2))
+}
+
+// wholeButForLength reports whether a record is all there, to the end of the block,
+// and only says that it is longer.
+func wholeButForLength(record []byte, length uint32, hash *highwayhash.Digest64) bool {
+	record = bytes.Clone(record)
+	binary.LittleEndian.PutUint32(record, length&blockHeaders|uint32(len(record)))
+	_, _, whole := parseStored(record, hash)
+	return whole
+}
+
+// missesSector reports whether what a sector has of a record, which may be a few
+// bytes, is all zeros.
+func missesSector(data []byte, from, end int) bool {
+	for from < end {
+		to := min(end, from-from%sectorSize+sectorSize)
+		if len(bytes.Trim(data[from:to], "\x00")) == 0 {
+			return true
+		}
+		from = to
+	}
+	return false
 }
 
 // lastWrite reports whether what comes after the damage in the first of some blocks
 // is the rest of one write: a batch may end in another block than it began in.
 func lastWrite(reports []blockReport) bool {
-	rest := reports[0].after
-	for _, r := range reports[1:] {
-		for w := range r.all {
-			rest[w] = true
-		}
-	}
-	for _, r := range reports {
+	rest := map[string]bool{}
+	for i, r := range reports {
 		if r.damage != nil && !r.torn {
 			return false
+		}
+		found := r.all
+		if i == 0 {
+			found = r.after
+		}
+		for w, begins := range found {
+			if begins {
+				return false
+			}
+			rest[w] = true
 		}
 	}
 	return len(rest) <= 1
@@ -193,5 +228,5 @@ func cutOff(blocks []block, at int) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Truncate(int64(at)), f.Sync(), f.Close())
+	return errors.Join(f.Truncate(int64(at)), f.Sync(), f.Close(), syncFolder(filepath.Dir(f.Name())))
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/minio/highwayhash"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -106,14 +107,86 @@ func TestDamageIsNotTakenForAWriteThatWasCutShort(t *testing.T) {
 		damaged := bytes.Clone(f.data)
 		damaged[at] ^= 2
 		_, err := f.recover(t, damaged)
-		if at < f.last || at >= f.last+4 { // the length of the last record may say that it is longer than it is
-			require.ErrorIs(t, err, ErrCorrupt, "byte %d of %d", at, len(f.data))
-		}
+		require.ErrorIs(t, err, ErrCorrupt, "byte %d of %d", at, len(f.data))
 	}
-	hole := bytes.Clone(f.data)
-	clear(hole[50:90])
-	_, err := f.recover(t, hole)
-	assert.ErrorIs(t, err, ErrCorrupt, "a sector of the first record is gone, which was acknowledged")
+	for at := f.last; at < f.last+4; at++ {
+		damaged := bytes.Clone(f.data)
+		damaged[at] ^= 0x40
+		_, err := f.recover(t, damaged)
+		require.ErrorIs(t, err, ErrCorrupt, "the last record is whole, but for byte %d of its length", at-f.last)
+	}
+	for _, at := range []int{50, f.last - 100} {
+		hole := bytes.Clone(f.data)
+		clear(hole[at : at+40])
+		_, err := f.recover(t, hole)
+		assert.ErrorIs(t, err, ErrCorrupt, "a sector at %d is gone, of a record that was acknowledged before the next was written", at)
+	}
+}
+
+// A batch is one write: where its first record is not whole, nobody was told of the
+// others. A write before it was acknowledged.
+func TestABatchThatWasCutShortIsToldFromAWriteBeforeIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, s := open(t, dir, byText)
+	block := filepath.Join(l.streamFolder("notes"), "msgs", "1.blk")
+	size := func() int {
+		info, err := os.Stat(block)
+		require.NoError(t, err)
+		return int(info.Size())
+	}
+	batched := func() {
+		round := make([]*write[note], batchFrom)
+		for i := range round {
+			value := note{"in a batch", i}
+			round[i] = &write[note]{key: fmt.Sprint("b", size(), "-", i), value: &value, data: marshal(value), done: make(chan struct{})}
+		}
+		require.True(t, s.publishBatch(round))
+	}
+	_, err := s.Create(t.Context(), "alone", note{"x", 1})
+	require.NoError(t, err)
+	first := size()
+	batched()
+	second := size()
+	batched()
+	require.NoError(t, l.Close(t.Context()))
+	require.NoError(t, os.Remove(filepath.Join(filepath.Dir(block), "index.db")))
+	f := leftFolder{dir: dir, block: block}
+	f.data, err = os.ReadFile(block)
+	require.NoError(t, err)
+
+	hole := func(at int) (int, error) {
+		damaged := bytes.Clone(f.data)
+		clear(damaged[at : at+40])
+		return f.recover(t, damaged)
+	}
+	records, err := hole(second + 60)
+	require.NoError(t, err)
+	assert.Equal(t, 1+batchFrom, records, "the first record of the last batch")
+	for name, at := range map[string]int{"the last record of the batch before": second - 60, "its first": first + 60, "the lone write": first - 60} {
+		_, err := hole(at)
+		assert.ErrorIs(t, err, ErrCorrupt, name)
+	}
+}
+
+func TestWhatASectorHasOfARecordMayBeAFewBytes(t *testing.T) {
+	t.Parallel()
+	f := newLeftFolder(t)
+	hash, err := highwayhash.NewDigest64(make([]byte, highwayhash.Size))
+	require.NoError(t, err)
+	record := f.data[f.last:]
+	for _, few := range []int{1, 2, 3, 4, 7} {
+		begins := append(bytes.Repeat([]byte{1}, sectorSize-few), record...)
+		assert.False(t, torn(begins, sectorSize-few, hash))
+		clear(begins[sectorSize-few : sectorSize])
+		assert.True(t, torn(begins, sectorSize-few, hash), "its first %d bytes", few)
+
+		before := 2*sectorSize - (len(record)-few)%sectorSize
+		ends := append(bytes.Repeat([]byte{1}, before), record...)
+		assert.False(t, torn(ends, before, hash))
+		clear(ends[len(ends)-few:])
+		assert.True(t, torn(ends, before, hash), "its last %d bytes", few)
+	}
 }
 
 func TestAfterACleanEndNothingIsDropped(t *testing.T) {
@@ -136,7 +209,7 @@ func TestAfterACleanEndNothingIsDropped(t *testing.T) {
 
 func TestABatchThatWasCutShortMayEndInAnotherBlock(t *testing.T) {
 	t.Parallel()
-	one, other, none := writes{"a": true}, writes{"b": true}, writes{}
+	one, other, none := writes{"a": false}, writes{"b": false}, writes{}
 	torn := func(all, after writes) blockReport {
 		return blockReport{damage: &damage{}, torn: true, all: all, after: after}
 	}
@@ -146,18 +219,38 @@ func TestABatchThatWasCutShortMayEndInAnotherBlock(t *testing.T) {
 		want    bool
 	}{
 		"nothing after it":                 {[]blockReport{torn(other, none)}, true},
-		"the rest of it in the same block": {[]blockReport{torn(other, writes{"a": true})}, true},
+		"the rest of it in the same block": {[]blockReport{torn(other, writes{"a": false})}, true},
 		"the rest of it in the next":       {[]blockReport{torn(other, none), whole(one)}, true},
-		"in both":                          {[]blockReport{torn(other, writes{"a": true}), whole(one)}, true},
+		"in both":                          {[]blockReport{torn(other, writes{"a": false}), whole(one)}, true},
 		"the next was cut short as well":   {[]blockReport{torn(other, none), torn(one, none)}, true},
 		"the next is empty":                {[]blockReport{torn(other, none), whole(none)}, true},
-		"another write in the same block":  {[]blockReport{torn(other, writes{"a": true, "b": true})}, false},
-		"another write in the next":        {[]blockReport{torn(other, writes{"a": true}), whole(other)}, false},
+		"another write in the same block":  {[]blockReport{torn(other, writes{"a": false, "b": false})}, false},
+		"the beginning of another":         {[]blockReport{torn(other, writes{"a": true})}, false},
+		"that in the next":                 {[]blockReport{torn(other, none), whole(writes{"a": true})}, false},
+		"another write in the next":        {[]blockReport{torn(other, writes{"a": false}), whole(other)}, false},
 		"damage that no cut leaves":        {[]blockReport{{damage: &damage{}, all: one, after: none}}, false},
 		"such damage in the next":          {[]blockReport{torn(one, none), {damage: &damage{}, all: none, after: none}}, false},
 	} {
 		assert.Equal(t, c.want, lastWrite(c.reports), name)
 	}
+}
+
+func TestWhatIsNotJetStreamsIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	f := newLeftFolder(t)
+	stream := filepath.Dir(filepath.Dir(f.block))
+	for _, path := range []string{
+		filepath.Join(filepath.Dir(stream), "a file"),
+		filepath.Join(filepath.Dir(f.block), "1.blk.tmp"),
+		filepath.Join(filepath.Dir(f.block), "a.blk"),
+		filepath.Join(stream, "a file"),
+	} {
+		require.NoError(t, os.WriteFile(path, []byte("of no interest"), 0o600))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(filepath.Dir(stream), "an empty folder"), 0o700))
+	got, err := f.recover(t, f.data)
+	require.NoError(t, err)
+	assert.Equal(t, 3, got)
 }
 
 func TestTheBlocksAfterACutGo(t *testing.T) {
