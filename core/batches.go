@@ -184,11 +184,14 @@ func tooMany(n int) error {
 
 // grid makes a request of every combination, the last param changing fastest.
 func grid(template Request, values map[string][]json.RawMessage) ([]BatchJob, error) {
-	base := map[string]json.RawMessage{}
+	var base map[string]json.RawMessage
 	if len(template.Params) > 0 {
 		if err := json.Unmarshal(template.Params, &base); err != nil {
 			return nil, invalid("template.params", "want a JSON object: %v", err)
 		}
+	}
+	if base == nil { // there are none, or they are null
+		base = map[string]json.RawMessage{}
 	}
 	items := []BatchJob{{Request: template}}
 	points := []map[string]json.RawMessage{base}
@@ -238,6 +241,9 @@ func (e *Engine) plan(ctx context.Context, b batchRecord, items []BatchJob) ([][
 			req := items[i].Request
 			if req.SkipIfQueued {
 				return nil, inItem(i, invalid("skip_if_queued", "not in a batch: all of its jobs are made, or none"))
+			}
+			if req.Tenant != "" && req.Tenant != b.Tenant {
+				return nil, inItem(i, invalid("tenant", "%q: the jobs of a batch are its tenant's, %q", req.Tenant, b.Tenant))
 			}
 			req.batch, req.siblings, req.Labels = b.ID, siblings, maps.Clone(req.Labels)
 			for k, v := range b.Labels {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"thresher/core/dispatch"
 	"thresher/core/job"
 	"thresher/core/ledger"
+	"thresher/core/routine"
 )
 
 // Bulk is one thing done to every job that a filter selects: to those that are
@@ -95,6 +97,9 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 	if _, ok := bulkActions[action]; !ok {
 		return Bulk{}, invalid("action", "%q: want pause, resume, stop, retry or delete", action)
 	}
+	if err := f.check(); err != nil {
+		return Bulk{}, err
+	}
 	b := Bulk{ID: ulid.Make().String(), Action: action, Filter: f, State: BulkPreview, Created: e.cfg.Now().UTC()}
 	n, err := e.jobs.CountQuery(ctx, b.query())
 	if err != nil {
@@ -114,6 +119,17 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 		return nil
 	})
 	return b, nil
+}
+
+// check refuses a phase and a kind that no job has.
+func (f Filter) check() error {
+	if f.Phase != "" && !slices.Contains(job.Phases, f.Phase) {
+		return invalid("filter.phase", "%q: want one of %v", f.Phase, job.Phases)
+	}
+	if f.Kind != "" && f.Kind != routine.Analysis && f.Kind != routine.Simulation {
+		return invalid("filter.kind", "%q: want %s or %s", f.Kind, routine.Analysis, routine.Simulation)
+	}
+	return nil
 }
 
 // query selects the jobs that were there when the bulk began.
@@ -145,6 +161,9 @@ type BulkPage struct {
 func (e *Engine) Bulks(ctx context.Context, cursor string, n int) (BulkPage, error) {
 	if n < 1 || n > MaxPage {
 		return BulkPage{}, invalid("limit", "%d: want 1 to %d", n, MaxPage)
+	}
+	if err := checkCursor(cursor); err != nil {
+		return BulkPage{}, err
 	}
 	entries, next, err := e.bulks.List(ctx, ledger.Query{Before: cursor, Limit: n})
 	if err != nil {

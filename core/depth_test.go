@@ -233,6 +233,11 @@ func TestAGridIsABatchOfEveryCombination(t *testing.T) {
 	close(s.finish)
 	eventually(t, "all end", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
 	assert.Equal(t, 6, b.Phases[job.Completed])
+	b = batch(t, e, core.BatchRequest{
+		Template: &core.Request{Routine: "test/quick", Params: json.RawMessage("null")},
+		Grid:     map[string][]json.RawMessage{"n": values("1")},
+	})
+	assert.Equal(t, 1, b.Jobs, "params that are null are none")
 	consistent(t, e)
 }
 
@@ -259,6 +264,7 @@ func TestTheJobsOfABatchCanNeedEachOther(t *testing.T) {
 		`"a" is the name of another`:           {{Name: "a", Request: quick}, {Name: "a", Request: quick}},
 		"jobs[1].routine":                      {{Request: quick}, {Request: core.Request{Routine: "no/such"}}},
 		"test/quick in jobs[0]":                {{Request: core.Request{Routine: "test/quick", Params: params(0)}}},
+		`jobs[0].tenant: "other"`:              {{Request: core.Request{Routine: "test/quick", Tenant: "other"}}},
 		"want either jobs":                     nil,
 	} {
 		_, err := e.SubmitBatch(t.Context(), core.BatchRequest{Jobs: jobs})
@@ -322,6 +328,12 @@ func TestBulksActOnWhatAFilterSelects(t *testing.T) {
 	assert.Empty(t, page.Jobs)
 	_, err = e.StartBulk(t.Context(), "dance", core.Filter{}, false)
 	assert.ErrorContains(t, err, "action")
+	_, err = e.StartBulk(t.Context(), "stop", core.Filter{Phase: "asleep"}, true)
+	assert.ErrorContains(t, err, "filter.phase")
+	_, err = e.StartBulk(t.Context(), "stop", core.Filter{Kind: "guess"}, true)
+	assert.ErrorContains(t, err, "filter.kind")
+	_, err = e.Bulks(t.Context(), "zzz", 10)
+	assert.ErrorContains(t, err, "cursor")
 	consistent(t, e)
 }
 

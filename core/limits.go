@@ -16,6 +16,7 @@ import (
 	"thresher/core/job"
 	"thresher/core/ledger"
 	"thresher/core/limit"
+	"thresher/core/routine"
 )
 
 // Limits are what an operator may change while the server runs. Maps are by name:
@@ -166,9 +167,15 @@ func (l Limits) check() error {
 			if n < 0 || n > most {
 				return invalid(field+"."+name, "%d: want 0 to %d", n, most)
 			}
+			if !fitsName(field, name) {
+				return invalid(field, "%q: nothing can have that name", name)
+			}
 		}
 	}
 	for name, w := range l.TenantWeights {
+		if !fitsName("tenant_weights", name) {
+			return invalid("tenant_weights", "%q: nothing can have that name", name)
+		}
 		if !(w > 0 && w <= maxWeight) { // so that NaN is refused
 			return invalid("tenant_weights."+name, "%g: want more than 0 and at most %g", w, float64(maxWeight))
 		}
@@ -182,6 +189,9 @@ func (l Limits) check() error {
 		return invalid("cache_seconds", "%g: want 0, which is no bound, to %d", l.CacheSeconds, maxSeconds)
 	}
 	for tenant, r := range l.Retention {
+		if !fitsName("retention", tenant) {
+			return invalid("retention", "%q: nothing can have that name", tenant)
+		}
 		if err := r.check("retention." + tenant); err != nil {
 			return err
 		}
@@ -196,6 +206,20 @@ func (l Limits) check() error {
 		return invalid("memory_bytes", "%d: want at least job.memory_bytes, %d, or no job could run", l.MemoryBytes, l.Job.MemoryBytes)
 	}
 	return nil
+}
+
+// fitsName reports whether there can be something of a name in a map of limits, so
+// that one that was misspelt is not taken for a limit.
+func fitsName(field, name string) bool {
+	switch {
+	case name == limit.Any:
+		return true
+	case field == "locks":
+		return lockName.MatchString(name)
+	case field == "node_slots":
+		return name != ""
+	}
+	return routine.ValidName(name)
 }
 
 func hardest() job.Limits {
