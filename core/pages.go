@@ -3,7 +3,6 @@ package core
 import (
 	"bytes"
 	"strconv"
-	"sync"
 
 	"thresher/core/guard"
 	"thresher/core/job"
@@ -39,9 +38,9 @@ func (p pages) at(revision uint64, key []byte) (page []byte) {
 	return page
 }
 
-// keep keeps a page, unless there are newer ones.
+// keep keeps a copy of a page, unless there are newer ones.
 func (p pages) keep(revision uint64, key, page []byte) {
-	size := len(key) + len(page)
+	size, page := len(key)+len(page), bytes.Clone(page)
 	p.kept.Must(func(k *keptPages) {
 		if revision < k.revision || size > mostPages {
 			return
@@ -69,24 +68,35 @@ func pageKey(q ledger.Query) []byte {
 	return key
 }
 
-// pageBuffers are for pages that are being encoded, so that one is allocated once
-// its size is known.
-var pageBuffers = sync.Pool{New: func() any { return new([]byte) }}
+// PageJSON is a page of jobs that is JSON already, or has been found and is yet to be
+// encoded, into the buffer of who sends it.
+type PageJSON struct {
+	engine *Engine
+	key    []byte
+	kept   []byte
+	found  ledger.Page[job.Record]
+}
 
-// encodePage encodes a page, and reports whether its revision says all of it. It
-// does not of jobs that have not ended: what is known beside their records is shown
-// too. Those that have ended are not decoded: what was written of them is shown.
-func (e *Engine) encodePage(found ledger.Page[job.Record]) (page []byte, lasting bool) {
-	buffer := pageBuffers.Get().(*[]byte)
-	defer pageBuffers.Put(buffer)
-	to := append((*buffer)[:0], `{"jobs":[`...)
-	lasting = found.Revision != 0
-	for i, one := range found.Records {
+// Kept is the page, which must not be changed, or nil if it is yet to be encoded.
+func (p PageJSON) Kept() []byte { return p.kept }
+
+// AppendJSON adds the page. Jobs that have ended are not decoded for it: what was
+// written of them is shown.
+func (p PageJSON) AppendJSON(to []byte) []byte {
+	if p.kept != nil {
+		return append(to, p.kept...)
+	}
+	start := len(to)
+	to = append(to, `{"jobs":[`...)
+	// What is known of a job that has not ended, beside its record, is shown too, and
+	// changes without a write.
+	lasting := p.found.Revision != 0
+	for i, one := range p.found.Records {
 		if i > 0 {
 			to = append(to, ',')
 		}
 		if !one.AtRest() {
-			to = append(to, encode(e.view(one.Entry()))...)
+			to = append(to, encode(p.engine.view(one.Entry()))...)
 			lasting = false
 			continue
 		}
@@ -95,9 +105,12 @@ func (e *Engine) encodePage(found ledger.Page[job.Record]) (page []byte, lasting
 		to = append(strconv.AppendUint(to, one.Revision, 10), '}')
 	}
 	to = append(to, ']')
-	if found.Next != "" {
-		to = append(append(to, `,"next":`...), encode(found.Next)...)
+	if p.found.Next != "" {
+		to = append(append(to, `,"next":`...), encode(p.found.Next)...)
 	}
-	*buffer = append(to, '}')
-	return bytes.Clone(*buffer), lasting
+	to = append(to, '}')
+	if lasting {
+		p.engine.pages.keep(p.found.Revision, p.key, to[start:])
+	}
+	return to
 }

@@ -85,17 +85,22 @@ func operation(method, route, id, tag, summary string, status int) huma.Operatio
 // output is an answer with a body.
 type output[T any] struct{ Body T }
 
-// encoded is an answer that is JSON already. It is sent as it is, without a copy, so it
-// must not change any more.
-func encoded(body []byte) *huma.StreamResponse {
+// encodedPage answers with a page: with the kept one as it is, or with one that is
+// encoded into the buffer that is sent.
+func encodedPage(page core.PageJSON) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		ctx.SetHeader(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 		ctx.SetStatus(http.StatusOK)
-		humafiber.Unwrap(ctx).Response().SetBodyRaw(body)
+		resp := humafiber.Unwrap(ctx).Response()
+		if kept := page.Kept(); kept != nil {
+			resp.SetBodyRaw(kept)
+			return
+		}
+		resp.SwapBody(page.AppendJSON(resp.SwapBody(nil)[:0]))
 	}}
 }
 
-// encodedAs describes an [encoded] answer.
+// encodedAs describes an answer that is JSON already.
 func encodedAs[T any](api huma.API) map[string]*huma.Response {
 	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 	return map[string]*huma.Response{strconv.Itoa(http.StatusOK): {

@@ -162,7 +162,7 @@ func (h handlers) list(ctx context.Context, in *listInput) (*huma.StreamResponse
 	if err != nil {
 		return nil, problem.Of(err)
 	}
-	return encoded(page), nil
+	return encodedPage(page), nil
 }
 
 // change makes a handler of what asks a job to do something.
