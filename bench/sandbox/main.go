@@ -122,8 +122,8 @@ func call(g guest, name string, host work.Host) work.Call {
 // quiet is the Host of a guest that hands nothing over.
 type quiet struct{}
 
-func (quiet) Gate(ctx context.Context) error         { return context.Cause(ctx) }
-func (quiet) Progress(float64, string)               {}
-func (quiet) Log([]byte)                             {}
-func (quiet) Append(string, arrow.RecordBatch) error { return nil }
+func (quiet) Gate(ctx context.Context) error                         { return context.Cause(ctx) }
+func (quiet) Progress(float64, string)                               {}
+func (quiet) Log([]byte)                                             {}
+func (quiet) Append(string, arrow.RecordBatch) error                 { return nil }
 func (quiet) Artifact(context.Context, string, string, []byte) error { return nil }
