@@ -39,9 +39,10 @@ const (
 const (
 	// batchFrom is how many writes must be waiting to go out as one atomic
 	// batch. A batch costs about as much as this many lone writes, whatever its
-	// size, and half of it where it is staged in memory: BenchmarkWrites measures.
+	// size, and a quarter of it where it is staged in memory and the processors are
+	// busy with jobs: bench/versus measures.
 	batchFrom       = 12
-	batchFromMemory = 6
+	batchFromMemory = 3
 
 	batchMost = 256
 	batchSize = 4 << 20 // bytes, so that a batch of large records stays quick
