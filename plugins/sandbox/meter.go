@@ -36,9 +36,11 @@ type meter struct {
 // keep the collector, the network and whoever wants a stop waiting.
 const sliceTime = 50 * time.Microsecond
 
-// The bounds of a slice, in gas. The first slice of a job is the least.
+// The bounds of a slice, in gas, and the first of a job: additions alone are paid
+// with it for some 50 µs.
 const (
 	leastSlice = 1 << 14
+	firstSlice = 1 << 17
 	mostSlice  = 1 << 22
 )
 
@@ -53,7 +55,7 @@ func (m *meter) start() {
 func (m *meter) attach(gas api.MutableGlobal) {
 	if m.gas == nil {
 		m.gas = gas
-		m.refill(leastSlice)
+		m.refill(firstSlice)
 	}
 }
 

@@ -27,7 +27,7 @@ func init() {
 		Version: "1.0.0",
 		Summary: "Attacks on the host",
 		Routines: []sdk.Routine{
-			attack("nothing", func(*sdk.Call) (any, error) { return map[string]int{}, nil }),
+			attack("nothing", func(*sdk.Call) (any, error) { return map[string]any{}, nil }),
 			attack("loop", loop),
 			sdk.Analysis("work", sdk.Doc{Title: "honest work"}, work),
 			attack("allocate", allocate),
