@@ -23,6 +23,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,22 +44,21 @@ var errAbsent = errors.New("not installed")
 func main() {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	each := flag.Duration("for", 5*time.Second, "how long each figure is measured")
-	only := flag.String("only", "", `measure only "lists": a page of jobs beside a bare handler`)
+	only := flag.String("only", "", "measure only these, comma-separated: "+names())
 	bare, page := flag.String("bare", "", "be the bare handler, at this address"), flag.String("page", "", "the file it sends")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	measure := everything
-	switch {
-	case *bare != "":
-		measure = func(ctx context.Context, _ string, _ time.Duration) error { return serveBare(ctx, *bare, *page) }
-	case *only == "lists":
-		measure = lists
-	case *only != "":
-		fmt.Fprintln(os.Stderr, "-only: want lists")
+	chosen, err := choose(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	if err := run(ctx, *each, measure); err != nil {
+	measures := allOf(chosen)
+	if *bare != "" {
+		measures = func(ctx context.Context, _ string, _ time.Duration) error { return serveBare(ctx, *bare, *page) }
+	}
+	if err := run(ctx, *each, measures); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -77,29 +77,63 @@ func run(ctx context.Context, each time.Duration, measure func(context.Context, 
 	return measure(ctx, dir, each)
 }
 
-func everything(ctx context.Context, dir string, each time.Duration) error {
-	fmt.Printf("%-52s %10s %10s %10s   jobs/s, of so many clients that each wait for their result\n", "", "1", "16", "64")
-	for _, s := range []system{
-		{"Thresher", thresher("plain")},
-		{"Thresher, every limit on", thresher("limits")},
-		{"asynq, Redis appendfsync always", asynqOnRedis},
-		{"River, PostgreSQL defaults", riverOnPostgres},
-	} {
-		own := filepath.Join(dir, s.name)
-		if err := os.Mkdir(own, 0o777); err != nil {
-			return err
-		}
-		if err := measure(ctx, s, own, each); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-	}
-	if err := limitsCost(ctx, dir, each); err != nil {
-		return err
-	}
-	return lists(ctx, dir, each)
+// part is something that can be measured by itself.
+type part struct {
+	name    string
+	measure func(ctx context.Context, dir string, each time.Duration) error
 }
 
-func measure(ctx context.Context, s system, dir string, each time.Duration) error {
+var parts = []part{
+	{"thresher", system{"Thresher", thresher("plain")}.measure},
+	{"limits", system{"Thresher, every limit on", thresher("limits")}.measure},
+	{"asynq", system{"asynq, Redis appendfsync always", asynqOnRedis}.measure},
+	{"river", system{"River, PostgreSQL defaults", riverOnPostgres}.measure},
+	{"cost", limitsCost},
+	{"lists", lists},
+}
+
+func names() string {
+	var all []string
+	for _, p := range parts {
+		all = append(all, p.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// choose finds parts by their names; none are all of them.
+func choose(only string) (chosen []part, err error) {
+	if only == "" {
+		return parts, nil
+	}
+	for _, name := range strings.Split(only, ",") {
+		i := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("-only %s: want %s", name, names())
+		}
+		chosen = append(chosen, parts[i])
+	}
+	return chosen, nil
+}
+
+// allOf measures parts one after the other, each in a folder of its own.
+func allOf(chosen []part) func(context.Context, string, time.Duration) error {
+	return func(ctx context.Context, dir string, each time.Duration) error {
+		fmt.Printf("%-52s %10s %10s %10s   jobs/s, of so many clients that each wait for their result\n", "", "1", "16", "64")
+		for _, p := range chosen {
+			own := filepath.Join(dir, p.name)
+			if err := os.Mkdir(own, 0o777); err != nil {
+				return err
+			}
+			if err := p.measure(ctx, own, each); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
+		return nil
+	}
+}
+
+// measure prints a line of figures.
+func (s system) measure(ctx context.Context, dir string, each time.Duration) error {
 	do, stop, err := s.start(ctx, dir)
 	if errors.Is(err, errAbsent) {
 		fmt.Printf("%-52s *** LEFT OUT: %v ***\n", s.name, err)
@@ -109,16 +143,21 @@ func measure(ctx context.Context, s system, dir string, each time.Duration) erro
 		return err
 	}
 	defer stop()
-	var rates, medians []any
+	var rates, medians, cpu []any
 	for _, clients := range []int{1, 16, 64} {
+		ours, theirs := cpuTime()
 		took, rate, err := closedLoop(ctx, clients, each, do)
 		if err != nil {
 			return err
 		}
+		oursNow, theirsNow := cpuTime()
+		jobs := time.Duration(len(took))
+		cpu = append(cpu, ((theirsNow - theirs) / jobs).Microseconds(), ((oursNow - ours) / jobs).Microseconds())
 		rates = append(rates, rate)
 		medians = append(medians, took[len(took)/2].Seconds()*1000, took[len(took)*99/100].Seconds()*1000)
 	}
-	fmt.Printf("%-52s %10.0f %10.0f %10.0f   p50/p99 ms %.1f/%.1f %.1f/%.1f %.1f/%.1f\n", append(append([]any{s.name}, rates...), medians...)...)
+	fmt.Printf("%-52s %10.0f %10.0f %10.0f   p50/p99 ms %.1f/%.1f %.1f/%.1f %.1f/%.1f   CPU µs a job, server+this process: %d+%d %d+%d %d+%d\n",
+		slices.Concat([]any{s.name}, rates, medians, cpu)...)
 	return nil
 }
 
