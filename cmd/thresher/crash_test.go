@@ -14,13 +14,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"thresher/core"
 	"thresher/core/job"
+	"thresher/core/ledger/disktest"
 )
 
 var (
@@ -96,73 +96,17 @@ func nothingIsStuck(t *testing.T, p *program) {
 	}
 }
 
-// disk is a file system that can lose its power: what was not synced is gone.
-type disk struct {
-	t     *testing.T
-	image string
-	dir   string
-}
-
-// newDisk makes an ext4 file system in a file.
-func newDisk(t *testing.T) *disk {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: a disk that loses its power takes root. CI runs as root.")
-	}
-	d := &disk{t: t, image: filepath.Join(t.TempDir(), "disk"), dir: t.TempDir()}
-	require.NoError(t, os.WriteFile(d.image, nil, 0o600))
-	require.NoError(t, os.Truncate(d.image, 512<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", d.image).CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED: cannot make an ext4 file system here: %v: %s", err, out)
-	}
-	if out, err := d.mount(); err != nil {
-		t.Skipf("SKIPPED: cannot mount an ext4 file system here: %v: %s", err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", d.dir).Run() })
-	return d
-}
-
-func (d *disk) mount() ([]byte, error) {
-	return exec.Command("mount", "-o", "loop", d.image, d.dir).CombinedOutput()
-}
-
-// cut takes the power away: from now on nothing is written, and what was written
-// but not synced is lost. It is what ext4 offers for such tests: a forced shutdown
-// that does not even write the journal out.
-func (d *disk) cut() {
-	const (
-		extShutdown = 0x8004587d // EXT4_IOC_SHUTDOWN
-		noLogFlush  = 2          // EXT4_GOING_FLAGS_NOLOGFLUSH
-	)
-	dir, err := os.Open(d.dir)
-	require.NoError(d.t, err)
-	defer dir.Close()
-	how := uint32(noLogFlush)
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, dir.Fd(), extShutdown, uintptr(unsafe.Pointer(&how)))
-	require.Zero(d.t, errno)
-}
-
-// restore gives the power back.
-func (d *disk) restore() {
-	require.EventuallyWithT(d.t, func(c *assert.CollectT) {
-		out, err := exec.Command("umount", d.dir).CombinedOutput()
-		assert.NoError(c, err, "%s", out)
-	}, time.Minute, 10*time.Millisecond)
-	out, err := d.mount()
-	require.NoError(d.t, err, "%s", out)
-}
-
 // powerLoss cuts the power of a server under load so many times, and returns the
 // first losses.
-func powerLoss(t *testing.T, d *disk, cuts int, args ...string) (k *kept, lost []string) {
+func powerLoss(t *testing.T, d *disktest.Disk, cuts int, args ...string) (k *kept, lost []string) {
 	plugins := pluginFolder(t)
 	k = newKept()
-	data := filepath.Join(d.dir, "data")
+	data := filepath.Join(d.Dir, "data")
 	require.NoError(t, os.Mkdir(data, 0o700))
 	p := startProgram(t, data, plugins, args...)
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM)) // an empty store that is on disk
 	require.NoError(t, p.cmd.Wait())
-	require.NoError(t, exec.Command("sync", "-f", d.dir).Run())
+	require.NoError(t, exec.Command("sync", "-f", d.Dir).Run())
 	torn := 0
 	defer func() { t.Logf("%d starts found that a last write was cut short", torn) }()
 	for round := range cuts + 1 {
@@ -174,13 +118,13 @@ func powerLoss(t *testing.T, d *disk, cuts int, args ...string) (k *kept, lost [
 		ended := k.load(t, p.client)
 		time.Sleep(rand.N(400*time.Millisecond) + 50*time.Millisecond) // the moment of the cut
 		k.setOver(true)
-		d.cut()
+		d.Cut()
 		p.kill()
 		if strings.Contains(p.said(), "was cut short") {
 			torn++
 		}
 		ended.Wait()
-		d.restore()
+		d.Restore()
 		k.setOver(false)
 	}
 	return k, nil
@@ -190,7 +134,7 @@ func powerLoss(t *testing.T, d *disk, cuts int, args ...string) (k *kept, lost [
 // nothing that was acknowledged or seen.
 func TestNothingIsLostToPowerCuts(t *testing.T) {
 	t.Parallel()
-	k, lost := powerLoss(t, newDisk(t), *powerCuts)
+	k, lost := powerLoss(t, disktest.New(t), *powerCuts)
 	assert.Empty(t, lost)
 	t.Logf("%d power cuts, %d jobs, %d seen to end, %v", *powerCuts, len(k.jobs), len(k.finals), k.asked)
 }
@@ -199,7 +143,7 @@ func TestNothingIsLostToPowerCuts(t *testing.T) {
 // cut loses some, as the log says at the start.
 func TestPowerCutsFindWritesThatAreNotSynced(t *testing.T) {
 	t.Parallel()
-	_, lost := powerLoss(t, newDisk(t), 10, "--sync", "interval")
+	_, lost := powerLoss(t, disktest.New(t), 10, "--sync", "interval")
 	assert.NotEmpty(t, lost)
 	t.Logf("%d losses, such as %.200s", len(lost), fmt.Sprint(lost))
 }

@@ -74,6 +74,7 @@ func (s *Store[T]) commitLoop() {
 // finish writes what was queued before the ledger closed.
 func (s *Store[T]) finish() {
 	defer close(s.finished)
+	defer s.intents.close()
 	for {
 		round := s.gather(nil)
 		if len(round) == 0 {
@@ -191,6 +192,9 @@ func (s *Store[T]) message(w *write[T], last uint64) *nats.Msg {
 // committed. Where it was not, nothing of it is there, or that is not known: its
 // writes are then decided one by one.
 func (s *Store[T]) publishBatch(round []*write[T]) bool {
+	if err := writeDown(s.intents, s.Revision(), round); err != nil {
+		return false
+	}
 	id := nuid.Next()
 	for i, w := range round {
 		m := s.message(w, w.expected)
@@ -263,6 +267,9 @@ func (s *Store[T]) lookAgain(w *write[T]) (last uint64, ok bool) {
 		return 0, w.expected == 0
 	case err != nil:
 		w.decide(0, fmt.Errorf("look up: %w", err))
+		return 0, false
+	case s.ledger.Able() != nil: // it is there, and JetStream could not put it on disk
+		w.decide(0, s.ledger.Able())
 		return 0, false
 	case w.unclear && m.Header.Get(headerDeleted) == "" && m.Header.Get(headerChecksum) == checksum(w.data),
 		w.unclear && m.Header.Get(headerDeleted) != "" && w.value == nil:

@@ -79,6 +79,7 @@ type Ledger struct {
 	js     jetstream.JetStream
 	blobs  *Blobs
 	room   room
+	sync   Sync
 	faults Faults
 
 	staging       string // folder in memory for batches; empty until there is one
@@ -122,7 +123,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	}
 	l := &Ledger{
 		log: cfg.Log, unlock: unlock, quit: make(chan struct{}),
-		room: room{cfg.Dir, cfg.Reserve}, progress: cfg.Progress, faults: cfg.Faults,
+		room: room{cfg.Dir, cfg.Reserve}, sync: cfg.Sync, progress: cfg.Progress, faults: cfg.Faults,
 	}
 	l.able, l.disable = context.WithCancelCause(context.Background())
 	if err := l.open(ctx, cfg); err != nil {

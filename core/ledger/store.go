@@ -24,6 +24,7 @@ type Store[T any] struct {
 
 	batchFrom int // how many writes must wait to go out as one batch
 	writes    chan *write[T]
+	intents   *intents // only the committer, and before it the start, uses it
 
 	finished chan struct{} // closed when the committer has ended
 }
@@ -107,7 +108,15 @@ func OpenStore[T any](ctx context.Context, l *Ledger, kind string, cfg StoreConf
 	if l.stageInMemory(kind) {
 		s.batchFrom = batchFromMemory
 	}
-	if err := s.replay(ctx); err != nil {
+	if s.intents, err = l.openIntents(kind); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", kind, err)
+	}
+	err = s.redo(ctx)
+	if err == nil {
+		err = s.replay(ctx)
+	}
+	if err != nil {
+		s.intents.close()
 		return nil, fmt.Errorf("open store %s: %w", kind, err)
 	}
 	l.committers.Go(func() error { s.commitLoop(); return nil })

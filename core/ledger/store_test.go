@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 		writeUntilKilled(os.Getenv(crashFolder))
 		return
 	}
+	if os.Getenv(powerFolder) != "" {
+		replaceUntilCut(os.Getenv(powerFolder))
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -1,0 +1,73 @@
+// Package disktest offers tests a disk that loses its power: what was not synced is
+// gone, and what was is there. It is an ext4 file system in a file, so it takes root
+// on Linux; elsewhere it skips the test.
+package disktest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Disk is a file system that can lose its power: what was not synced is gone.
+type Disk struct {
+	t     *testing.T
+	image string
+	Dir   string // where it is mounted
+}
+
+// New makes an ext4 file system in a file. It takes root, and skips the test without.
+func New(t *testing.T) *Disk {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: a disk that loses its power takes root. CI runs as root.")
+	}
+	d := &Disk{t: t, image: filepath.Join(t.TempDir(), "disk"), Dir: t.TempDir()}
+	require.NoError(t, os.WriteFile(d.image, nil, 0o600))
+	require.NoError(t, os.Truncate(d.image, 512<<20))
+	if out, err := exec.Command("mkfs.ext4", "-q", "-F", d.image).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED: cannot make an ext4 file system here: %v: %s", err, out)
+	}
+	if out, err := d.mount(); err != nil {
+		t.Skipf("SKIPPED: cannot mount an ext4 file system here: %v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", d.Dir).Run() })
+	return d
+}
+
+func (d *Disk) mount() ([]byte, error) {
+	return exec.Command("mount", "-o", "loop", d.image, d.Dir).CombinedOutput()
+}
+
+// Cut takes the power away: from now on nothing is written, and what was written
+// but not synced is lost. It is what ext4 offers for such tests: a forced shutdown
+// that does not even write the journal out.
+func (d *Disk) Cut() {
+	const (
+		extShutdown = 0x8004587d // EXT4_IOC_SHUTDOWN
+		noLogFlush  = 2          // EXT4_GOING_FLAGS_NOLOGFLUSH
+	)
+	dir, err := os.Open(d.Dir)
+	require.NoError(d.t, err)
+	defer dir.Close()
+	how := uint32(noLogFlush)
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, dir.Fd(), extShutdown, uintptr(unsafe.Pointer(&how)))
+	require.Zero(d.t, errno)
+}
+
+// Restore gives the power back.
+func (d *Disk) Restore() {
+	require.EventuallyWithT(d.t, func(c *assert.CollectT) {
+		out, err := exec.Command("umount", d.Dir).CombinedOutput()
+		assert.NoError(c, err, "%s", out)
+	}, time.Minute, 10*time.Millisecond)
+	out, err := d.mount()
+	require.NoError(d.t, err, "%s", out)
+}

@@ -1,0 +1,117 @@
+package ledger
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/core/ledger/disktest"
+)
+
+var powerCuts = flag.Int("power-cuts", 6, "how often the power is cut")
+
+// powerFolder names the folder in which a child process replaces records until its
+// disk has no power.
+const powerFolder = "THRESHER_TEST_POWER_FOLDER"
+
+// replaceUntilCut replaces few large records again and again, so that batches replace
+// all that is in a block, and prints each write that was acknowledged: "key n time".
+func replaceUntilCut(dir string) {
+	ctx := context.Background()
+	l, err := Open(ctx, Config{Dir: dir})
+	if err != nil {
+		panic(err)
+	}
+	s, err := OpenStore(ctx, l, "notes", StoreConfig[note]{})
+	if err != nil {
+		panic(err)
+	}
+	text := strings.Repeat("x", 12_000)
+	var out sync.Mutex
+	var writers sync.WaitGroup
+	for w := range 64 {
+		writers.Go(func() {
+			for {
+				key := fmt.Sprintf("%d-%d", w, rand.N(8))
+				e, err := s.Get(ctx, key)
+				if err != nil {
+					_, err = s.Create(ctx, key, note{text, 1})
+				} else {
+					_, err = s.Update(ctx, key, e.Revision, note{text, e.Value.N + 1})
+				}
+				if err != nil {
+					return // the disk has gone
+				}
+				out.Lock()
+				fmt.Println(key, e.Value.N+1, time.Now().UnixNano())
+				out.Unlock()
+			}
+		})
+	}
+	writers.Wait()
+}
+
+// A batch replaces records: until it is on disk, so must be what it replaces.
+func TestNoRecordIsLostToPowerCutsWhileItIsReplaced(t *testing.T) {
+	t.Parallel()
+	d := disktest.New(t)
+	dir := filepath.Join(d.Dir, "data")
+	acknowledged := map[string]int{}
+	for round := range *powerCuts {
+		child := exec.Command(os.Args[0], "-test.run=^$")
+		child.Env = append(os.Environ(), powerFolder+"="+dir)
+		stdout, err := child.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, child.Start())
+		lines := bufio.NewScanner(stdout)
+		require.True(t, lines.Scan())
+		var over atomic.Int64                                                             // a machine without power tells nobody anything
+		cut := time.AfterFunc(rand.N(600*time.Millisecond)+200*time.Millisecond, func() { // the moment of the cut
+			over.Store(time.Now().UnixNano())
+			d.Cut()
+		})
+		for more := true; more; more = lines.Scan() {
+			var key string
+			var n int
+			var at int64
+			_, err := fmt.Sscan(lines.Text(), &key, &n, &at)
+			require.NoError(t, err)
+			if over := over.Load(); over == 0 || at < over {
+				acknowledged[key] = n
+			}
+		}
+		cut.Stop()
+		_ = child.Wait()
+		d.Restore()
+		keptSince(t, dir, acknowledged, round)
+	}
+	t.Logf("%d power cuts, %d records", *powerCuts, len(acknowledged))
+}
+
+func keptSince(t *testing.T, dir string, acknowledged map[string]int, round int) {
+	t.Helper()
+	l, err := Open(t.Context(), Config{Dir: dir})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, l.Close(context.Background())) }()
+	s, err := OpenStore(t.Context(), l, "notes", StoreConfig[note]{})
+	require.NoError(t, err)
+	for key, n := range acknowledged {
+		e, err := s.Get(t.Context(), key)
+		if assert.NoError(t, err, "after %d cuts", round+1) {
+			assert.GreaterOrEqual(t, e.Value.N, n, key)
+		}
+	}
+}
