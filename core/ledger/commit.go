@@ -163,6 +163,9 @@ func (s *Store[T]) committed(w *write[T], revision uint64) {
 	c := Change[T]{Entry: Entry[T]{Key: w.key, Revision: revision}, Deleted: w.value == nil}
 	var it *item[T]
 	var terms []string
+	if c.Deleted {
+		s.tombstones.Add(1)
+	}
 	if w.value != nil {
 		c.Value = *w.value
 		it, terms = s.newItem(&c.Entry, w.data), s.terms(&c.Entry)
@@ -181,7 +184,6 @@ func (s *Store[T]) message(w *write[T], last uint64) *nats.Msg {
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(last, 10))
 	if w.value == nil {
 		m.Header.Set(headerDeleted, "1")
-		m.Header.Set(jetstream.MsgTTLHeader, tombstoneTTL.String())
 	} else {
 		m.Header.Set(headerChecksum, checksum(w.data))
 	}

@@ -115,6 +115,9 @@ func (s *Store[T]) applyAll(batches <-chan *batch[T], seen chan<- *batch[T]) (er
 			s.view.Must(func(v *view[T]) {
 				for i := range some {
 					r := &some[i]
+					if r.change.Deleted {
+						s.tombstones.Add(1)
+					}
 					r.change.Before = v.apply(r.change.Key, r.change.Revision, r.item, r.terms)
 				}
 			})

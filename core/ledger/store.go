@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,6 +26,8 @@ type Store[T any] struct {
 	batchFrom int // how many writes must wait to go out as one batch
 	writes    chan *write[T]
 	intents   *intents // only the committer, and before it the start, uses it
+
+	tombstones atomic.Int64 // there are, or were when they were last cleared away and since
 
 	finished chan struct{} // closed when the committer has ended
 }
@@ -99,7 +102,7 @@ func OpenStore[T any](ctx context.Context, l *Ledger, kind string, cfg StoreConf
 		Storage:            jetstream.FileStorage,
 		MaxMsgsPerSubject:  1,
 		AllowAtomicPublish: true,
-		AllowMsgTTL:        true, // for tombstones
+		AllowMsgTTL:        true, // tombstones had one once: it cannot be taken back
 		AllowDirect:        true,
 	})
 	if err != nil {
@@ -120,6 +123,7 @@ func OpenStore[T any](ctx context.Context, l *Ledger, kind string, cfg StoreConf
 		return nil, fmt.Errorf("open store %s: %w", kind, err)
 	}
 	l.committers.Go(func() error { s.commitLoop(); return nil })
+	l.committers.Go(func() error { s.sweepLoop(); return nil })
 	return s, nil
 }
 
@@ -367,6 +371,3 @@ func (s *Store[T]) terms(e *Entry[T]) []string {
 	}
 	return s.cfg.Index(e.Key, e.Value)
 }
-
-// tombstoneTTL is how long a deletion is kept for readers of the stream.
-const tombstoneTTL = time.Hour
