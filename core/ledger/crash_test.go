@@ -17,10 +17,8 @@ import (
 // crashFolder names the folder that a child process writes to until it is killed.
 const crashFolder = "THRESHER_TEST_CRASH_FOLDER"
 
-// writeUntilKilled creates and updates records from several goroutines and prints
-// each write that was acknowledged, a line each: "key n".
-func writeUntilKilled(dir string) {
-	ctx := context.Background()
+// openInChild opens a store in a process of its own, which has no test to fail.
+func openInChild(ctx context.Context, dir string) *Store[note] {
 	l, err := Open(ctx, Config{Dir: dir})
 	if err != nil {
 		panic(err)
@@ -29,6 +27,14 @@ func writeUntilKilled(dir string) {
 	if err != nil {
 		panic(err)
 	}
+	return s
+}
+
+// writeUntilKilled creates and updates records from several goroutines and prints
+// each write that was acknowledged, a line each: "key n".
+func writeUntilKilled(dir string) {
+	ctx := context.Background()
+	s := openInChild(ctx, dir)
 	var out sync.Mutex
 	for w := range 32 {
 		go func() {

@@ -31,14 +31,7 @@ const powerFolder = "THRESHER_TEST_POWER_FOLDER"
 // all that is in a block, and prints each write that was acknowledged: "key n time".
 func replaceUntilCut(dir string) {
 	ctx := context.Background()
-	l, err := Open(ctx, Config{Dir: dir})
-	if err != nil {
-		panic(err)
-	}
-	s, err := OpenStore(ctx, l, "notes", StoreConfig[note]{})
-	if err != nil {
-		panic(err)
-	}
+	s := openInChild(ctx, dir)
 	text := strings.Repeat("x", 12_000)
 	var out sync.Mutex
 	var writers sync.WaitGroup
@@ -78,8 +71,10 @@ func TestNoRecordIsLostToPowerCutsWhileItIsReplaced(t *testing.T) {
 		require.NoError(t, child.Start())
 		lines := bufio.NewScanner(stdout)
 		require.True(t, lines.Scan())
-		var over atomic.Int64                                                             // a machine without power tells nobody anything
-		cut := time.AfterFunc(rand.N(600*time.Millisecond)+200*time.Millisecond, func() { // the moment of the cut
+		// A machine without power tells nobody anything: what is told after the
+		// moment of the cut does not count.
+		var over atomic.Int64
+		cut := time.AfterFunc(rand.N(600*time.Millisecond)+200*time.Millisecond, func() {
 			over.Store(time.Now().UnixNano())
 			d.Cut()
 		})

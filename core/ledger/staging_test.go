@@ -10,11 +10,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func needsMemoryFolder(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(memoryFolder); err != nil {
+		t.Skip("SKIPPED: this machine has no file system in memory, so nothing is staged there")
+	}
+}
+
+// copyOf is a copy of the folder of an open ledger, links and all.
+func copyOf(t *testing.T, l *Ledger) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(l.room.dir)))
+	return dir
+}
+
 func TestBatchesAreStagedInMemoryAndLeaveNothingThere(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat(memoryFolder); err != nil {
-		t.Skip("this machine has no file system in memory")
-	}
+	needsMemoryFolder(t)
 	dir := t.TempDir()
 	l, err := Open(t.Context(), Config{Dir: dir})
 	require.NoError(t, err)
@@ -52,22 +65,20 @@ func TestBatchesAreStagedInMemoryAndLeaveNothingThere(t *testing.T) {
 // A copy of the folder of a server that runs has links to where that one stages.
 func TestACopyOfAnOpenFolderLeavesTheOriginalAlone(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat(memoryFolder); err != nil {
-		t.Skip("this machine has no file system in memory")
-	}
+	needsMemoryFolder(t)
 	original, s := open(t, t.TempDir(), StoreConfig[note]{})
 	_, err := s.Create(t.Context(), "a", note{N: 1})
 	require.NoError(t, err)
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(original.room.dir)))
+	dir := copyOf(t, original)
 	link := filepath.Join(dir, strings.TrimPrefix(original.stagingLink("notes"), original.room.dir))
-	require.NoError(t, os.RemoveAll(link))
-	require.NoError(t, os.Symlink(filepath.Join(original.staging, "notes"), link))
+	target, err := os.Readlink(link)
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(original.staging, "notes"), target)
 
 	_, s = open(t, dir, StoreConfig[note]{})
 	assert.Equal(t, 1, count(t, s, ""))
 	assert.DirExists(t, filepath.Join(original.staging, "notes"))
-	target, err := os.Readlink(link)
+	target, err = os.Readlink(link)
 	require.NoError(t, err)
 	assert.NotEqual(t, filepath.Join(original.staging, "notes"), target)
 }

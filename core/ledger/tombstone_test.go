@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// deletions is a store of large records of which every third is deleted, so that the
-// blocks of many of those stay as they are. It does so from a key on.
+// deletions makes large records under some keys and deletes every third, so that the
+// blocks of many of those stay as they are.
 func deletions(t *testing.T, s *Store[note], from, to int) {
 	t.Helper()
 	text := strings.Repeat("x", 8000)
@@ -40,19 +41,12 @@ func deletions(t *testing.T, s *Store[note], from, to int) {
 // says is in the blocks.
 func crashed(t *testing.T, l *Ledger) string {
 	t.Helper()
-	to := t.TempDir()
-	require.NoError(t, filepath.WalkDir(l.room.dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() || e.Name() == "index.db" {
-			return err
-		}
-		name, err := filepath.Rel(l.room.dir, path)
+	dir := copyOf(t, l)
+	err := os.Remove(filepath.Join(dir, "records", "jetstream", "$G", "streams", "notes", "msgs", "index.db"))
+	if !errors.Is(err, fs.ErrNotExist) { // it is not there yet
 		require.NoError(t, err)
-		data, err := os.ReadFile(path)
-		require.NoError(t, err)
-		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o700))
-		return os.WriteFile(filepath.Join(to, name), data, 0o600)
-	}))
-	return to
+	}
+	return dir
 }
 
 func TestADeletedRecordStaysDeletedThroughSweepsAndCrashes(t *testing.T) {

@@ -338,20 +338,20 @@ func (a *attempt) Append(name string, rows arrow.RecordBatch) error { return a.o
 
 // Artifact implements [Host].
 func (a *attempt) Artifact(ctx context.Context, name, mediaType string, content []byte) error {
-	return a.out.addArtifact(ctx, name, mediaType, &gated{ctx, a, bytes.NewReader(content)})
+	return a.out.addArtifact(ctx, name, mediaType, &gated{ctx, a.Gate, bytes.NewReader(content)})
 }
 
 // gated is content that is kept while the job may run: a large one takes a while.
 type gated struct {
-	ctx context.Context
-	*attempt
+	ctx     context.Context
+	gate    func(context.Context) error
 	content *bytes.Reader
 }
 
 func (g *gated) Size() int64 { return g.content.Size() }
 
 func (g *gated) Read(p []byte) (int, error) {
-	if err := g.Gate(g.ctx); err != nil {
+	if err := g.gate(g.ctx); err != nil {
 		return 0, err
 	}
 	return g.content.Read(p)
