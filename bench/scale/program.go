@@ -23,6 +23,7 @@ import (
 // program is the real program, serving.
 type program struct {
 	cmd   *exec.Cmd
+	ended chan struct{} // closed when the process has
 	url   string
 	ready time.Duration // from its start to its first answer that it is ready
 	cpu   time.Duration // that it used until then: on a busy machine it tells more
@@ -35,7 +36,7 @@ func start(ctx context.Context, exe, data string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &program{url: fmt.Sprint("http://127.0.0.1:", port)}
+	p := &program{url: fmt.Sprint("http://127.0.0.1:", port), ended: make(chan struct{})}
 	p.cmd = exec.CommandContext(ctx, exe, "serve", "--listen", fmt.Sprint("127.0.0.1:", port), "--data", data, "--slots", "2", "--log-level", "warn")
 	said := &strings.Builder{}
 	p.cmd.Stderr = said
@@ -43,7 +44,11 @@ func start(ctx context.Context, exe, data string) (*program, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	for time.Since(began) < 10*time.Minute {
+	go func() {
+		defer close(p.ended)
+		_ = p.cmd.Wait() // how it ended is in what it said
+	}()
+	for !p.hasEnded() && time.Since(began) < 10*time.Minute {
 		resp, err := http.Get(p.url + "/readyz")
 		if err == nil {
 			resp.Body.Close()
@@ -84,7 +89,16 @@ func freePort() (int, error) {
 
 func (p *program) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
-	_ = p.cmd.Wait()
+	<-p.ended
+}
+
+func (p *program) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // memory prints what a record takes: the heap after a collection, as the program's

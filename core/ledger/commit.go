@@ -123,6 +123,7 @@ func (s *Store[T]) commit(round []*write[T]) {
 		if s.publishBatch(round) {
 			return
 		}
+		s.intents.void(s.ledger.log)
 	}
 	for _, w := range round {
 		s.publishAlone(w)

@@ -1,11 +1,13 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -96,6 +98,18 @@ func writeDown[T any](i *intents, newest uint64, batch []*write[T]) error {
 		return err
 	}
 	return syncData(i.file)
+}
+
+// void forgets a batch that was not committed as one: what comes of its writes now is
+// not the batch's. Should that fail, a start may write a record again that was deleted
+// since, if nothing else was written.
+func (i *intents) void(log *slog.Logger) {
+	if i == nil {
+		return
+	}
+	if err := cmp.Or(i.file.Truncate(0), syncData(i.file)); err != nil {
+		log.Warn("a batch that was not committed could not be struck out", "file", i.file.Name(), "error", err)
+	}
 }
 
 // read returns the batch that was written down last, or nothing if that was cut short:

@@ -17,16 +17,7 @@ func replacing(t *testing.T) (dir string, before, after uint64) {
 	t.Helper()
 	dir = t.TempDir()
 	l, s := open(t, dir, byText)
-	var round []*write[note]
-	for i := range 2 * batchFrom {
-		key := fmt.Sprint(i)
-		revision, err := s.Create(t.Context(), key, note{"old", i})
-		require.NoError(t, err)
-		value := note{"new", i}
-		round = append(round, &write[note]{key: key, expected: revision, value: &value, data: marshal(value), done: make(chan struct{})})
-	}
-	last := round[len(round)-1]
-	last.value, last.data = nil, nil
+	round := replacements(t, s)
 	before = s.Revision()
 	s.commit(round[1:])
 	for _, w := range round[1:] {
@@ -36,6 +27,21 @@ func replacing(t *testing.T) (dir string, before, after uint64) {
 	after = s.Revision()
 	require.NoError(t, l.Close(t.Context()))
 	return dir, before, after
+}
+
+// replacements makes records and returns what replaces them, and deletes the last.
+func replacements(t *testing.T, s *Store[note]) (round []*write[note]) {
+	t.Helper()
+	for i := range 2 * batchFrom {
+		key := fmt.Sprint(i)
+		revision, err := s.Create(t.Context(), key, note{"old", i})
+		require.NoError(t, err)
+		value := note{"new", i}
+		round = append(round, &write[note]{key: key, expected: revision, value: &value, data: marshal(value), done: make(chan struct{})})
+	}
+	last := round[len(round)-1]
+	last.value, last.data = nil, nil
+	return round
 }
 
 // lose takes messages away, as a power cut may while a batch is written: of the batch,
@@ -75,6 +81,36 @@ func TestNothingIsWrittenAgainAfterALaterWrite(t *testing.T) {
 	lose(t, dir, "notes.5")
 	_, s = open(t, dir, byText)
 	_, err = s.Get(t.Context(), "5")
+	assert.ErrorIs(t, err, ErrNotFound)
+}
+
+// Of a batch that was refused as one, a write may stand and its record be deleted since.
+func TestNothingOfABatchThatWasRefusedIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, s := open(t, dir, byText)
+	round := replacements(t, s)
+	sent := 0
+	s.ledger.faults.Send = func(_ uint64, send func() (uint64, error)) (uint64, error) {
+		if sent++; sent == 1 || sent > 6 {
+			return 0, ErrDiskFull // the batch, and all of it that is written alone but for five
+		}
+		return send()
+	}
+	s.commit(round)
+	for i, w := range round {
+		if <-w.done; i < 5 {
+			require.NoError(t, w.err)
+		} else {
+			require.ErrorIs(t, w.err, ErrDiskFull)
+		}
+	}
+	s.ledger.faults.Send = nil
+	require.NoError(t, s.Delete(t.Context(), "3", round[3].revision))
+	require.NoError(t, l.Close(t.Context()))
+	lose(t, dir, "notes.3") // as a sweep does, once nothing is left under the tombstone
+	_, s = open(t, dir, byText)
+	_, err := s.Get(t.Context(), "3")
 	assert.ErrorIs(t, err, ErrNotFound)
 }
 
