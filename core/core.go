@@ -39,7 +39,8 @@ type Config struct {
 	// Reserve is the space on disk that new work leaves free, in bytes; default
 	// ledger.DefaultReserve.
 	Reserve int64
-	// Recovering is called while Open reads what is in Dir. May be nil.
+	// Recovering is called while Open reads what is in Dir, by several at once. May be
+	// nil.
 	Recovering func(store string, read, of uint64)
 	Faults     Faults // planted by tests
 }

@@ -12,7 +12,7 @@ import (
 
 // reading is how far the engine is with what is on disk.
 type reading struct {
-	Store string `json:"store"` // the kind of record that is being read
+	Store string `json:"store"` // the kind of record that is being read, or whose checksums are
 	Read  uint64 `json:"read"`
 	Of    uint64 `json:"of"`
 }

@@ -8,6 +8,7 @@ package job
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -183,6 +184,11 @@ type Error struct {
 	Title  string   `json:"title"`
 	Detail string   `json:"detail,omitempty"`
 	Stack  []string `json:"stack,omitempty"` // the guest's frames, innermost first
+}
+
+// OutputLimit is the failure of a job that put out more than it may.
+func OutputLimit(format string, args ...any) *Error {
+	return &Error{Code: "output_limit", Title: "The job put out too much", Detail: fmt.Sprintf(format, args...)}
 }
 
 // Error makes a job's failure an error value, so that a sandbox can return it.

@@ -64,8 +64,9 @@ type Config struct {
 	// Reserve is the space on disk that new work leaves free, in bytes; default
 	// DefaultReserve.
 	Reserve int64
-	// Progress is called while a store is read, with how much of it has been. May
-	// be nil.
+	// Progress is called while a store is read, with how many of its records have
+	// been, and before that while checksums are checked, with how many files. It may be
+	// called by several at once, and may be nil.
 	Progress func(store string, read, of uint64)
 	Faults   Faults // planted by tests
 }

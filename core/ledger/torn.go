@@ -53,7 +53,9 @@ func (l *Ledger) checkStream(ctx context.Context, stream string) error {
 		return err
 	}
 	defer closeBlocks(blocks)
-	reports, err := reportAll(ctx, blocks)
+	reports, err := reportAll(ctx, blocks, func(read int) {
+		l.progress("checksums of "+stream, uint64(read), uint64(len(blocks)))
+	})
 	if err != nil {
 		return err
 	}
@@ -71,16 +73,17 @@ func (l *Ledger) checkStream(ctx context.Context, stream string) error {
 	return nil
 }
 
-// reportAll reads blocks, several at once.
-func reportAll(ctx context.Context, blocks []block) ([]blockReport, error) {
+// reportAll reads blocks, several at once. It tells how many have been.
+func reportAll(ctx context.Context, blocks []block, progress func(read int)) ([]blockReport, error) {
 	reports := make([]blockReport, len(blocks))
-	var next atomic.Int64
+	var next, read atomic.Int64
 	var group errgroup.Group
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() (err error) {
 			var buffer []byte
 			for i := next.Add(1) - 1; int(i) < len(blocks) && err == nil && ctx.Err() == nil; i = next.Add(1) - 1 {
 				reports[i], buffer, err = blocks[i].report(buffer)
+				progress(int(read.Add(1)))
 			}
 			return cmp.Or(err, context.Cause(ctx))
 		})

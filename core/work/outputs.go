@@ -177,8 +177,7 @@ func (o *Outputs) writer(name string, schema *arrow.Schema) (*table.Writer, erro
 		return nil, err
 	}
 	if len(o.tableNames()) >= maxTables {
-		return nil, &job.Error{Code: "output_limit", Title: "The job put out too much",
-			Detail: fmt.Sprintf("limit %d tables; it had written as many and wanted another, %q", maxTables, name)}
+		return nil, job.OutputLimit("limit %d tables; it had written as many and wanted another, %q", maxTables, name)
 	}
 	w, err := table.Create(o.blobs.Temp(), schema)
 	if err != nil {
@@ -234,8 +233,7 @@ func (o *Outputs) spend(n int64) error {
 	if total <= o.limits.OutputBytes {
 		return nil
 	}
-	return &job.Error{Code: "output_limit", Title: "The job put out too much",
-		Detail: fmt.Sprintf("limit %d bytes of results, tables and artifacts; it wanted %d", o.limits.OutputBytes, total)}
+	return job.OutputLimit("limit %d bytes of results, tables and artifacts; it wanted %d", o.limits.OutputBytes, total)
 }
 
 // sized is content of a known size.

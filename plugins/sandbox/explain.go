@@ -116,12 +116,8 @@ const maxHandOver = 16 << 20
 func (k *call) mayHandOver(what string, bytes int64) {
 	switch {
 	case bytes > k.Limits.OutputBytes:
-		panic(outputLimit("%s has %d bytes; limit %d bytes of results, tables and artifacts", what, bytes, k.Limits.OutputBytes))
+		panic(job.OutputLimit("%s has %d bytes; limit %d bytes of results, tables and artifacts", what, bytes, k.Limits.OutputBytes))
 	case bytes > maxHandOver:
-		panic(outputLimit("%s has %d bytes; limit %d bytes in one call: rows can be appended in several, and what is large can be a table or an artifact", what, bytes, maxHandOver))
+		panic(job.OutputLimit("%s has %d bytes; limit %d bytes in one call: rows can be appended in several, and what is large can be a table or an artifact", what, bytes, maxHandOver))
 	}
-}
-
-func outputLimit(format string, args ...any) *job.Error {
-	return &job.Error{Code: "output_limit", Title: "The job put out too much", Detail: fmt.Sprintf(format, args...)}
 }

@@ -261,7 +261,7 @@ func (p Problem) complete(c *fiber.Ctx, log *slog.Logger) *Problem {
 	if p.retryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
 	}
-	if p.Status >= 500 && p.retryAfter == 0 {
+	if p.Status >= 500 && p.Status != fiber.StatusServiceUnavailable && p.retryAfter == 0 {
 		log.Error("request failed", "request", p.Instance, "method", c.Method(), "path", c.Path(),
 			"code", p.Code, "error", cmp.Or(p.cause, error(&p)))
 	}
