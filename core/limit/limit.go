@@ -122,6 +122,7 @@ type State struct {
 	locks   map[string]*lock
 	memory  int64 // sum of what holders hold
 	kept    kept  // for whom locks or memory were kept at the last decision
+	looks   int   // how often it was asked what a job lacks: what a decision costs
 }
 
 // lock is who holds a named lock and who wants it.

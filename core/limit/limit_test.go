@@ -553,59 +553,86 @@ func TestNobodyStarves(t *testing.T) {
 	})
 }
 
-// BenchmarkNext decides with many jobs waiting, of ten thousand tenants: they need
-// the same few things; or each a plugin, or a lock, of its own; or that and one of
-// three locks that a third of them share.
-func BenchmarkNext(b *testing.B) {
-	few := func(i int) Job { return Job{Plugin: fmt.Sprint("p", i%4), Memory: 1 << 28} }
-	needs := []struct {
-		name string
-		of   func(i int) Job
-	}{
-		{"few", few},
-		{"plugins", func(i int) Job { return Job{Plugin: fmt.Sprint("p", i)} }},
-		{"locks", func(i int) Job { return Job{Plugin: "p1", Locks: []Lock{{fmt.Sprint("l", i), 1}}} }},
-		{"pairs", func(i int) Job { // each needs a lock of its own, and one that a few share
-			return Job{Plugin: "p1", Locks: []Lock{{fmt.Sprint("l", i), 1}, {fmt.Sprint("shared", i%3), 1}}}
-		}},
+// backlogs are jobs of ten thousand tenants: they need the same few things; or each a
+// plugin, or a lock, of its own; or that and one of three locks that a third of them
+// share.
+var backlogs = []struct {
+	name string
+	job  func(i int) Job
+}{
+	{"few", func(i int) Job { return Job{Plugin: fmt.Sprint("p", i%4), Memory: 1 << 28} }},
+	{"plugins", func(i int) Job { return Job{Plugin: fmt.Sprint("p", i)} }},
+	{"locks", func(i int) Job { return Job{Plugin: "p1", Locks: []Lock{{fmt.Sprint("l", i), 1}}} }},
+	{"pairs", func(i int) Job { // each needs a lock of its own, and one that a few share
+		return Job{Plugin: "p1", Locks: []Lock{{fmt.Sprint("l", i), 1}, {fmt.Sprint("shared", i%3), 1}}}
+	}},
+}
+
+// backlog returns a state in which so many jobs wait, and a step: the next is granted
+// and starts, another ends, and one is submitted.
+func backlog(t testing.TB, job func(i int) Job, n int) (s *State, step func()) {
+	s = New(Limits{
+		Slots: math.MaxInt, TenantSlots: map[string]int{Any: 100}, PluginSlots: map[string]int{"p0": 32},
+		Ageing: 10 * time.Minute, Patience: time.Minute,
+	}, "here")
+	add := func(i int, now time.Time) {
+		j := job(i)
+		j.ID, j.Tenant, j.Since = fmt.Sprintf("%09d", i), fmt.Sprint("t", i%min(n, 10_000)), now
+		s.Wait(j, now)
 	}
-	for _, need := range needs {
+	for i := range n {
+		add(i, epoch)
+	}
+	var running []string
+	now, next := epoch, n
+	step = func() {
+		now = now.Add(time.Millisecond)
+		j, ok := s.Next(now)
+		if ok {
+			s.Run(j, now)
+			running = append(running, j.ID)
+			add(next, now)
+			next++
+		}
+		if len(running) == 0 {
+			t.Fatal("nothing may start")
+		}
+		if len(running) > 64 || !ok {
+			s.Forget(running[0], now)
+			running = running[1:]
+		}
+	}
+	for range 100 { // the first set aside what lacks what the very first have taken
+		step()
+	}
+	return s, step
+}
+
+// However many jobs wait, a decision looks at the needs of as few.
+func TestADecisionLooksAtFewNeeds(t *testing.T) {
+	t.Parallel()
+	const steps = 300
+	for _, b := range backlogs {
+		looks := map[int]int{}
+		for _, n := range []int{1_000, 30_000} {
+			s, step := backlog(t, b.job, n)
+			before := s.looks
+			for range steps {
+				step()
+			}
+			looks[n] = s.looks - before
+		}
+		t.Log(b.name, looks)
+		assert.LessOrEqual(t, looks[30_000], 2*looks[1_000], b.name)
+	}
+}
+
+// BenchmarkNext is a step with that many jobs.
+func BenchmarkNext(b *testing.B) {
+	for _, of := range backlogs {
 		for _, n := range []int{1_000, 100_000, 1_000_000} {
-			b.Run(fmt.Sprintf("needs=%s/jobs=%d", need.name, n), func(b *testing.B) {
-				s := New(Limits{
-					Slots: math.MaxInt, TenantSlots: map[string]int{Any: 100}, PluginSlots: map[string]int{"p0": 32},
-					Ageing: 10 * time.Minute, Patience: time.Minute,
-				}, "here")
-				add := func(i int, now time.Time) {
-					j := need.of(i)
-					j.ID, j.Tenant, j.Since = fmt.Sprintf("%09d", i), fmt.Sprint("t", i%min(n, 10_000)), now
-					s.Wait(j, now)
-				}
-				for i := range n {
-					add(i, epoch)
-				}
-				var running []string
-				now, next := epoch, n
-				step := func() {
-					now = now.Add(time.Millisecond)
-					j, ok := s.Next(now)
-					if ok {
-						s.Run(j, now)
-						running = append(running, j.ID)
-						add(next, now)
-						next++
-					}
-					if len(running) == 0 {
-						b.Fatal("nothing may start")
-					}
-					if len(running) > 64 || !ok {
-						s.Forget(running[0], now)
-						running = running[1:]
-					}
-				}
-				for range 100 { // the first set aside what lacks what the very first have taken
-					step()
-				}
+			b.Run(fmt.Sprintf("needs=%s/jobs=%d", of.name, n), func(b *testing.B) {
+				_, step := backlog(b, of.job, n)
 				for b.Loop() {
 					step()
 				}

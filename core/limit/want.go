@@ -34,6 +34,7 @@ func (w want) String() string {
 
 // lacks says what jobs of a need cannot have now.
 func (s *State) lacks(n *need) want {
+	s.looks++
 	if w := s.cannotHave(n); w.what != none {
 		return w
 	}
