@@ -9,12 +9,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 )
@@ -23,6 +26,7 @@ import (
 type Schema struct {
 	compiled *jsonschema.Schema
 	defaults map[string]json.RawMessage
+	names    []string // of the properties, sorted
 	weight   weight
 }
 
@@ -81,7 +85,7 @@ func Compile(raw json.RawMessage) (*Schema, error) {
 	if err := json.Unmarshal(raw, &top); err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	s := &Schema{compiled: compiled, defaults: map[string]json.RawMessage{}, weight: w}
+	s := &Schema{compiled: compiled, defaults: map[string]json.RawMessage{}, names: slices.Sorted(maps.Keys(top.Properties)), weight: w}
 	for name, p := range top.Properties {
 		if p.Default != nil {
 			s.defaults[name] = p.Default
@@ -127,7 +131,7 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 	}
 	var bad *jsonschema.ValidationError
 	if err := s.compiled.Validate(doc); errors.As(err, &bad) {
-		return nil, leaves(bad, nil)
+		return nil, s.leaves(bad, nil)
 	} else if err != nil {
 		return nil, err
 	}
@@ -151,18 +155,39 @@ var english = message.NewPrinter(language.English)
 
 // leaves collects the causes that have no cause of their own: "minimum: got -1,
 // want 1" helps, "does not validate" does not.
-func leaves(e *jsonschema.ValidationError, found Invalid) Invalid {
+func (s *Schema) leaves(e *jsonschema.ValidationError, found Invalid) Invalid {
 	if len(e.Causes) == 0 {
 		return append(found, Violation{
 			Field:   strings.Join(e.InstanceLocation, "/"),
-			Message: e.ErrorKind.LocalizedString(english),
+			Message: s.explain(e),
 		})
 	}
 	for _, cause := range e.Causes {
-		found = leaves(cause, found)
+		found = s.leaves(cause, found)
 	}
 	return found
 }
+
+// mostNamed is how many properties an explanation names.
+const mostNamed = 30
+
+// explain says what is wrong, and of an unknown property which there are.
+func (s *Schema) explain(e *jsonschema.ValidationError) string {
+	unknown, ok := e.ErrorKind.(*kind.AdditionalProperties)
+	switch {
+	case !ok || len(e.InstanceLocation) > 0:
+		return e.ErrorKind.LocalizedString(english)
+	case len(s.names) == 0:
+		return fmt.Sprintf("there are no params, but %s was given", quoted(unknown.Properties))
+	}
+	names, more := s.names, ""
+	if len(names) > mostNamed {
+		names, more = names[:mostNamed], ", …"
+	}
+	return fmt.Sprintf("there is no %s: there are %s%s", quoted(unknown.Properties), strings.Join(names, ", "), more)
+}
+
+func quoted(names []string) string { return `"` + strings.Join(names, `", "`) + `"` }
 
 // noLoader refuses to read a schema from anywhere.
 type noLoader struct{}

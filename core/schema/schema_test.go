@@ -67,7 +67,7 @@ func TestEveryViolationIsNamedWithItsField(t *testing.T) {
 		`{"name": 1}`:                     "name: got number, want string",
 		`{"name": "a", "population": 0}`:  "population: minimum: got 0, want 1",
 		`{"name": "a", "rates": [0.5,2]}`: "rates/1: maximum: got 2, want 1",
-		`{"name": "a", "colour": "red"}`:  "additional properties 'colour' not allowed",
+		`{"name": "a", "colour": "red"}`:  `there is no "colour": there are name, population, rates`,
 		`{"name": "a", "population":1.5}`: "population: got number, want integer",
 		`[1]`:                             "params must be a JSON object",
 		`{"name"`:                         "params must be a JSON object",
