@@ -37,6 +37,9 @@ func TestNothingIsLostToKill9(t *testing.T) {
 	k := newKept()
 	for round := range *kills {
 		p := startProgram(t, data, plugins)
+		if round == 0 {
+			keepAll(t, p)
+		}
 		require.Empty(t, lossesOf(t, k, p), "after %d kills", round)
 		ended := k.load(t, p.client)
 		kill := time.AfterFunc(rand.N(400*time.Millisecond)+50*time.Millisecond, func() { _ = p.cmd.Process.Kill() })
@@ -54,6 +57,15 @@ func TestNothingIsLostToKill9(t *testing.T) {
 	for what := range requests {
 		assert.NotZero(t, k.asked[what], "%s: it was never done", what)
 	}
+}
+
+// keepAll takes the bounds of retention away: a long test passes them.
+func keepAll(t *testing.T, p *program) {
+	t.Helper()
+	var now core.Limits
+	require.NoError(t, p.client.Patch(t.Context(), "/api/v1/limits",
+		map[string]any{"retention": map[string]any{"*": map[string]any{"age_seconds": 0, "count": 0}}}, &now))
+	require.Equal(t, core.Retention{}, now.Retention["*"])
 }
 
 // lossesOf returns what a server that was started again has lost, and what its
@@ -104,6 +116,7 @@ func powerLoss(t *testing.T, d *disktest.Disk, cuts int, args ...string) (k *kep
 	data := filepath.Join(d.Dir, "data")
 	require.NoError(t, os.Mkdir(data, 0o700))
 	p := startProgram(t, data, plugins, args...)
+	keepAll(t, p)
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM)) // an empty store that is on disk
 	require.NoError(t, p.cmd.Wait())
 	require.NoError(t, exec.Command("sync", "-f", d.Dir).Run())
