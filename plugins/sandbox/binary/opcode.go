@@ -33,6 +33,7 @@ const (
 	OpI32LtU       = 0x49
 	OpI32GtU       = 0x4b
 	OpI64LtS       = 0x53
+	OpI64GeS       = 0x59
 	OpI64GtU       = 0x56
 	OpI32Add       = 0x6a
 	OpI32Sub       = 0x6b

@@ -49,34 +49,3 @@ func cost(op uint32) uint64 {
 func calls(op uint32) bool {
 	return op == binary.OpCall || op == binary.OpCallIndirect || cost(op) == costBulk
 }
-
-// regions are the costs of a function: the first of what is outside of its loops,
-// then of each loop, in order, without the loops inside of it.
-type regions struct {
-	costs []uint64
-	calls bool // from outside of its loops
-}
-
-func measure(body binary.Body) (r regions, err error) {
-	r.costs = []uint64{0}
-	var open []int // for each open block, the region that goes on behind it
-	region := 0
-	err = body.Instructions(func(i binary.Instruction) error {
-		r.costs[region] += cost(i.Op)
-		r.calls = r.calls || region == 0 && calls(i.Op)
-		switch i.Op {
-		case binary.OpBlock, binary.OpIf:
-			open = append(open, region)
-		case binary.OpLoop:
-			open = append(open, region)
-			region = len(r.costs)
-			r.costs = append(r.costs, costPlain) // going round is not free
-		case binary.OpEnd:
-			if n := len(open); n > 0 {
-				region, open = open[n-1], open[:n-1]
-			}
-		}
-		return nil
-	})
-	return r, err
-}

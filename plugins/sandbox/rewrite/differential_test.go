@@ -12,7 +12,8 @@ import (
 )
 
 // Random modules do the same however they are rewritten: the same results and traps,
-// the same memory and globals after each call.
+// the same memory and globals after each call. They spend the same, however often they
+// are told to wait for more.
 func FuzzDifferential(f *testing.F) {
 	for seed := range uint64(32) {
 		f.Add(choices(seed))
@@ -33,22 +34,27 @@ func differ(t *testing.T, g hostile.Generated) {
 	m, err := binary.Parse(g.Wasm)
 	require.NoError(t, err)
 	var want []string
+	var spent []int64
 	for _, f := range []form{untouched, metered, starved, lifted} {
 		w := newWorld(f)
-		got := w.playGenerated(m, g)
+		got, gas := w.playGenerated(m, g)
 		w.close()
 		if want == nil {
 			want = got
 			require.NotRegexp(t, "^invalid", got[0], "the generator makes modules that are valid")
 		}
 		require.Equal(t, want, got, f.name)
+		if f.how != nil {
+			spent = append(spent, gas)
+			require.Equal(t, spent[0], gas, f.name)
+		}
 	}
 }
 
-func (w *world) playGenerated(m *binary.Module, g hostile.Generated) (all []string) {
+func (w *world) playGenerated(m *binary.Module, g hostile.Generated) (all []string, spent int64) {
 	guest, err := w.instantiate(g.Wasm, "")
 	if err != nil { // the start function traps
-		return []string{trap(err)}
+		return []string{trap(err)}, 0
 	}
 	fuel, shape := guest.ExportedGlobal("fuel").(api.MutableGlobal), shapeOf(m)
 	for range 2 {
@@ -61,5 +67,8 @@ func (w *world) playGenerated(m *binary.Module, g hostile.Generated) (all []stri
 			all = append(all, f.Name+": "+w.outcome(guest, f.Name, args), shape.state(guest))
 		}
 	}
-	return all
+	if w.form.how != nil {
+		spent = w.spentBy(guest)
+	}
+	return all, spent
 }

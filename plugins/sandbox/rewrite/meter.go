@@ -2,41 +2,43 @@ package rewrite
 
 import (
 	stdbinary "encoding/binary"
-	"fmt"
+	"slices"
 
 	"thresher/plugins/sandbox/binary"
 )
 
 // meter writes functions anew so that they pay for what they do. A function pays
-// when it is entered, and a loop each time it goes round. Where the gas is spent,
-// the host's tick is called.
+// when it is entered, for all that is in it, once; and whoever goes back to the head
+// of a loop pays for all that is in the loop, once. So nothing is done twice that was
+// paid once. Where the gas is spent, the host's tick is called.
 //
-// The call must not be inside the loop: the compiler would keep every value of
-// the loop in memory for its sake. So a loop
+// The call must be where the loop's own code never comes by: the compiler stores a
+// value that lives across a call each time that it is made. So a loop
 //
-//	loop T  body  end
+//	loop T  ... br to the loop ...  end
 //
-// becomes, with the call behind it,
+// becomes, with the call behind it and a way back in,
 //
-//	block T $exit
-//	  loop $outer
+//	block T $done
+//	  loop $again
 //	    block $spent
-//	      loop T  pay, or br $spent;  body  end
-//	      br $exit
+//	      loop T  ... pay; if some is left, br to the loop; else br $spent ...  end
+//	      br $done
 //	    end
-//	    call tick
-//	    br $outer
+//	    call tick; pay
+//	    br $again
 //	  end
 //	  unreachable
 //	end
 //
-// A loop with parameters cannot be entered anew from outside: there the call is
-// inside. A function that costs no more than a call does has been paid for by its
-// caller, if it calls nothing but from within its loops, which pay for themselves.
+// A br_if becomes a br in an if: the compiler keeps a comparison and a branch together
+// only where it need not split the branch.
 //
-// What is left is a global. A loop that reads it back each time it goes round waits
-// for its own last write, so a function with loops has it in a local as well: the two
-// are the same, but for the instructions between a call and the reading that follows.
+// Loops with parameters, which cannot be entered anew from outside, those that a
+// br_table leads back to, and those that very many branches do, pay at their head.
+//
+// A function that costs no more than a call does and calls nothing has been paid for
+// by its caller.
 type meter struct {
 	m      *binary.Module
 	layout layout
@@ -54,8 +56,7 @@ type layout struct {
 	bulk    uint32 // type of fill and copy
 	table   uint32 // of references
 	scratch uint32 // in the function being written: a local that holds a length
-	left    uint32 // and one that holds what is left of the gas, where it loops
-	loops   bool
+	left    uint32 // and one that holds what is left of the gas, in a tight loop
 }
 
 func (l layout) function(index uint32) uint32 {
@@ -67,11 +68,11 @@ func (l layout) function(index uint32) uint32 {
 
 // body writes a function of a type anew.
 func (w *meter) body(t binary.FuncType, b binary.Body) ([]byte, error) {
-	costs, err := measure(b)
+	outside, loops, err := w.measure(b)
 	if err != nil {
 		return nil, err
 	}
-	f := function{meter: w, in: b.Code, costs: costs.costs[1:]}
+	f := function{meter: w, in: b.Code, loops: loops}
 	f.layout = w.layout
 	f.layout.left = uint32(len(t.Params))
 	for _, l := range b.Locals {
@@ -79,13 +80,12 @@ func (w *meter) body(t binary.FuncType, b binary.Body) ([]byte, error) {
 	}
 	f.layout.scratch = f.layout.left
 	locals := b.Locals[:len(b.Locals):len(b.Locals)]
-	if f.layout.loops = len(f.costs) > 0; f.layout.loops {
+	if slices.ContainsFunc(loops, (*region).tight) {
 		f.layout.scratch++
 		locals = append(locals, binary.Local{Count: 1, Type: binary.TypeI64})
 	}
-	f.out.readBack(f.layout)
-	if costs.calls || costs.costs[0] > costCall {
-		f.out.payInline(f.layout, costs.costs[0])
+	if outside.calls || outside.gas > costCall {
+		f.out.pay(f.layout, outside.gas)
 	}
 	if err := b.Instructions(f.instruction); err != nil {
 		return nil, err
@@ -105,188 +105,132 @@ func encodeLocals(locals []binary.Local) []byte {
 	return out
 }
 
-// pay takes gas and pushes whether more was owed than there was.
-func (c *code) pay(l layout, gas uint64) {
-	c.take(l, gas)
-	c.remaining(l)
-	c.i64(0)
-	c.ops(binary.OpI64LtS)
-}
-
-// take takes gas.
-func (c *code) take(l layout, gas uint64) {
-	c.remaining(l)
-	c.i64(int64(gas))
-	c.ops(binary.OpI64Sub)
-	if l.loops {
-		c.op(binary.OpLocalTee, l.left)
-	}
-	c.op(binary.OpGlobalSet, l.gas)
-}
-
-// remaining pushes what is left.
-func (c *code) remaining(l layout) {
-	if l.loops {
-		c.op(binary.OpLocalGet, l.left)
-	} else {
-		c.op(binary.OpGlobalGet, l.gas)
-	}
-}
-
-// readBack has the local hold what the global does, after others may have paid.
-func (c *code) readBack(l layout) {
-	if l.loops {
-		c.op(binary.OpGlobalGet, l.gas)
-		c.op(binary.OpLocalSet, l.left)
-	}
-}
-
-// call calls a function.
-func (c *code) call(l layout, function uint32) {
-	c.op(binary.OpCall, function)
-	c.readBack(l)
-}
-
-// payInline takes gas where a call to the tick costs little.
-func (c *code) payInline(l layout, gas uint64) {
-	c.pay(l, gas)
-	c.ops(binary.OpIf, binary.NoResult)
-	c.i64(int64(gas))
-	c.call(l, l.tick)
-	c.take(l, gas)
-	c.ops(binary.OpEnd)
-}
-
 // function is one that is being written.
 type function struct {
 	*meter
 	layout  layout
 	in      []byte
 	out     code
-	costs   []uint64 // of the loops to come
-	open    []frame
+	loops   []*region // that are to come
+	open    blocks
 	scratch bool // the local is needed
-}
-
-// frame is an open block.
-type frame struct {
-	around uint32 // blocks that were put around it
-	owed   uint64 // of a loop with blocks around it: what it costs
 }
 
 func (f *function) instruction(i binary.Instruction) error {
 	raw := f.in[i.Start:i.End]
 	switch i.Op {
 	case binary.OpBlock, binary.OpIf:
-		f.open = append(f.open, frame{})
+		f.open = append(f.open, nil)
 		f.out.raw(raw)
 	case binary.OpLoop:
-		return f.loop(raw)
+		f.loop(raw)
 	case binary.OpEnd:
 		f.end()
 	case binary.OpBr, binary.OpBrIf:
-		depth, _ := stdbinary.Uvarint(raw[1:])
-		f.out.op(i.Op, f.depth(uint32(depth)))
+		f.branch(i)
 	case binary.OpBrTable:
-		f.branches(raw[1:])
+		f.branches(raw)
 	case binary.OpCall:
-		callee, _ := stdbinary.Uvarint(raw[1:])
-		f.out.call(f.layout, f.layout.function(uint32(callee)))
-	case binary.OpCallIndirect:
-		f.out.raw(raw)
-		f.out.readBack(f.layout)
+		f.out.op(binary.OpCall, f.layout.function(i.Index))
 	case binary.OpRefFunc:
-		target, _ := stdbinary.Uvarint(raw[1:])
-		f.out.i32(int32(f.refs[uint32(target)]))
+		f.out.i32(int32(f.refs[i.Index]))
 		f.out.op(binary.OpTableGet, f.layout.table)
 	case binary.OpMemoryFill:
 		f.inPieces(raw, f.layout.fill)
 	case binary.OpMemoryCopy:
 		f.inPieces(raw, f.layout.copy)
 	case binary.OpMemoryInit:
-		f.byLength(raw, bytesPerGas)
-	case binary.OpTableInit, binary.OpTableCopy, binary.OpTableFill, binary.OpTableGrow:
-		f.byLength(raw, 1)
+		f.byLength(raw, func() {
+			f.out.i32(bytesPerGas)
+			f.out.ops(binary.OpI32DivU)
+		})
+	case binary.OpTableInit, binary.OpTableCopy, binary.OpTableFill:
+		f.byLength(raw, func() {})
+	case binary.OpTableGrow:
+		f.byLength(raw, f.atMostATable)
 	default:
 		f.out.raw(raw)
 	}
 	return nil
 }
 
-func (f *function) loop(raw []byte) error {
-	gas := f.costs[0]
-	f.costs = f.costs[1:]
-	blockType := raw[1:]
-	takes, err := f.takesParams(blockType)
-	if err != nil {
-		return err
+func (f *function) loop(raw []byte) {
+	l := f.loops[0]
+	f.loops = f.loops[1:]
+	f.open = append(f.open, l)
+	if l.around() > 0 {
+		f.out.ops(binary.OpBlock)
+		f.out.raw(raw[1:])
+		f.out.ops(binary.OpLoop, binary.NoResult, binary.OpBlock, binary.NoResult)
 	}
-	if takes {
-		f.open = append(f.open, frame{})
-		f.out.raw(raw)
-		f.out.payInline(f.layout, gas)
-		return nil
+	if l.tight() {
+		f.out.op(binary.OpGlobalGet, f.layout.gas)
+		f.out.op(binary.OpLocalSet, f.layout.left)
 	}
-	f.open = append(f.open, frame{around: 3, owed: gas})
-	f.out.ops(binary.OpBlock)
-	f.out.raw(blockType)
-	f.out.ops(binary.OpLoop, binary.NoResult, binary.OpBlock, binary.NoResult)
 	f.out.raw(raw)
-	f.out.pay(f.layout, gas)
-	f.out.op(binary.OpBrIf, 1)
-	return nil
+	if l.paysAtHead() {
+		f.out.pay(f.layout, l.gas)
+	}
 }
 
 func (f *function) end() {
 	f.out.ops(binary.OpEnd)
-	n := len(f.open)
-	if n == 0 {
-		return // of the function
-	}
-	closed := f.open[n-1]
-	f.open = f.open[:n-1]
-	if closed.around == 0 {
+	closed := f.open.pop()
+	if closed.around() == 0 {
 		return
 	}
 	f.out.op(binary.OpBr, 2)
 	f.out.ops(binary.OpEnd)
-	f.out.i64(int64(closed.owed))
-	f.out.call(f.layout, f.layout.tick)
+	f.out.tick(f.layout, closed.gas)
+	f.out.take(f.layout, closed.gas)
 	f.out.op(binary.OpBr, 0)
 	f.out.ops(binary.OpEnd, binary.OpUnreachable, binary.OpEnd)
 }
 
-// takesParams reports whether a block type has parameters.
-func (f *function) takesParams(blockType []byte) (bool, error) {
-	index := signed(blockType)
-	if index < 0 {
-		return false, nil // no result, or the type of the one there is
-	}
-	if index >= int64(len(f.m.Types)) {
-		return false, &binary.Error{Detail: fmt.Sprintf("a loop of type %d: the module has %d types", index, len(f.m.Types))}
-	}
-	return len(f.m.Types[index].Params) > 0, nil
-}
-
 // depth is how deep a label is now that blocks were put around those inside of it.
-func (f *function) depth(depth uint32) uint32 {
-	deeper := depth
-	for i := uint32(0); i < depth && int(i) < len(f.open); i++ {
-		deeper += f.open[len(f.open)-1-int(i)].around
+func (f *function) depth(label uint32) uint32 {
+	deeper := label
+	for i := uint32(0); i < label && int(i) < len(f.open); i++ {
+		deeper += f.open[len(f.open)-1-int(i)].around()
 	}
 	return deeper
 }
 
-func (f *function) branches(immediates []byte) {
-	next := func() uint32 {
-		v, n := stdbinary.Uvarint(immediates)
-		immediates = immediates[n:]
-		return uint32(v)
+func (f *function) branch(i binary.Instruction) {
+	to, depth := f.open.loop(i.Index), f.depth(i.Index)
+	switch {
+	case to.around() == 0:
+		f.out.op(i.Op, depth)
+	case i.Op == binary.OpBr:
+		f.again(to, depth)
+	default:
+		f.out.ops(binary.OpIf, binary.NoResult)
+		f.again(to, depth+1)
+		f.out.ops(binary.OpEnd)
 	}
-	n := next()
-	f.out.op(binary.OpBrTable, n)
-	for range n + 1 {
-		f.out = stdbinary.AppendUvarint(f.out, uint64(f.depth(next())))
+}
+
+// again goes back to the head of a loop, or to its tick, which is one block out.
+func (f *function) again(l *region, depth uint32) {
+	if l.tight() {
+		f.out.takeTight(f.layout, l.gas)
+	} else {
+		f.out.take(f.layout, l.gas)
+		f.out.op(binary.OpGlobalGet, f.layout.gas)
+	}
+	f.out.i64(0)
+	f.out.ops(binary.OpI64GeS, binary.OpIf, binary.NoResult)
+	f.out.op(binary.OpBr, depth+1)
+	f.out.ops(binary.OpElse)
+	f.out.op(binary.OpBr, depth+2)
+	f.out.ops(binary.OpEnd, binary.OpUnreachable)
+}
+
+func (f *function) branches(raw []byte) {
+	all := labels(raw)
+	f.out.op(binary.OpBrTable, uint32(len(all)-1))
+	for _, label := range all {
+		f.out = stdbinary.AppendUvarint(f.out, uint64(f.depth(label)))
 	}
 }
 
@@ -300,21 +244,28 @@ func (f *function) inPieces(raw []byte, long uint32) {
 	f.out.ops(binary.OpI32GtU)
 	f.out.op(binary.OpIf)
 	f.out = appendSigned(f.out, int64(f.layout.bulk))
-	f.out.call(f.layout, long)
+	f.out.op(binary.OpCall, long)
 	f.out.ops(binary.OpElse)
 	f.out.raw(raw)
 	f.out.ops(binary.OpEnd)
 }
 
-// byLength writes an instruction whose length is on the stack, charged by it.
-func (f *function) byLength(raw []byte, perGas int32) {
+// byLength writes an instruction whose length is on the stack, charged by what toGas
+// makes of it.
+func (f *function) byLength(raw []byte, toGas func()) {
 	f.scratch = true
 	f.out.op(binary.OpLocalTee, f.layout.scratch)
 	f.out.op(binary.OpLocalGet, f.layout.scratch)
-	if perGas > 1 {
-		f.out.i32(perGas)
-		f.out.ops(binary.OpI32DivU)
-	}
-	f.out.call(f.layout, f.layout.charge)
+	toGas()
+	f.out.op(binary.OpCall, f.layout.charge)
 	f.out.raw(raw)
+}
+
+// atMostATable bounds the length on the stack by how far any table can grow: who asks
+// for more is answered that there is no more, at once.
+func (f *function) atMostATable() {
+	f.out.i32(maxTable)
+	f.out.op(binary.OpLocalGet, f.layout.scratch)
+	f.out.i32(maxTable)
+	f.out.ops(binary.OpI32LtU, opSelect)
 }

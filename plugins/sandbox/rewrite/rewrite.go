@@ -34,7 +34,7 @@ const (
 
 // Version changes whenever the same module is rewritten otherwise, so that compiled
 // code of an older form is not used.
-const Version = 2
+const Version = 3
 
 // Rewritten is a module that pays for what it does.
 type Rewritten struct {

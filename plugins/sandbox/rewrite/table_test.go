@@ -22,13 +22,14 @@ func gasTable() string {
 	row("going round a loop, besides what is in it", costPlain)
 	row("integer `div` and `rem`; float `div` and `sqrt`", cost(binary.OpI32DivU))
 	row("`br_table`, `table.get`, `table.set`, `table.size`", cost(binary.OpBrTable))
-	row(fmt.Sprintf("`call`; of a function that calls nothing and costs no more than %d outside of loops, all of it", costCall), cost(binary.OpCall))
+	row(fmt.Sprintf("`call`; of a function that calls nothing and costs no more than %d, all of it", costCall), cost(binary.OpCall))
 	row("`call_indirect`", cost(binary.OpCallIndirect))
 	row("`memory.grow`", cost(binary.OpMemoryGrow))
 	row(fmt.Sprintf("`memory.fill`, `memory.copy` of up to %d bytes", inlineBytes), cost(binary.OpMemoryFill))
 	row("longer ones", fmt.Sprintf("%d + bytes / %d", cost(binary.OpMemoryCopy), bytesPerGas))
 	row("`memory.init`", fmt.Sprintf("%d + bytes / %d", cost(binary.OpMemoryInit), bytesPerGas))
-	row("`table.init`, `table.copy`, `table.fill`, `table.grow`", fmt.Sprintf("%d + %d for each entry", cost(binary.OpTableGrow), elementGas))
+	row("`table.init`, `table.copy`, `table.fill`", fmt.Sprintf("%d + %d for each entry", cost(binary.OpTableInit), elementGas))
+	row("`table.grow`", fmt.Sprintf("%d + %d for each entry asked for, up to %d", cost(binary.OpTableGrow), elementGas, maxTable))
 	return out.String()
 }
 

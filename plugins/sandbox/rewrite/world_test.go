@@ -24,6 +24,8 @@ type world struct {
 	ctx     context.Context
 	ticks   int
 	left    int64 // gas, until a guest is ended as endless
+	given   int64 // at the last tick
+	spent   int64 // before that; of one guest
 }
 
 // mostTicks is how often a world is mean with gas: there are scripts with calls in the
@@ -67,13 +69,21 @@ func newWorld(f form) *world {
 		if w.left -= gas; w.left < 0 {
 			panic(errEndless)
 		}
-		guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal).Set(uint64(gas))
+		purse := guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal)
+		w.spent += w.given - (int64(purse.Get()) + owed)
+		w.given = gas
+		purse.Set(uint64(gas))
 	}
 	_, err := w.runtime.NewHostModuleBuilder(rewrite.Host).NewFunctionBuilder().WithFunc(tick).Export(rewrite.Tick).Instantiate(ctx)
 	if err != nil {
 		panic(err)
 	}
 	return w
+}
+
+// spentBy is the gas that the world's only guest has spent.
+func (w *world) spentBy(guest api.Module) int64 {
+	return w.spent + w.given - int64(guest.ExportedGlobal(rewrite.Gas).Get())
 }
 
 func (w *world) close() { _ = w.runtime.Close(w.ctx) }

@@ -33,6 +33,15 @@ var worst = map[string]func(n int) forged{
 	"loops_with_500_locals": func(n int) forged {
 		return with500(n, func(i int) []byte { return cat(loopVoid, change(i), get(i%500), brIf0, end) })
 	},
+	"ways_back_with_500_locals": func(n int) forged { // as many to a loop as pay each for itself
+		return with500(n, func(i int) []byte {
+			ways := []byte(nil)
+			for way := 64 * i; way < 64*(i+1); way++ {
+				ways = append(ways, cat(change(way), get(way%500), brIf0)...)
+			}
+			return cat(loopVoid, ways, end)
+		})
+	},
 	"switch_with_500_locals": func(n int) forged { // as Go writes a function, with more locals
 		targets, cases := []byte(nil), []byte(nil)
 		for i := range n {
