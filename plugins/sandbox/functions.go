@@ -46,17 +46,21 @@ var hostFunctions = map[string]hostFunction{
 	"fail":           {types(i32, i32), nil, fail},
 
 	// The kernels: see kernels.go.
-	"vector_sum":       {types(i32, i32), types(i64), kernelCall(vectorSum)},
-	"vector_variance":  {types(i32, i32, i32), types(i64), kernelCall(vectorVariance)},
-	"vector_minmax":    {types(i32, i32), types(i64), kernelCall(vectorMinMax)},
-	"vector_dot":       {types(i32, i32, i32), types(i64), kernelCall(vectorDot)},
-	"vector_histogram": {types(i32, f64, f64, i32, i32), types(i64), kernelCall(vectorHistogram)},
-	"vector_sort":      {types(i32, i32), types(i64), kernelCall(vectorSort)},
-	"vector_argsort":   {types(i32, i32, i32), types(i64), kernelCall(vectorArgsort)},
-	"vector_quantiles": {types(i32, i32, i32, i32, i32), types(i64), kernelCall(vectorQuantiles)},
-	"vector_cumsum":    {types(i32, i32), types(i64), kernelCall(vectorCumsum)},
-	"vector_group":     {types(i32, i64, i32, i32, i32, i32, i32), types(i64), kernelCall(vectorGroup)},
-	"vector_linreg":    {types(i32, i32, i32), types(i64), kernelCall(vectorLinreg)},
+	"vector_floats":      {types(i32, i32), types(i64), kernelCall(vectorFloats)},
+	"vector_sum":         {types(i32, i32), types(i64), kernelCall(vectorSum)},
+	"vector_variance":    {types(i32, i32, i32), types(i64), kernelCall(vectorVariance)},
+	"vector_minmax":      {types(i32, i32), types(i64), kernelCall(vectorMinMax)},
+	"vector_dot":         {types(i32, i32, i32), types(i64), kernelCall(vectorDot)},
+	"vector_histogram":   {types(i32, f64, f64, i32, i32), types(i64), kernelCall(vectorHistogram)},
+	"vector_sort":        {types(i32, i32), types(i64), kernelCall(vectorSort)},
+	"vector_argsort":     {types(i32, i32, i32), types(i64), kernelCall(vectorArgsort)},
+	"vector_quantiles":   {types(i32, i32, i32, i32, i32), types(i64), kernelCall(vectorQuantiles)},
+	"vector_cumsum":      {types(i32, i32), types(i64), kernelCall(vectorCumsum)},
+	"vector_group":       {types(i32, i64, i32, i32, i32, i32, i32), types(i64), kernelCall(vectorGroup)},
+	"vector_linreg":      {types(i32, i32, i32), types(i64), kernelCall(vectorLinreg)},
+	"vector_rolling":     {types(i32, i32, i32, i32, i32, i32), types(i64), kernelCall(vectorRolling)},
+	"vector_elementwise": {types(i32, i32, i32, i32, i32), types(i64), kernelCall(vectorElementwise)},
+	"text_distinct":      {types(i32, i32, i32, i32, i32, i32, i32), types(i64), kernelCall(textDistinct)},
 }
 
 func exportHost(ctx context.Context, r wazero.Runtime) error {

@@ -51,6 +51,11 @@ func kernelCall(fn func(a *arguments) (int, error)) func(context.Context, *call,
 	}
 }
 
+func vectorFloats(a *arguments) (int, error) {
+	v := a.vector()
+	return kernel.Floats(v.numbers(), write[float64](a, v.rows), a.begin())
+}
+
 func vectorSum(a *arguments) (n int, err error) {
 	v := a.vector()
 	if v.isInts() {
@@ -141,4 +146,27 @@ func vectorLinreg(a *arguments) (n int, err error) {
 	fit, n, err := kernel.Linreg(x.numbers(), y.numbers(), a.begin())
 	out[0], out[1], out[2] = fit.Slope, fit.Intercept, fit.R
 	return n, err
+}
+
+// vectorElementwise is the one kernel whose output may overlap what it reads.
+func vectorElementwise(a *arguments) (int, error) {
+	op, rows := kernel.Operation(a.int()), uint64(a.int())
+	x, _ := memoryOf[float64](a, a.next(), rows)
+	y, _ := memoryOf[float64](a, a.next(), rows)
+	out, _ := memoryOf[float64](a, a.next(), rows)
+	return len(out), kernel.Elementwise(op, x, y, out, a.begin())
+}
+
+func vectorRolling(a *arguments) (int, error) {
+	rows := a.int()
+	x, window := read[float64](a, rows), a.int()
+	means, variances := write[float64](a, rows), write[float64](a, rows)
+	room := write[float64](a, 2*(min(window, max(rows, 1))+1))
+	return rows, kernel.Rolling(x, window, means, variances, room, a.begin())
+}
+
+func textDistinct(a *arguments) (int, error) {
+	text, n := a.text(), a.int()
+	rows, counts, room := write[uint32](a, n), write[int64](a, n), write[int64](a, n)
+	return kernel.Distinct(text, rows, counts, room, write[uint32](a, 2*n), a.begin())
 }

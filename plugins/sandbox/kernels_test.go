@@ -89,7 +89,7 @@ func appendTo(b *array.RecordBuilder, d exercise.Data, i int, valid bool) {
 	b.Field(0).(*array.Float64Builder).AppendValues(d.X[i:i+1], []bool{valid})
 	b.Field(1).(*array.Float64Builder).AppendValues(d.Y[i:i+1], []bool{valid})
 	b.Field(2).(*array.Int64Builder).AppendValues(d.Ints[i:i+1], []bool{valid})
-	b.Field(3).(*array.StringBuilder).Append("text")
+	b.Field(3).(*array.StringBuilder).AppendValues([]string{d.Text(i)}, []bool{valid})
 }
 
 func TestKernelsAnswerAGuestAsTheyAnswerTheHost(t *testing.T) {
@@ -101,7 +101,8 @@ func TestKernelsAnswerAGuestAsTheyAnswerTheHost(t *testing.T) {
 				t.Run(fmt.Sprintf("rows=%d/seed=%d/nulls=%v", rows, seed, nulls), func(t *testing.T) {
 					t.Parallel()
 					d := exercise.Make(rows, seed, nulls)
-					want := exercise.Every(d.Vectors(nulls))
+					x, y, ints := d.Vectors(nulls)
+					want := exercise.Every(x, y, ints, d.Texts(nulls))
 					params := fmt.Sprintf(`{"rows":%d,"nulls":%v}`, rows, nulls)
 					report, err := h.Run(t.Context(), kernelsCall(digest, "memory", params, seed, newRecorder(t)))
 					require.NoError(t, err)
@@ -251,6 +252,8 @@ func TestKernelsCheckTheirArguments(t *testing.T) {
 		"sort_apart":           {calls("vector_sort", floats, floats, 100, n(0), n(4896)), ""},
 		"sort_half_over":       {calls("vector_sort", floats, floats, 0, n(0), n(4104)), "overlaps"},
 		"sort_over_its_bitmap": {calls("vector_sort", with(floats, func(v *abi.Vector) { v.Validity = 4096 }), floats, 0, n(0), n(4096)), "overlaps"},
+		"floats_of_ints":       {calls("vector_floats", ints, floats, 100, n(0), n(8192)), ""},
+		"floats_in_place":      {calls("vector_floats", floats, floats, 0, n(0), n(4096)), "overlaps"},
 		"cumsum_in_place":      {calls("vector_cumsum", ints, floats, 100, n(0), n(4096)), ""},
 		"argsort_in_place":     {calls("vector_argsort", floats, floats, 0, n(0), n(2048), n(4096)), "overlaps"},
 		"argsort_two_outputs":  {calls("vector_argsort", floats, floats, 0, n(0), n(8192), n(8192)), "overlaps"},
@@ -266,6 +269,15 @@ func TestKernelsCheckTheirArguments(t *testing.T) {
 		"group_outside":        {calls("vector_group", ints, floats, abi.OutOfRange, n(0), hostile.I64Const(1), n(32), n(1), n(2048), n(2056), n(2064)), ""},
 		"group_fits":           {calls("vector_group", ints, floats, 100, n(0), hostile.I64Const(0), n(32), n(1), n(2048), n(2056), n(2064)), ""},
 		"group_outputs_over":   {calls("vector_group", ints, floats, 0, n(0), hostile.I64Const(0), n(32), n(1), n(2048), n(2048), n(2064)), "overlaps"},
+		"elementwise_in_place": {calls("vector_elementwise", floats, floats, 100, n(0), n(100), n(4096), n(8192), n(4096)), ""},
+		"elementwise_unknown":  {calls("vector_elementwise", floats, floats, abi.OutOfRange, n(6), n(100), n(4096), n(8192), n(4096)), ""},
+		"elementwise_outside":  {calls("vector_elementwise", floats, floats, 0, n(0), n(100), n(4096), n(131_072-792), n(4096)), "outside the memory"},
+		"rolling_apart":        {calls("vector_rolling", floats, floats, 100, n(100), n(4096), n(20), n(8192), n(12_288), n(16_384)), ""},
+		"rolling_longer":       {calls("vector_rolling", floats, floats, 100, n(100), n(4096), n(math.MaxInt32), n(8192), n(12_288), n(16_384)), ""},
+		"rolling_no_window":    {calls("vector_rolling", floats, floats, abi.OutOfRange, n(100), n(4096), n(0), n(8192), n(12_288), n(16_384)), ""},
+		"rolling_in_place":     {calls("vector_rolling", floats, floats, 0, n(100), n(4096), n(20), n(4096), n(12_288), n(16_384)), "overlaps"},
+		"rolling_room_outside": {calls("vector_rolling", floats, floats, 0, n(100), n(4096), n(20), n(8192), n(12_288), n(131_072-328)), "outside the memory"},
+		"distinct_no_input":    {calls("text_distinct", floats, floats, 0, n(0), n(3), n(8), n(4096), n(8192), n(12_288), n(16_384)), "input 0"},
 		"sum_overflows": {calls("vector_sum", with(ints, func(v *abi.Vector) { v.From, v.Rows = 2048, 2 }), floats, abi.Overflow,
 			hostile.Store(2052, math.MaxInt32), hostile.Store(2060, math.MaxInt32), n(0), n(4096)), ""},
 		"cumsum_overflows": {calls("vector_cumsum", with(ints, func(v *abi.Vector) { v.From, v.Rows = 2048, 2 }), floats, abi.Overflow,
@@ -296,6 +308,13 @@ func TestKernelsCheckWhichColumnTheyRead(t *testing.T) {
 	for i := 500; i < 2500; i++ {
 		part += int(d.Validity[i/8] >> (i % 8) & 1)
 	}
+	different := map[string]bool{}
+	for i := range 3000 {
+		if d.Validity[i/8]>>(i%8)&1 == 1 {
+			different[d.Text(i)] = true
+		}
+	}
+	texts := int64(len(different))
 	for name, c := range map[string]struct {
 		module hostile.Module
 		says   string
@@ -308,6 +327,11 @@ func TestKernelsCheckWhichColumnTheyRead(t *testing.T) {
 		"negative":      {calls("vector_sum", with(func(v *abi.Vector) { v.Column = -1 }), column, 0, n(0), n(2048)), "column -1"},
 		"text":          {calls("vector_sum", with(func(v *abi.Vector) { v.Column = 3 }), column, 0, n(0), n(2048)), "a vector of a utf8 column"},
 		"its_own_nulls": {calls("vector_sum", with(func(v *abi.Vector) { v.Validity = 8 }), column, 0, n(0), n(2048)), "bitmap"},
+		"texts":         {calls("text_distinct", column, column, texts, n(0), n(3), n(40), n(4096), n(8192), n(12_288), n(16_384)), ""},
+		"few_texts":     {calls("text_distinct", column, column, abi.OutOfRange, n(0), n(3), n(8), n(4096), n(8192), n(12_288), n(16_384)), ""},
+		"no_texts":      {calls("text_distinct", column, column, abi.OutOfRange, n(0), n(3), n(0), n(4096), n(8192), n(12_288), n(16_384)), ""},
+		"texts_of_ints": {calls("text_distinct", column, column, 0, n(0), n(2), n(8), n(4096), n(8192), n(12_288), n(16_384)), "the texts of a int64 column"},
+		"texts_over":    {calls("text_distinct", column, column, 0, n(0), n(3), n(40), n(4096), n(4096), n(12_288), n(16_384)), "overlaps"},
 		"no_room":       {calls("vector_sort", column, column, 0, n(0), n(131_072-8)), "outside the memory"},
 	} {
 		t.Run(name, func(t *testing.T) {

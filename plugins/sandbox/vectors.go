@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"thresher/core/stats/kernel"
+	"thresher/core/table"
 	"thresher/plugins/abi"
 )
 
@@ -192,13 +193,7 @@ const batchWork = 1 << 12
 
 // columnVector is a column as the table's file has it in memory.
 func (a *arguments) columnVector(d abi.Vector) (v vector) {
-	if d.Input < 0 || int(d.Input) >= len(a.k.inputs) {
-		panic(violation("a vector of input %d: there are %d", d.Input, len(a.k.inputs)))
-	}
-	f := a.k.inputs[d.Input]
-	if d.Column < 0 || int(d.Column) >= f.Schema().NumFields() {
-		panic(violation("a vector of column %d: the table has %d", d.Column, f.Schema().NumFields()))
-	}
+	f := a.column(d.Input, d.Column)
 	if total := uint64(f.Rows()); d.From > total || d.Rows > total-d.From {
 		panic(violation("a vector of %d rows from %d: the table has %d", d.Rows, d.From, total))
 	}
@@ -213,17 +208,62 @@ func (a *arguments) columnVector(d abi.Vector) (v vector) {
 		panic(violation("a vector of a %s column", t))
 	}
 	v.rows = int(d.Rows)
-	err := f.Range(int64(d.From), int64(d.From+d.Rows), func(b arrow.RecordBatch) error {
+	a.eachBatch(f, int64(d.From), int64(d.From+d.Rows), func(b arrow.RecordBatch) { v.append(b.Column(int(d.Column))) })
+	return v
+}
+
+// column returns the table of a column that there is.
+func (a *arguments) column(input, column int32) *table.File {
+	if input < 0 || int(input) >= len(a.k.inputs) {
+		panic(violation("a vector of input %d: there are %d", input, len(a.k.inputs)))
+	}
+	f := a.k.inputs[input]
+	if column < 0 || int(column) >= f.Schema().NumFields() {
+		panic(violation("a vector of column %d: the table has %d", column, f.Schema().NumFields()))
+	}
+	return f
+}
+
+// eachBatch keeps the batches in use until the kernel has ended.
+func (a *arguments) eachBatch(f *table.File, from, to int64, fn func(arrow.RecordBatch)) {
+	err := f.Range(from, to, func(b arrow.RecordBatch) error {
 		b.Retain()
 		a.batches = append(a.batches, b)
-		v.append(b.Column(int(d.Column)))
+		fn(b)
 		a.k.passed(a.ctx, batchWork)
 		return nil
 	})
 	if err != nil {
 		panic(hostError{err})
 	}
-	return v
+}
+
+// text reads the numbers of an input and of a column of text.
+func (a *arguments) text() (text kernel.Text) {
+	input, column := int32(uint32(a.next())), int32(uint32(a.next()))
+	f := a.column(input, column)
+	if t := f.Schema().Field(int(column)).Type; t.ID() != arrow.STRING {
+		panic(violation("the texts of a %s column", t))
+	}
+	a.eachBatch(f, 0, f.Rows(), func(b arrow.RecordBatch) {
+		text = append(text, textPiece(b.Column(int(column)).(*array.String)))
+	})
+	return text
+}
+
+func textPiece(c *array.String) kernel.TextPiece {
+	p := kernel.TextPiece{Offset: c.Data().Offset()}
+	if c.Len() == 0 {
+		return p
+	}
+	p.Offsets = unsafe.Slice(unsafe.SliceData(c.ValueOffsets()), c.Len()+1)
+	if values := c.Data().Buffers()[2]; values != nil {
+		p.Bytes = values.Bytes()
+	}
+	if c.NullN() != 0 {
+		p.Validity = c.NullBitmapBytes()
+	}
+	return p
 }
 
 // append adds a batch's part of a column.

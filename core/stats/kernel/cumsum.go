@@ -36,19 +36,6 @@ func Cumsum[T Element](v Vector[T], out []T, pause Pause) error {
 	}
 }
 
-// copyOrZero copies the values, and zeros for nulls.
-func (p Piece[T]) copyOrZero(out []T) {
-	copy(out, p.Values)
-	if p.Validity == nil {
-		return
-	}
-	for i := range p.Values {
-		if p.set(i) == 0 {
-			out[i] = 0
-		}
-	}
-}
-
 func cumulate(x []float64, sum float64) float64 {
 	for i, v := range x {
 		sum += v

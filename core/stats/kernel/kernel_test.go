@@ -297,6 +297,36 @@ func TestQuantilesAreThoseOfTheSortedValues(t *testing.T) {
 	})
 }
 
+func TestFloatsAreTheRowsFromAnyOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := drawRows(t)
+		x, ints := draw(t, "x", rows, anyBits), draw(t, "ints", rows, anyInt)
+		from := rapid.IntRange(0, rows).Draw(t, "from")
+		out := make([]float64, rapid.IntRange(0, rows-from).Draw(t, "rows read"))
+		check := func(n int, err error, valid []bool, want func(row int) float64) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range out {
+				w := 0.0
+				if valid[from+i] {
+					w, n = want(from+i), n-1
+				}
+				if !same(v, w) {
+					t.Fatalf("row %d: %v, want %v", from+i, v, w)
+				}
+			}
+			if n != 0 {
+				t.Fatalf("it counted %d too many", n)
+			}
+		}
+		n, err := Floats(x.pieces.From(from), out, nil)
+		check(n, err, x.valid, func(row int) float64 { return x.values[row] })
+		n, err = Floats(ints.pieces.From(from), out, nil)
+		check(n, err, ints.valid, func(row int) float64 { return float64(ints.values[row]) })
+	})
+}
+
 func TestCumsumHasASumForEachRow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := drawRows(t)
@@ -443,6 +473,8 @@ func TestLengthsAndRangesAreChecked(t *testing.T) {
 	assert.ErrorIs(t, err, ErrLengths)
 	_, _, err = Linreg(three, two, nil)
 	assert.ErrorIs(t, err, ErrLengths)
+	_, err = Floats(two, make([]float64, 3), nil)
+	assert.ErrorIs(t, err, ErrLengths)
 	_, err = Sort(three, short, nil)
 	assert.ErrorIs(t, err, ErrLengths)
 	_, err = Argsort(three, make([]uint32, 3), short, nil)
@@ -470,9 +502,13 @@ func TestKernelsPauseOftenAndEndWhenTold(t *testing.T) {
 	}
 	equal := make([]float64, rows)
 	out, room, rowsOut := make([]float64, rows), make([]float64, rows), make([]uint32, rows)
-	counts := make([]int64, rows)
+	counts, few, ints2 := make([]int64, rows), make([]uint32, 2), make([]int64, 2)
+	text := Text{{Offsets: make([]int32, rows+1)}}
+	text[0].Bytes = []byte("a")
+	text[0].Offsets[rows] = 1
 	v := Of(x)
 	for name, call := range map[string]func(Pause) error{
+		"floats":        func(p Pause) error { _, err := Floats(v, out, p); return err },
 		"sum":           func(p Pause) error { _, _, err := Sum(v, p); return err },
 		"sum_ints":      func(p Pause) error { _, _, err := SumInts(Of(ints), p); return err },
 		"dot":           func(p Pause) error { _, _, err := Dot(v, v, p); return err },
@@ -490,6 +526,13 @@ func TestKernelsPauseOftenAndEndWhenTold(t *testing.T) {
 		"cumsum":        func(p Pause) error { return Cumsum(v, out, p) },
 		"group": func(p Pause) error {
 			_, err := Group(Of(ints), 0, v, counts, out, room, p)
+			return err
+		},
+		"rolling":     func(p Pause) error { return Rolling(x, rows/2, out, room, make([]float64, rows+2), p) },
+		"rolling_few": func(p Pause) error { return Rolling(x, 3, out, room, make([]float64, 8), p) },
+		"elementwise": func(p Pause) error { return Elementwise(Mul, x, x, out, p) },
+		"distinct": func(p Pause) error {
+			_, err := Distinct(text, few, counts[:2], ints2, make([]uint32, 4), p)
 			return err
 		},
 		"linreg": func(p Pause) error { _, _, err := Linreg(v, v, p); return err },

@@ -16,6 +16,10 @@ func columnVector[T vector.Element](t *Table, column int32) vector.Vector[T] {
 	return vector.Column[T](t.number, column, t.Rows())
 }
 
+func columnTexts(t *Table, column int32) vector.Texts {
+	return vector.TextColumn(t.number, column, t.Rows())
+}
+
 //go:wasmimport thresher call_info
 func hostCallInfo(p unsafe.Pointer, n uint32) uint32
 

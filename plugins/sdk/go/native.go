@@ -3,6 +3,7 @@
 package sdk
 
 import (
+	"thresher/core/stats/kernel"
 	"thresher/plugins/abi"
 	"thresher/plugins/sdk/go/internal/host"
 	"thresher/plugins/sdk/go/vector"
@@ -13,6 +14,16 @@ func columnVector[T vector.Element](t *Table, column int32) vector.Vector[T] {
 	validity := make([]byte, (t.Rows()+7)/8)
 	t.host.ColumnRead(t.number, column, 0, t.input.Rows, abi.Validity, validity)
 	return vector.WithNulls(readFixed[T](t, column), validity)
+}
+
+func columnTexts(t *Table, column int32) vector.Texts {
+	validity := make([]byte, (t.Rows()+7)/8)
+	t.host.ColumnRead(t.number, column, 0, t.input.Rows, abi.Validity, validity)
+	offsets := make([]int32, t.Rows()+1)
+	t.host.ColumnRead(t.number, column, 0, t.input.Rows, abi.Offsets, bytesOf(offsets))
+	text := make([]byte, offsets[t.Rows()])
+	t.host.ColumnRead(t.number, column, 0, t.input.Rows, abi.Values, text)
+	return vector.TextPieces(kernel.Text{{Offsets: offsets, Bytes: text, Validity: validity}})
 }
 
 // Registered returns the plugin that was registered. It is there outside the

@@ -32,6 +32,21 @@ func (t *Table) Has(name string) bool {
 	return err == nil
 }
 
+// HasNulls reports whether a row of a column is null.
+func (t *Table) HasNulls(name string) bool {
+	i, _, err := t.column(name)
+	return err == nil && t.hasNulls(i)
+}
+
+func (t *Table) hasNulls(column int32) bool {
+	for n := range t.input.Batches {
+		if t.batch(int32(n)).layout[column][abi.Validity].Bytes > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *Table) column(name string) (int32, Column, error) {
 	for i, c := range t.input.Columns {
 		if c.Name == name {
@@ -52,7 +67,9 @@ func (t *Table) Float64(name string) (values []float64, valid []bool, err error)
 	case "float64":
 		return readFixed[float64](t, i), t.valid(i), nil
 	case "int64":
-		return widen(readFixed[int64](t, i)), t.valid(i), nil
+		values = make([]float64, t.Rows())
+		vector.Floats(columnVector[int64](t, i), 0, values)
+		return values, t.valid(i), nil
 	case "bool":
 		values = make([]float64, t.Rows())
 		for row, set := range t.bits(i, abi.Values) {
@@ -82,12 +99,17 @@ func (t *Table) Vector(name string) (vector.Numbers, error) {
 	return nil, fmt.Errorf("column %q is %s, want a number", name, c.Type)
 }
 
-func widen(ints []int64) []float64 {
-	floats := make([]float64, len(ints))
-	for i, v := range ints {
-		floats[i] = float64(v)
+// Texts returns a column of text for the functions of package vector, which read it
+// where it is.
+func (t *Table) Texts(name string) (vector.Texts, error) {
+	i, c, err := t.column(name)
+	if err != nil {
+		return vector.Texts{}, err
 	}
-	return floats
+	if c.Type != "string" {
+		return vector.Texts{}, fmt.Errorf("column %q is %s, want text", name, c.Type)
+	}
+	return columnTexts(t, i), nil
 }
 
 // Int64 returns a column of integers, or of timestamps in microseconds since 1970,
@@ -145,16 +167,28 @@ func (t *Table) Strings(name string) (values []string, valid []bool, err error) 
 }
 
 // valid reads which rows are not null.
-func (t *Table) valid(column int32) []bool { return t.bits(column, abi.Validity) }
+func (t *Table) valid(column int32) []bool {
+	if t.hasNulls(column) {
+		return t.bits(column, abi.Validity)
+	}
+	valid := make([]bool, t.Rows())
+	for i := range valid {
+		valid[i] = true
+	}
+	return valid
+}
 
 func (t *Table) bits(column int32, part int32) []bool {
 	packed := make([]byte, (t.Rows()+7)/8)
 	t.host.ColumnRead(t.number, column, 0, t.input.Rows, part, packed)
-	bits := make([]bool, t.Rows())
-	for i := range bits {
-		bits[i] = packed[i/8]>>(i%8)&1 == 1
+	bits := make([]bool, len(packed)*8)
+	for i, b := range packed {
+		eight := (*[8]bool)(bits[8*i:])
+		for j := range eight {
+			eight[j] = b>>j&1 == 1
+		}
 	}
-	return bits
+	return bits[:t.Rows()]
 }
 
 // readFixed reads a column of fixed width in its own layout.

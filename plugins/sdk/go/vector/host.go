@@ -5,6 +5,7 @@ package vector
 import (
 	"unsafe"
 
+	"thresher/core/stats/kernel"
 	"thresher/plugins/abi"
 )
 
@@ -23,6 +24,9 @@ func hostDot(x, y, out unsafe.Pointer) int64
 //go:wasmimport thresher vector_histogram
 func hostHistogram(v unsafe.Pointer, low, high float64, bins int32, counts unsafe.Pointer) int64
 
+//go:wasmimport thresher vector_floats
+func hostFloats(v, out unsafe.Pointer) int64
+
 //go:wasmimport thresher vector_sort
 func hostSort(v, out unsafe.Pointer) int64
 
@@ -40,6 +44,15 @@ func hostGroup(keys unsafe.Pointer, base int64, values unsafe.Pointer, groups in
 
 //go:wasmimport thresher vector_linreg
 func hostLinreg(x, y, out unsafe.Pointer) int64
+
+//go:wasmimport thresher vector_elementwise
+func hostElementwise(op, rows int32, x, y, out unsafe.Pointer) int64
+
+//go:wasmimport thresher vector_rolling
+func hostRolling(rows int32, x unsafe.Pointer, window int32, means, variances, room unsafe.Pointer) int64
+
+//go:wasmimport thresher text_distinct
+func hostDistinct(input, column, groups int32, rows, counts, room, slots unsafe.Pointer) int64
 
 // call is what a host call passes by address. Values are numbers in a descriptor,
 // which Go does not follow: inUse keeps them where they are, on the heap.
@@ -73,12 +86,16 @@ func (v Vector[T]) descriptor() abi.Vector {
 	if v.column != nil {
 		return abi.Vector{Input: v.column.input, Column: v.column.number, Rows: uint64(v.column.rows)}
 	}
-	d := abi.Vector{Input: abi.InMemory, Column: abi.Floats, Rows: uint64(len(v.values))}
-	if _, ints := any(v.values).([]int64); ints {
+	var p kernel.Piece[T] // here they are of one
+	if len(v.pieces) > 0 {
+		p = v.pieces[0]
+	}
+	d := abi.Vector{Input: abi.InMemory, Column: abi.Floats, Rows: uint64(len(p.Values))}
+	if _, ints := any(p.Values).([]int64); ints {
 		d.Column = abi.Ints
 	}
-	d.From = uint64(uintptr(pointer(v.values)))
-	d.Validity = uint32(uintptr(pointer(v.validity)))
+	d.From = uint64(uintptr(pointer(p.Values)))
+	d.Validity = uint32(uintptr(pointer(p.Validity)))
 	return d
 }
 
@@ -90,6 +107,22 @@ func errorOf(answer int64) error {
 		return ErrRange
 	}
 	return nil
+}
+
+func floats(v Numbers, from int, into []float64) int {
+	c := begin(v)
+	d := &c.v[0]
+	switch {
+	case d.Input != abi.InMemory:
+		d.From += uint64(from)
+	case d.Validity == 0:
+		d.From += 8 * uint64(from)
+	default: // the bitmap may begin within a byte, which the host does not know
+		n, _ := kernel.Floats(v.numbers(from), into, nil) // nothing ends it
+		return n
+	}
+	d.Rows = uint64(len(into))
+	return int(hostFloats(c.vector(0), pointer(into)))
 }
 
 func sum(v Vector[float64]) (float64, int) {
@@ -162,4 +195,20 @@ func linreg(x, y Numbers) (Fit, int) {
 	c := begin(x, y)
 	n := hostLinreg(c.vector(0), c.vector(1), c.result())
 	return Fit{Slope: c.out[0], Intercept: c.out[1], R: c.out[2]}, int(n)
+}
+
+func elementwise(op Operation, x, y, out []float64) error {
+	return errorOf(hostElementwise(int32(op), int32(len(out)), pointer(x), pointer(y), pointer(out)))
+}
+
+func rolling(x []float64, window int, means, variances, room []float64) error {
+	return errorOf(hostRolling(int32(len(x)), pointer(x), int32(window), pointer(means), pointer(variances), pointer(room)))
+}
+
+func distinct(t Texts, rows []uint32, counts, room []int64, slots []uint32) (int, error) {
+	if t.column == nil {
+		return kernel.Distinct(t.pieces, rows, counts, room, slots, nil)
+	}
+	n := hostDistinct(t.column.input, t.column.number, int32(len(rows)), pointer(rows), pointer(counts), pointer(room), pointer(slots))
+	return int(n), errorOf(n)
 }

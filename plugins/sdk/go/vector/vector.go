@@ -32,9 +32,8 @@ type Fit = kernel.Fit
 
 // Vector is a column of numbers. Nulls are as if they were not there.
 type Vector[T Element] struct {
-	values   []T
-	validity []byte
-	column   *column // nil: it is in values
+	pieces kernel.Vector[T]
+	column *column // nil: it is in pieces
 }
 
 // column is a column of an input.
@@ -44,7 +43,7 @@ type column struct {
 }
 
 // Of makes a vector of a slice, which it does not copy.
-func Of[T Element](values []T) Vector[T] { return Vector[T]{values: values} }
+func Of[T Element](values []T) Vector[T] { return Vector[T]{pieces: kernel.Of(values)} }
 
 // WithNulls makes a vector of a slice of which some values are null: validity has a
 // bit for each, least significant first; 0 is null.
@@ -52,7 +51,7 @@ func WithNulls[T Element](values []T, validity []byte) Vector[T] {
 	if len(validity) < (len(values)+7)/8 {
 		panic("vector: the validity bitmap is too short")
 	}
-	return Vector[T]{values: values, validity: validity}
+	return Vector[T]{pieces: kernel.Vector[T]{{Values: values, Validity: validity}}}
 }
 
 // Column makes a vector of a column of an input, by numbers.
@@ -65,7 +64,7 @@ func (v Vector[T]) Len() int {
 	if v.column != nil {
 		return v.column.rows
 	}
-	return len(v.values)
+	return v.pieces.Len()
 }
 
 // Numbers is a vector of either type. Functions that take one read integers as
@@ -73,18 +72,27 @@ func (v Vector[T]) Len() int {
 type Numbers interface {
 	Len() int
 	descriptor() abi.Vector
-	numbers() kernel.Numbers
+	numbers(from int) kernel.Numbers
 }
 
-// pieces is the vector as the kernels know it.
-func (v Vector[T]) pieces() kernel.Vector[T] {
+// from is the vector, from a row on, as the kernels know it.
+func (v Vector[T]) from(row int) kernel.Vector[T] {
 	if v.column != nil {
 		panic("vector: a column of an input needs the host: build with GOOS=wasip1 GOARCH=wasm")
 	}
-	return kernel.Vector[T]{{Values: v.values, Validity: v.validity}}
+	return v.pieces.From(row)
 }
 
-func (v Vector[T]) numbers() kernel.Numbers { return v.pieces() }
+func (v Vector[T]) numbers(from int) kernel.Numbers { return v.from(from) }
+
+// Floats reads rows from one on, as many as there is room for, as floats. A null is 0.
+// It returns how many of them are not null.
+func Floats(v Numbers, from int, into []float64) (n int) {
+	if from < 0 || from+len(into) > v.Len() {
+		panic("vector: rows out of range")
+	}
+	return floats(v, from, into)
+}
 
 // Sum adds the values.
 func Sum(v Vector[float64]) float64 {
@@ -153,10 +161,18 @@ func Quantiles(v Numbers, shares ...float64) []float64 {
 // integers it may be [ErrOverflow].
 func Cumsum[T Element](v Vector[T]) ([]T, error) {
 	out := make([]T, v.Len())
-	if err := cumsum(v, out); err != nil {
+	if err := CumsumTo(v, out); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// CumsumTo writes what Cumsum returns to a slice of the vector's length.
+func CumsumTo[T Element](v Vector[T], out []T) error {
+	if len(out) != v.Len() {
+		panic("vector: lengths differ")
+	}
+	return cumsum(v, out)
 }
 
 // Group adds values up by group, which is the key less base, and counts them. A key
@@ -176,6 +192,63 @@ func Linreg(x, y Numbers) (Fit, int) {
 	return linreg(x, y)
 }
 
+// Elementwise writes to out what an operation makes of each row of x and y. The three
+// have one length, and out may be x or y. Operations on x alone take it for y too.
+func Elementwise(op Operation, x, y, out []float64) {
+	if len(x) != len(out) || len(y) != len(out) {
+		panic("vector: lengths differ")
+	}
+	mustBe(elementwise(op, x, y, out))
+}
+
+// Operation is what [Elementwise] does.
+type Operation = kernel.Operation
+
+// The operations.
+const (
+	Add   = kernel.Add
+	Sub   = kernel.Sub
+	Mul   = kernel.Mul
+	Ratio = kernel.Ratio // x / y, and 0 where both are 0
+	Sqrt  = kernel.Sqrt  // of x
+	Abs   = kernel.Abs   // of x
+)
+
+// Rolling returns, for each row, the mean and the variance (divisor n - 1) of the window
+// of rows that ends there: at the start, of those there are.
+func Rolling(x []float64, window int) (means, variances []float64) {
+	means, variances = make([]float64, len(x)), make([]float64, len(x))
+	window = min(window, max(len(x), 1)) // none is longer
+	mustBe(rolling(x, window, means, variances, make([]float64, 2*max(window+1, 0))))
+	return means, variances
+}
+
+// Texts is a column of text.
+type Texts struct {
+	pieces kernel.Text
+	column *column // nil: it is in pieces
+}
+
+// TextPieces makes texts of what is in memory, which it does not copy.
+func TextPieces(pieces kernel.Text) Texts { return Texts{pieces: pieces} }
+
+// TextColumn makes texts of a column of an input, by numbers.
+func TextColumn(input, number int32, rows int) Texts {
+	return Texts{column: &column{input, number, rows}}
+}
+
+// Distinct returns, for each text of those that differ, its first row and how many rows
+// have it, in the order of those rows.
+func Distinct(t Texts) (rows []uint32, counts []int64) {
+	for room := 1 << 12; ; room *= 16 { // most columns have few: more room takes longer to clear
+		rows, counts = make([]uint32, room), make([]int64, room)
+		n, err := distinct(t, rows, counts, make([]int64, room), make([]uint32, 2*room))
+		if !errors.Is(err, ErrRange) {
+			return rows[:n], counts[:n]
+		}
+	}
+}
+
 func sameLength(x, y Numbers) {
 	if x.Len() != y.Len() {
 		panic("vector: lengths differ")
@@ -184,6 +257,6 @@ func sameLength(x, y Numbers) {
 
 func mustBe(err error) {
 	if errors.Is(err, ErrRange) {
-		panic("vector: limits or quantiles out of range")
+		panic("vector: an argument is out of range")
 	}
 }

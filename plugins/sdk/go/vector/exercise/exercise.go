@@ -6,7 +6,9 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"strconv"
 
+	"thresher/core/stats/kernel"
 	"thresher/plugins/sdk/go/vector"
 )
 
@@ -50,8 +52,24 @@ func (d Data) Vectors(nulls bool) (x, y vector.Vector[float64], ints vector.Vect
 	return vector.Of(d.X), vector.Of(d.Y), vector.Of(d.Ints)
 }
 
+// Text is the text of a row that is not null.
+func (d Data) Text(row int) string { return "number " + strconv.FormatInt(d.Ints[row]/3, 10) }
+
+// Texts are the rows' texts.
+func (d Data) Texts(nulls bool) vector.Texts {
+	p := kernel.TextPiece{Offsets: []int32{0}}
+	for i := range d.Ints {
+		p.Bytes = append(p.Bytes, d.Text(i)...)
+		p.Offsets = append(p.Offsets, int32(len(p.Bytes)))
+	}
+	if nulls {
+		p.Validity = d.Validity
+	}
+	return vector.TextPieces(kernel.Text{p})
+}
+
 // Every calls every function. Long answers are noted as a hash.
-func Every(x, y vector.Vector[float64], ints vector.Vector[int64]) map[string][]uint64 {
+func Every(x, y vector.Vector[float64], ints vector.Vector[int64], text vector.Texts) map[string][]uint64 {
 	mean, variance, n := vector.Variance(x, 1)
 	meanInts, varianceInts, _ := vector.Variance(ints, 0)
 	low, high := vector.MinMax(x)
@@ -63,7 +81,17 @@ func Every(x, y vector.Vector[float64], ints vector.Vector[int64]) map[string][]
 	_, _, outside := vector.Group(ints, 0, 3, x)
 	cumsum, _ := vector.Cumsum(x)
 	cumsumInts, cumsumError := vector.Cumsum(ints)
+	part, partInts := make([]float64, ints.Len()-ints.Len()/3), make([]float64, ints.Len()-ints.Len()/3)
+	present := vector.Floats(x, ints.Len()/3, part)
+	presentInts := vector.Floats(ints, ints.Len()/3, partInts)
+	means, variances := vector.Rolling(part, 20)
+	texts, textCounts := vector.Distinct(text)
 	return map[string][]uint64{
+		"rolling": {hash(means), hash(variances)},
+		"elementwise": {operated(vector.Add, part, partInts), operated(vector.Sub, part, partInts), operated(vector.Mul, part, partInts),
+			operated(vector.Ratio, part, partInts), operated(vector.Sqrt, part, part), operated(vector.Abs, part, part)},
+		"distinct":      {hashRows(texts), hashInts(textCounts)},
+		"floats":        {hash(part), hash(partInts), uint64(present), uint64(presentInts)},
 		"sum":           bits(vector.Sum(x)),
 		"sum_ints":      {uint64(sumInts), flag(sumError)},
 		"variance":      append(bits(mean, variance), uint64(n)),
@@ -79,6 +107,12 @@ func Every(x, y vector.Vector[float64], ints vector.Vector[int64]) map[string][]
 		"group":         {hashInts(counts), hash(sums), flag(groupError), flag(outside)},
 		"linreg":        append(bits(fit.Slope, fit.Intercept, fit.R, fitInts.Slope), uint64(fitted)),
 	}
+}
+
+func operated(op vector.Operation, x, y []float64) uint64 {
+	out := make([]float64, len(x))
+	vector.Elementwise(op, x, y, out)
+	return hash(out)
 }
 
 func flag(err error) uint64 {

@@ -41,7 +41,9 @@ func init() {
 }
 
 func memory(c *sdk.Call, p data) (any, error) {
-	return exercise.Every(exercise.Make(p.Rows, c.Seed(), p.Nulls).Vectors(p.Nulls)), nil
+	d := exercise.Make(p.Rows, c.Seed(), p.Nulls)
+	x, y, ints := d.Vectors(p.Nulls)
+	return exercise.Every(x, y, ints, d.Texts(p.Nulls)), nil
 }
 
 func column(c *sdk.Call, _ data) (any, error) {
@@ -55,7 +57,11 @@ func column(c *sdk.Call, _ data) (any, error) {
 			return nil, err
 		}
 	}
-	return exercise.Every(v[0].(vector.Vector[float64]), v[1].(vector.Vector[float64]), v[2].(vector.Vector[int64])), nil
+	text, err := t.Texts("text")
+	if err != nil {
+		return nil, err
+	}
+	return exercise.Every(v[0].(vector.Vector[float64]), v[1].(vector.Vector[float64]), v[2].(vector.Vector[int64]), text), nil
 }
 
 // sortLong sorts what no copy of is anywhere near sorted.
