@@ -43,43 +43,6 @@ func Quantile(sorted []float64, q float64) float64 {
 	return kernel.Between(sorted[low], sorted[high], share)
 }
 
-// Slope is the least-squares slope of y over its index; 0 for fewer than two
-// values.
-func Slope(y []float64) float64 {
-	index := make([]float64, len(y))
-	for i := range index {
-		index[i] = float64(i)
-	}
-	slope, _ := Line(index, y)
-	return slope
-}
-
-// Line is the least-squares line of y over x. For fewer than two values it is
-// level.
-func Line(x, y []float64) (slope, intercept float64) {
-	fit, _, _ := kernel.Linreg(kernel.Of(x), kernel.Of(y), nil) // of one length: nothing ends it
-	return fit.Slope, fit.Intercept
-}
-
-// Diff returns the differences between neighbours. The first is 0.
-func Diff(x []float64) []float64 {
-	d := make([]float64, len(x))
-	for i := 1; i < len(x); i++ {
-		d[i] = x[i] - x[i-1]
-	}
-	return d
-}
-
-// RollingMean averages the values of each window that ends at an index; at the
-// start, those there are.
-func RollingMean(x []float64, window int) []float64 {
-	means := make([]float64, len(x))
-	for i := range x {
-		means[i] = Mean(x[max(0, i+1-window) : i+1])
-	}
-	return means
-}
-
 // Bin is one bar of a histogram: values from ≤ v < To; the last bin includes To.
 type Bin struct {
 	From, To float64

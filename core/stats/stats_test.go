@@ -18,17 +18,12 @@ func TestSmallCasesByHand(t *testing.T) {
 	assert.InDelta(t, 1.2909944487358056, Std(x, 1), 1e-15)
 	assert.Equal(t, 1.75, Quantile(x, 0.25))
 	assert.Equal(t, 4.0, Quantile(x, 1))
-	slope, intercept := Line([]float64{10, 11, 12}, []float64{1, 3, 5})
-	assert.Equal(t, []float64{2, -19}, []float64{slope, intercept})
-	assert.Equal(t, []float64{0, 1, 1, 1}, Diff(x))
-	assert.Equal(t, []float64{1, 1.5, 2.5, 3.5}, RollingMean(x, 2))
 }
 
 func TestTooLittleDataIsNaN(t *testing.T) {
 	assert.True(t, math.IsNaN(Mean(nil)))
 	assert.True(t, math.IsNaN(Std([]float64{1}, 1)))
 	assert.True(t, math.IsNaN(Quantile(nil, 0.5)))
-	assert.Zero(t, Slope([]float64{1}))
 	assert.Empty(t, Histogram(nil))
 }
 

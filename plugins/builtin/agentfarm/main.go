@@ -10,6 +10,7 @@ import (
 	"thresher/plugins/builtin/agentfarm/population"
 	"thresher/plugins/builtin/chart"
 	sdk "thresher/plugins/sdk/go"
+	"thresher/plugins/sdk/go/vector"
 )
 
 func main() {}
@@ -98,12 +99,7 @@ func read(t *sdk.Table) (population.Steps, error) {
 	if s.Types, err = types(t); err != nil {
 		return s, err
 	}
-	if t.Has("total_agents") {
-		s.Total, err = column(t, "total_agents")
-	} else {
-		s.Total, err = total(s.Types)
-	}
-	if err != nil {
+	if s.Total, err = total(t, s.Types); err != nil {
 		return s, err
 	}
 	if t.Has("births") && t.Has("deaths") {
@@ -115,7 +111,7 @@ func read(t *sdk.Table) (population.Steps, error) {
 	return s, err
 }
 
-func first(t *sdk.Table, names ...string) ([]float64, error) {
+func first(t *sdk.Table, names ...string) (vector.Numbers, error) {
 	for _, name := range names {
 		if t.Has(name) {
 			return column(t, name)
@@ -124,10 +120,14 @@ func first(t *sdk.Table, names ...string) ([]float64, error) {
 	return nil, fmt.Errorf("the step table needs a column %s", strings.Join(names, " or "))
 }
 
-// column reads numbers; a null is 0, as AgentFarm has it.
-func column(t *sdk.Table, name string) ([]float64, error) {
+// column is a column of numbers. A null is 0, as AgentFarm has it.
+func column(t *sdk.Table, name string) (vector.Numbers, error) {
+	v, err := t.Vector(name)
+	if err == nil && !t.HasNulls(name) {
+		return v, nil
+	}
 	values, _, err := t.Float64(name)
-	return values, err
+	return vector.Of(values), err
 }
 
 // types finds the columns that count the agents of a type, under the names that
@@ -153,13 +153,19 @@ func types(t *sdk.Table) ([]population.Type, error) {
 	return list, nil
 }
 
-func total(types []population.Type) ([]float64, error) {
+// total is the column total_agents or, where there is none, the sum of all types.
+func total(t *sdk.Table, types []population.Type) ([]float64, error) {
+	if t.Has("total_agents") {
+		values, _, err := t.Float64("total_agents")
+		return values, err
+	}
 	if len(types) == 0 {
 		return nil, errors.New("the step table needs a column total_agents, or columns of agents by type (agent_type_counts, system_agents, …)")
 	}
-	sum := make([]float64, len(types[0].Alive))
-	for _, t := range types {
-		for i, n := range t.Alive {
+	sum, alive := make([]float64, t.Rows()), make([]float64, t.Rows())
+	for _, kind := range types {
+		vector.Floats(kind.Alive, 0, alive)
+		for i, n := range alive {
 			sum[i] += n
 		}
 	}
@@ -167,17 +173,21 @@ func total(types []population.Type) ([]float64, error) {
 }
 
 func draw(c *sdk.Call, s population.Steps, group string) error {
-	totals := chart.Series("total", s.Step, s.Total)
+	at := chart.Thin(s.Step)
+	series := func(name string, values vector.Numbers) []chart.Point {
+		return chart.Series(name, at, chart.Thin(values))
+	}
+	totals := series("total", vector.Of(s.Total))
 	var byType []chart.Point
 	for _, t := range s.Types {
-		byType = append(byType, chart.Series(strings.TrimSuffix(t.Name, loadedTypes), s.Step, t.Alive)...)
+		byType = append(byType, series(strings.TrimSuffix(t.Name, loadedTypes), t.Alive)...)
 	}
 	charts := map[string]chart.Spec{
 		"population_over_time": chart.Lines("Population over time", "agents", append(totals, byType...)),
 	}
 	if s.Births != nil {
 		charts["birth_death_rates"] = chart.Lines("Births and deaths", "agents a step",
-			append(chart.Series("births", s.Step, s.Births), chart.Series("deaths", s.Step, s.Deaths)...))
+			append(series("births", s.Births), series("deaths", s.Deaths)...))
 	}
 	if len(byType) > 0 && group != "basic" {
 		shares := chart.Lines("Composition", "share of agents", byType)

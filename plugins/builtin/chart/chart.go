@@ -2,6 +2,8 @@
 // carry their data, and leave colours and fonts to the page that shows them.
 package chart
 
+import "thresher/plugins/sdk/go/vector"
+
 // Spec is a Vega-Lite specification.
 type Spec map[string]any
 
@@ -50,14 +52,28 @@ type Point struct {
 // costs time and shows nothing.
 const maxPoints = 500
 
-// Series thins a series of values out to what can be seen, and keeps the last.
+// Thin reads of a column what can be seen of it in a chart, and its last value.
+func Thin(column vector.Numbers) []float64 {
+	rows := column.Len()
+	every := (rows + maxPoints - 1) / maxPoints
+	var values []float64
+	var value [1]float64
+	for i := 0; i < rows; i += every {
+		vector.Floats(column, i, value[:])
+		values = append(values, value[0])
+	}
+	if rows > 0 && (rows-1)%every != 0 {
+		vector.Floats(column, rows-1, value[:])
+		values = append(values, value[0])
+	}
+	return values
+}
+
+// Series is a series of thinned columns.
 func Series(name string, steps, values []float64) []Point {
-	every := (len(values) + maxPoints - 1) / maxPoints
-	var points []Point
-	for i := range values {
-		if i%every == 0 || i == len(values)-1 {
-			points = append(points, Point{steps[i], name, values[i]})
-		}
+	points := make([]Point, len(values))
+	for i, v := range values {
+		points[i] = Point{steps[i], name, v}
 	}
 	return points
 }

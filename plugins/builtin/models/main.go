@@ -7,6 +7,7 @@ import (
 	"thresher/plugins/builtin/chart"
 	"thresher/plugins/builtin/models/sir"
 	sdk "thresher/plugins/sdk/go"
+	"thresher/plugins/sdk/go/vector"
 )
 
 func main() {}
@@ -94,8 +95,9 @@ func (r *run) record() error {
 // Result implements sdk.Stepper.
 func (r *run) Result() (any, error) {
 	var points []chart.Point
+	steps := chart.Thin(vector.Of(r.steps))
 	for i, name := range []string{"susceptible", "infected", "recovered"} {
-		points = append(points, chart.Series(name, r.steps, r.series[i])...)
+		points = append(points, chart.Series(name, steps, chart.Thin(vector.Of(r.series[i])))...)
 	}
 	if err := r.call.Chart("epidemic", chart.Lines("Epidemic", "agents", points)); err != nil {
 		return nil, err

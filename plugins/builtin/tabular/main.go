@@ -4,6 +4,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -90,25 +91,21 @@ func one(t *sdk.Table, col sdk.Column, top int) (describe.Column, chart.Spec, er
 			spec = histogram(col.Name, sorted)
 		}
 	case "bool":
-		var values []bool
-		if values, err = valid(t.Bools(col.Name)); err == nil {
-			d.Count = len(values)
-			d.Top, d.Distinct = booleans(values)
-			spec = bars(col.Name, d.Top)
-		}
+		d.Top, d.Count, err = booleans(t, col.Name)
+		d.Distinct, spec = len(d.Top), bars(col.Name, d.Top)
 	case "date", "timestamp":
-		var values []int64
-		if values, err = valid(t.Int64(col.Name)); err == nil {
-			d.Count = len(values)
-			_, d.Distinct = describe.Counts(values)
-			d.Range = rangeOf(values, col.Type)
-			spec = bars(col.Name, years(values, col.Type))
+		var moments []int64
+		if moments, err = valid(t.Int64(col.Name)); err == nil {
+			m := describe.OfMoments(moments, momentsOf[col.Type], layouts[col.Type])
+			d.Count, d.Distinct, d.Range = m.Count, m.Distinct, m.Range
+			spec = bars(col.Name, m.Years)
 		}
 	default:
-		var values []string
-		if values, err = valid(t.Strings(col.Name)); err == nil {
-			d.Count = len(values)
-			d.Top, d.Distinct = describe.Counts(values)
+		var texts vector.Texts
+		if texts, err = t.Texts(col.Name); err == nil {
+			d.Top, d.Count, d.Distinct = describe.OfTexts(texts, max(top, barsShown), func(rows []uint32) iter.Seq2[int, []byte] {
+				return textsOf(t, col.Name, rows)
+			})
 			spec = bars(col.Name, d.Top)
 		}
 	}
@@ -117,56 +114,73 @@ func one(t *sdk.Table, col sdk.Column, top int) (describe.Column, chart.Spec, er
 	return d, spec, err
 }
 
-func valid[T any](values []T, ok []bool, err error) ([]T, error) {
-	return describe.Valid(values, ok), err
-}
-
-func booleans(values []bool) ([]describe.Top, int) {
-	names := make([]string, len(values))
+// valid keeps the values that are not null, where they are.
+func valid(values []int64, ok []bool, err error) ([]int64, error) {
+	kept := values[:0]
 	for i, v := range values {
-		names[i] = fmt.Sprint(v)
+		if ok[i] {
+			kept = append(kept, v)
+		}
 	}
-	tops, distinct := describe.Counts(names)
-	for i := range tops {
-		tops[i].Value = tops[i].Value == "true"
-	}
-	return tops, distinct
+	return kept, err
 }
 
-// moment is the time that a date (days) or a timestamp (microseconds) means.
-func moment(v int64, kind string) time.Time {
-	if kind == "date" {
-		return time.Unix(v*24*3600, 0).UTC()
+// textsOf yields the texts in some rows, which are in order, by the rows' numbers in the
+// list.
+func textsOf(t *sdk.Table, name string, rows []uint32) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		done := 0
+		for b := range t.Batches() {
+			if done == len(rows) {
+				return
+			}
+			text, _, err := b.Text(name)
+			if err != nil {
+				return // it was read before: there is no error
+			}
+			for done < len(rows) && int64(rows[done]) < b.First()+int64(b.Rows()) {
+				if !yield(done, text.At(int(int64(rows[done])-b.First()))) {
+					return
+				}
+				done++
+			}
+		}
 	}
-	return time.UnixMicro(v).UTC()
 }
 
-func rangeOf(values []int64, kind string) *describe.Range {
-	if len(values) == 0 {
-		return nil
+func booleans(t *sdk.Table, name string) (tops []describe.Top, count int, err error) {
+	counts := map[bool]int{}
+	for b := range t.Batches() {
+		values, valid, err := b.Bools(name)
+		if err != nil {
+			return nil, 0, err
+		}
+		for i := range b.Rows() {
+			if valid.At(i) {
+				count++
+				if values.At(i) {
+					counts[true]++
+				}
+			}
+		}
 	}
-	layout := time.DateOnly
-	if kind == "timestamp" {
-		layout = "2006-01-02T15:04:05.999999Z"
+	counts[false] = count - counts[true]
+	for _, v := range []bool{false, true} {
+		if counts[v] > 0 {
+			tops = append(tops, describe.Top{Value: v, Count: counts[v]})
+		}
 	}
-	return &describe.Range{
-		Min: moment(slices.Min(values), kind).Format(layout),
-		Max: moment(slices.Max(values), kind).Format(layout),
-	}
+	slices.SortStableFunc(tops, func(a, b describe.Top) int { return cmp.Compare(b.Count, a.Count) })
+	return tops, count, nil
 }
 
-// years counts moments by year, in order.
-func years(values []int64, kind string) []describe.Top {
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = moment(v, kind).Format("2006")
-	}
-	tops, _ := describe.Counts(texts)
-	slices.SortFunc(tops, func(a, b describe.Top) int {
-		return cmp.Compare(a.Value.(string), b.Value.(string))
-	})
-	return tops
+// momentsOf is the time that a value means: dates are days, timestamps microseconds.
+var momentsOf = map[string]func(int64) time.Time{
+	"date":      func(days int64) time.Time { return time.Unix(days*24*3600, 0).UTC() },
+	"timestamp": func(µs int64) time.Time { return time.UnixMicro(µs).UTC() },
 }
+
+var layouts = map[string]string{"date": time.DateOnly, "timestamp": "2006-01-02T15:04:05.999999Z"}
 
 // barsShown is how many bars fit a chart.
 const barsShown = 20

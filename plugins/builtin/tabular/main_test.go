@@ -4,6 +4,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -69,4 +71,22 @@ func TestATableWithoutRowsIsDescribed(t *testing.T) {
 		assert.NotContains(t, string(run.Result), "mean")
 		assert.Empty(t, run.Artifacts, "there is nothing to draw")
 	}
+}
+
+func TestOfManyTextsTheMostFrequentAreListed(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString("word,n\n")
+	for i := range 6000 {
+		fmt.Fprintf(&text, "w%04d,1\n", i%5000)
+	}
+	text.WriteString("w4999,1\nw4999,1\nw4998,1\n,1\n")
+	run := describeTable(t, `{"columns": ["word"], "top": 4}`, plugintest.CSV(text.String()))
+	require.NoError(t, run.Err)
+	var result struct{ Columns []map[string]any }
+	require.NoError(t, json.Unmarshal(run.Result, &result))
+	word := result.Columns[0]
+	assert.Equal(t, []any{5000.0, 6003.0, 1.0}, []any{word["distinct"], word["count"], word["nulls"]})
+	top := func(value string, count float64) any { return map[string]any{"value": value, "count": count} }
+	assert.Equal(t, []any{top("w4999", 3), top("w0000", 2), top("w0001", 2), top("w0002", 2)}, word["top"], "equals by text")
 }

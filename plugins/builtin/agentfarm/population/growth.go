@@ -2,9 +2,8 @@ package population
 
 import (
 	"math"
-	"slices"
 
-	"thresher/core/stats"
+	"thresher/plugins/sdk/go/vector"
 )
 
 // DefaultGrowthWindow is AgentFarm's, in steps.
@@ -25,88 +24,108 @@ func Growth(s Steps, window int) map[string]any {
 	if len(s.Total) < 2 {
 		return nil
 	}
-	rates := percentChange(s.Total)
+	rates := relativeChange(s.Total)
+	average, std := meanStd(vector.Of(rates), 1)
+	lowest, highest := vector.MinMax(vector.Of(rates))
 	out := map[string]any{
-		"average_growth_rate":  number(stats.Mean(rates)),
-		"growth_rate_std":      number(stats.Std(rates, 1)),
-		"max_growth_rate":      number(slices.Max(rates)),
-		"min_growth_rate":      number(slices.Min(rates)),
-		"average_acceleration": number(stats.Mean(stats.Diff(rates))),
+		"average_growth_rate":  percent * average,
+		"growth_rate_std":      percent * std,
+		"max_growth_rate":      percent * number(highest),
+		"min_growth_rate":      percent * number(lowest),
+		"average_acceleration": percent * number(acceleration(rates, highest)),
 		"exponential_fit":      nil,
 		"doubling_time":        nil,
 	}
-	fitGrowth(s.Step[:len(s.Total)/2], s.Total[:len(s.Total)/2], out)
-	addPhases(s, stats.RollingMean(rates, window), out)
+	fitGrowth(s, out)
+	smoothed, _ := vector.Rolling(rates, window)
+	addPhases(s, smoothed, out)
 	return out
 }
 
-// percentChange is the change from the step before, in percent of it. The first
-// step and steps from 0 to 0 have none.
-func percentChange(x []float64) []float64 {
-	rates := make([]float64, len(x))
-	for i := 1; i < len(x); i++ {
-		if change := (x[i]/x[i-1] - 1) * 100; !math.IsNaN(change) {
-			rates[i] = change
-		}
-	}
+const percent = 100
+
+// relativeChange is the change from the step before, in relation to it. The first step
+// and steps from 0 to 0 have none.
+func relativeChange(x []float64) []float64 {
+	rates := differences(x)
+	vector.Elementwise(vector.Ratio, rates[1:], x[:len(x)-1], rates[1:])
 	return rates
 }
 
-// fitGrowth fits ln(N + 1) by a line over the step numbers, if the population has
-// grown by a tenth. The initial population is that of step 0.
-func fitGrowth(steps, half []float64, out map[string]any) {
+// acceleration is the mean of the differences between neighbours, the first of which
+// is 0: all but the last rate cancels out.
+func acceleration(rates []float64, highest float64) float64 {
+	if math.IsInf(highest, 0) { // that does not cancel
+		return mean(differences(rates))
+	}
+	return (rates[len(rates)-1] - rates[0]) / float64(len(rates))
+}
+
+// fitGrowth fits ln(N + 1) by a line over the step numbers of the first half, if the
+// population has grown by a tenth. The initial population is that of step 0.
+func fitGrowth(s Steps, out map[string]any) {
+	half := s.Total[:len(s.Total)/2]
 	if half[len(half)-1] <= 1.1*half[0] {
 		return
 	}
-	logs := make([]float64, len(half))
+	steps, logs := make([]float64, len(half)), make([]float64, len(half))
+	vector.Floats(s.Step, 0, steps)
 	for i, n := range half {
-		logs[i] = math.Log(n + 1)
+		logs[i] = n + 1
 	}
-	rate, intercept := stats.Line(steps, logs)
-	mean := stats.Mean(logs)
-	var residual, total float64
-	for i, y := range logs {
-		fit := intercept + rate*steps[i]
-		residual += (y - fit) * (y - fit)
-		total += (y - mean) * (y - mean)
-	}
+	new(logarithms).of(logs, logs)
+	fit, _ := vector.Linreg(vector.Of(steps), vector.Of(logs))
 	out["exponential_fit"] = map[string]any{
-		"rate":      number(rate),
-		"initial":   number(math.Exp(intercept)),
-		"r_squared": number(1 - residual/total),
+		"rate":      number(fit.Slope),
+		"initial":   number(math.Exp(fit.Intercept)),
+		"r_squared": number(fit.R * fit.R),
 	}
-	if rate > 0 {
-		out["doubling_time"] = number(math.Ln2 / rate)
+	if fit.Slope > 0 {
+		out["doubling_time"] = number(math.Ln2 / fit.Slope)
 	}
 }
 
-// threshold is the change in percent a step that is growth, or below 0 decline.
-const threshold = 1
+// threshold is the change a step that is growth, or below 0 decline.
+const threshold = 0.01
+
+const (
+	growing   = "growth"
+	declining = "decline"
+	stable    = "stable"
+)
 
 func phaseOf(rate float64) string {
 	switch {
 	case rate > threshold:
-		return "growth"
+		return growing
 	case rate < -threshold:
-		return "decline"
+		return declining
 	}
-	return "stable"
+	return stable
 }
 
 func addPhases(s Steps, smoothed []float64, out map[string]any) {
 	phases := []Phase{}
 	time := map[string]int{}
-	start := 0
-	for i, rate := range smoothed {
-		phase := phaseOf(rate)
-		time[phase]++
-		if before := phaseOf(smoothed[start]); phase != before {
-			phases = append(phases, Phase{before, number(s.Step[start]), number(s.Step[i]), i - start})
-			start = i
+	start, phase := 0, phaseOf(smoothed[0])
+	add := func(end, last int) {
+		phases = append(phases, Phase{phase, s.at(start), s.at(last), end - start})
+		time[phase] += end - start
+	}
+	for from := 0; from < len(smoothed); from += stretch {
+		part := smoothed[from:min(from+stretch, len(smoothed))]
+		low, high := vector.MinMax(vector.Of(part))
+		if phaseOf(low) == phase && phaseOf(high) == phase && low == low {
+			continue // all of it, and no NaN
+		}
+		for i, rate := range part {
+			if next := phaseOf(rate); next != phase {
+				add(from+i, from+i)
+				start, phase = from+i, next
+			}
 		}
 	}
-	last := len(smoothed) - 1
-	phases = append(phases, Phase{phaseOf(smoothed[start]), number(s.Step[start]), number(s.Step[last]), last + 1 - start})
+	add(len(smoothed), len(smoothed)-1)
 	out["growth_phases"] = phases
-	out["time_in_growth"], out["time_in_decline"], out["time_stable"] = time["growth"], time["decline"], time["stable"]
+	out["time_in_growth"], out["time_in_decline"], out["time_stable"] = time[growing], time[declining], time[stable]
 }

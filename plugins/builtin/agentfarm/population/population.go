@@ -8,24 +8,32 @@ import (
 	"slices"
 
 	"thresher/core/stats"
+	"thresher/plugins/sdk/go/vector"
 )
 
-// Steps are the columns of a step table, a value a step.
+// Steps are the columns of a step table, a value a step. None has nulls.
 type Steps struct {
-	Step   []float64 // the step's number
-	Total  []float64 // agents alive
-	Types  []Type    // agents alive by type, in the table's order
-	Births []float64 // nil if the table has none
-	Deaths []float64
+	Step   vector.Numbers // the step's number
+	Total  []float64      // agents alive
+	Types  []Type         // agents alive by type, in the table's order
+	Births vector.Numbers // nil if the table has none
+	Deaths vector.Numbers
 }
 
 // Type is the population of one type of agent.
 type Type struct {
 	Name  string // such as system_agents
-	Alive []float64
+	Alive vector.Numbers
 }
 
 type number = stats.Number
+
+// at is the number of the step in a row.
+func (s Steps) at(row int) number {
+	var step [1]float64
+	vector.Floats(s.Step, row, step[:])
+	return number(step[0])
+}
 
 // Summary describes a series. Std is the population's (divisor n).
 type Summary struct {
@@ -38,45 +46,83 @@ type Summary struct {
 	Q75    number `json:"q75"`
 }
 
-func summarize(x []float64) Summary {
-	sorted := slices.Sorted(slices.Values(x))
+func summarize(x vector.Numbers) Summary {
+	mean, std := meanStd(x, 0)
+	q := vector.Quantiles(x, 0, 0.25, 0.5, 0.75, 1)
 	return Summary{
-		Mean:   number(stats.Mean(x)),
-		Median: number(stats.Quantile(sorted, 0.5)),
-		Std:    number(stats.Std(x, 0)),
-		Min:    number(sorted[0]),
-		Max:    number(sorted[len(sorted)-1]),
-		Q25:    number(stats.Quantile(sorted, 0.25)),
-		Q75:    number(stats.Quantile(sorted, 0.75)),
+		Mean: mean, Std: std,
+		Min: number(q[0]), Q25: number(q[1]), Median: number(q[2]), Q75: number(q[3]), Max: number(q[4]),
 	}
+}
+
+func meanStd(x vector.Numbers, ddof int) (mean, std number) {
+	m, variance, _ := vector.Variance(x, ddof)
+	return number(m), number(math.Sqrt(variance))
 }
 
 // Statistics is compute_population_statistics: the totals, their peak and trend
 // (agents a step), the share of steps with anyone alive, and each type. There must
 // be a step.
 func Statistics(s Steps) map[string]any {
-	peak := 0
-	alive := 0
-	for i, n := range s.Total {
-		if n > s.Total[peak] {
-			peak = i
-		}
-		if n > 0 {
-			alive++
-		}
-	}
+	total := summarize(vector.Of(s.Total))
 	out := map[string]any{
-		"total":         summarize(s.Total),
-		"peak_step":     peak,
-		"peak_value":    number(s.Total[peak]),
+		"total":         total,
+		"peak_step":     rowOf(s.Total, float64(total.Max)),
+		"peak_value":    total.Max,
 		"final_value":   number(s.Total[len(s.Total)-1]),
-		"trend":         number(stats.Slope(s.Total)),
-		"survival_rate": number(float64(alive) / float64(len(s.Total))),
+		"trend":         number(trend(s.Total, float64(total.Mean))),
+		"survival_rate": number(alive(s.Total, float64(total.Min)) / float64(len(s.Total))),
 	}
 	for _, t := range s.Types {
 		out[t.Name] = summarize(t.Alive)
 	}
 	return out
+}
+
+// rowOf is the first row with the largest value.
+func rowOf(x []float64, largest float64) int {
+	for from := 0; from < len(x); from += stretch {
+		part := x[from:min(from+stretch, len(x))]
+		if _, high := vector.MinMax(vector.Of(part)); high == largest {
+			return from + slices.Index(part, largest)
+		}
+	}
+	return 0 // NaN
+}
+
+// alive is how many steps had anyone alive.
+func alive(x []float64, least float64) float64 {
+	if least > 0 {
+		return float64(len(x))
+	}
+	steps := 0
+	for _, n := range x {
+		if n > 0 {
+			steps++
+		}
+	}
+	return float64(steps)
+}
+
+// trend is the slope of the least-squares line over the index; 0 for fewer than two
+// values.
+func trend(y []float64, mean float64) float64 {
+	if len(y) < 2 {
+		return 0
+	}
+	var index [stretch]float64
+	for i := range index {
+		index[i] = float64(i)
+	}
+	n := float64(len(y))
+	products, middle := 0.0, (n-1)/2
+	for from := 0; from < len(y); from += stretch {
+		part := y[from:min(from+stretch, len(y))]
+		m := float64(len(part))
+		values, within := vector.Of(part), vector.Of(index[:len(part)])
+		products += (float64(from)-middle)*(vector.Sum(values)-m*mean) + vector.Dot(within, values) - m*(m-1)/2*mean
+	}
+	return products / (n * (n*n - 1) / 12)
 }
 
 // BirthDeathRates is compute_birth_death_rates: totals, and rates a step. It is
@@ -85,7 +131,7 @@ func BirthDeathRates(s Steps) map[string]any {
 	if s.Births == nil || s.Deaths == nil {
 		return map[string]any{}
 	}
-	births, deaths, n := stats.Sum(s.Births), stats.Sum(s.Deaths), float64(len(s.Births))
+	births, deaths, n := sum(s.Births), sum(s.Deaths), float64(s.Births.Len())
 	return map[string]any{
 		"total_births": number(births),
 		"total_deaths": number(deaths),
@@ -107,31 +153,40 @@ func Stability(s Steps, window int) map[string]any {
 	if n < window {
 		window = max(2, n/2)
 	}
-	var cvs []float64
-	for i := window; i <= n; i++ {
-		part := s.Total[i-window : i]
-		cv := stats.Std(part, 1) / stats.Mean(part)
-		if math.IsNaN(cv) { // nobody was alive
-			cv = 0
-		}
-		cvs = append(cvs, cv)
+	meanCV := math.NaN() // of a table that is shorter than any window
+	if window <= n {
+		means, cvs := vector.Rolling(s.Total, window)
+		vector.Elementwise(vector.Sqrt, cvs, cvs, cvs)
+		vector.Elementwise(vector.Ratio, cvs, means, cvs) // 0 where nobody was alive
+		meanCV = mean(cvs[window-1:])
 	}
-	meanCV := stats.Mean(cvs)
-	diffs := stats.Diff(s.Total)
-	largest := 0.0
-	relative := make([]float64, n) // the first step, and those from 0 to 0, have none
-	for i, d := range diffs {
-		largest = max(largest, math.Abs(d))
-		if i > 0 && d != 0 {
-			relative[i] = math.Abs(d / s.Total[i-1])
-		}
-	}
+	diffs := differences(s.Total)
+	relative := make([]float64, n)
+	vector.Elementwise(vector.Ratio, diffs[1:], s.Total[:n-1], relative[1:])
+	vector.Elementwise(vector.Abs, relative, relative, relative)
+	_, volatility := meanStd(vector.Of(diffs), 1)
+	fall, rise := vector.MinMax(vector.Of(diffs))
+	_, largest := vector.MinMax(vector.Of(relative))
 	return map[string]any{
 		"mean_cv":              number(meanCV),
 		"stability_score":      number(1 / (1 + meanCV)),
-		"volatility":           number(stats.Std(diffs, 1)),
-		"max_fluctuation":      number(largest),
-		"mean_relative_change": number(stats.Mean(relative)),
-		"max_relative_change":  number(slices.Max(relative)),
+		"volatility":           volatility,
+		"max_fluctuation":      number(max(-fall, rise)),
+		"mean_relative_change": number(mean(relative)),
+		"max_relative_change":  number(largest),
 	}
+}
+
+// differences are those to the value before. The first is 0.
+func differences(x []float64) []float64 {
+	d := make([]float64, len(x))
+	vector.Elementwise(vector.Sub, x[1:], x[:len(x)-1], d[1:])
+	return d
+}
+
+func mean(x []float64) float64 { return vector.Sum(vector.Of(x)) / float64(len(x)) }
+
+func sum(x vector.Numbers) float64 {
+	mean, _, n := vector.Variance(x, 0)
+	return mean * float64(n)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"thresher/plugins/sdk/go/vector"
 	"thresher/samples"
 )
 
@@ -105,10 +106,13 @@ func inputs(t *testing.T, raw json.RawMessage) (Steps, int) {
 }
 
 func steps(columns map[string][]float64) Steps {
-	s := Steps{Step: columns["step"], Total: columns["total_agents"], Births: columns["births"], Deaths: columns["deaths"]}
+	s := Steps{Step: vector.Of(columns["step"]), Total: columns["total_agents"]}
+	if columns["births"] != nil && columns["deaths"] != nil {
+		s.Births, s.Deaths = vector.Of(columns["births"]), vector.Of(columns["deaths"])
+	}
 	for _, name := range []string{"system_agents", "independent_agents", "control_agents"} {
 		if alive, ok := columns[name]; ok {
-			s.Types = append(s.Types, Type{name, alive})
+			s.Types = append(s.Types, Type{name, vector.Of(alive)})
 		}
 	}
 	return s
