@@ -35,19 +35,19 @@ var recipes = []recipe{
 		return []string{"/usr/bin/rustc", "-O", "--target", "wasm32-unknown-unknown", "-C", "linker=wasm-ld-14", "-C", "lto=fat", "-C", "panic=abort", "-o", out, "guests/rust/kernels.rs"}
 	}},
 	{"AssemblyScript", "npm", nil, func(out string) []string {
-		home := assemblyScriptHome()
+		home := cached("assemblyscript")
 		return []string{"sh", "-c", fmt.Sprintf("test -d %[1]s/node_modules/assemblyscript || npm install --silent --prefix %[1]s assemblyscript@0.28.20 >/dev/null; "+
 			"exec %[1]s/node_modules/.bin/asc guests/as/kernels.ts -O3 --runtime minimal --use abort= -o %[2]s", home, out)}
 	}},
 }
 
-// assemblyScriptHome keeps the compiler from run to run.
-func assemblyScriptHome() string {
+// cached is a folder for what is installed once and kept from run to run.
+func cached(name string) string {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		base = os.TempDir()
 	}
-	return filepath.Join(base, "thresher-bench", "assemblyscript")
+	return filepath.Join(base, "thresher-bench", name)
 }
 
 // buildGuests builds those whose compilers are there. The one in Go must be.

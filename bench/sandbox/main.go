@@ -2,7 +2,7 @@
 // in one run:
 //
 //	go run ./sandbox              all of it, about six minutes
-//	go run ./sandbox -only fresh  one part: fresh, gas, tables, data, alive
+//	go run ./sandbox -only fresh  one part: fresh, gas, alive, rows
 //
 // The guests are in bench/guests, in four languages. They are built when it starts; a
 // language whose compiler is not installed is left out, loudly.
@@ -80,7 +80,7 @@ func run(ctx context.Context, only string) (err error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *bench) error
-	}{{"fresh", fresh}, {"gas", gas}, {"alive", alive}} {
+	}{{"fresh", fresh}, {"gas", gas}, {"alive", alive}, {"rows", rows}} {
 		if only != "" && only != part.name {
 			continue
 		}
