@@ -1,7 +1,7 @@
 // Command sandbox measures what a sandbox costs, side by side with what else there is,
 // in one run:
 //
-//	go run ./sandbox              all of it, about six minutes
+//	go run ./sandbox              all of it, about nine minutes
 //	go run ./sandbox -only fresh  one part: fresh, gas, alive, rows
 //
 // The guests are in bench/guests, in four languages. They are built when it starts; a

@@ -37,6 +37,7 @@ var analyses = []analysis{
 // took is what an answer took. Of several runs it is the quickest.
 type took struct {
 	wall, cpu float64 // seconds
+	memory    int64   // bytes, of a job
 	answer    answer
 }
 
@@ -121,7 +122,12 @@ func (a analysis) compare(name string, t, native took) error {
 }
 
 func (a analysis) print(name string, t, native took) {
-	fmt.Printf("%-12s %-12s %8.2f s %8.2f s %8.2f× %8.2f× %6d values\n", a.name, name, t.wall, t.cpu, t.wall/native.wall, t.cpu/native.cpu, len(t.answer))
+	memory := ""
+	if t.memory > 0 {
+		memory = fmt.Sprintf("%6d MiB at most", t.memory>>20)
+	}
+	fmt.Printf("%-12s %-12s %8.2f s %8.2f s %8.2f× %8.2f× %6d values%s\n", a.name, name, t.wall, t.cpu, t.wall/native.wall, t.cpu/native.cpu,
+		len(t.answer), memory)
 }
 
 // load writes the table, for peers to read, and imports it.
@@ -156,7 +162,7 @@ func (a analysis) job(ctx context.Context, e *core.Engine) (t took, err error) {
 	if j.Phase != job.Completed {
 		return t, fmt.Errorf("the job is %s: %+v", j.Phase, j.Outcome.Error)
 	}
-	t.wall, t.cpu = j.Outcome.Usage.WallSeconds, j.Outcome.Usage.CPUSeconds
+	t.wall, t.cpu, t.memory = j.Outcome.Usage.WallSeconds, j.Outcome.Usage.CPUSeconds, j.Outcome.Usage.PeakMemoryBytes
 	r, _, err := e.Result(ctx, j.ID)
 	if err != nil {
 		return t, err
