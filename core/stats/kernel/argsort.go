@@ -174,13 +174,9 @@ func (a *argsorter) split(keys []uint64, rows []uint32, digit func(uint64, uint3
 			return ends, err
 		}
 	}
-	var next [256]int
-	for d, sum := 0, 0; d < 256; d++ {
-		next[d] = sum
-		sum += ends[d]
-		ends[d] = sum
-	}
-	for d, steps := 0, 0; d < 256; d++ {
+	next := begins(&ends)
+	steps := 0
+	for d := range next {
 		for next[d] < ends[d] {
 			from := next[d]
 			k, r := keys[from], rows[from]
@@ -200,5 +196,5 @@ func (a *argsorter) split(keys []uint64, rows []uint32, digit func(uint64, uint3
 			}
 		}
 	}
-	return ends, a.pace.add(4 * (len(keys) % pauseEvery))
+	return ends, a.pace.add(4 * steps)
 }

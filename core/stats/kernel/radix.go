@@ -191,13 +191,9 @@ func (s *sorter) split(keys []uint64, shift uint) (ends [256]int, err error) {
 			return ends, err
 		}
 	}
-	var next [256]int
-	for d, sum := 0, 0; d < 256; d++ {
-		next[d] = sum
-		sum += ends[d]
-		ends[d] = sum
-	}
-	for d, steps := 0, 0; d < 256; d++ {
+	next := begins(&ends)
+	steps := 0
+	for d := range next {
 		for next[d] < ends[d] {
 			k := keys[next[d]]
 			if at := int(byte(k >> shift)); at != d {
@@ -214,5 +210,16 @@ func (s *sorter) split(keys []uint64, shift uint) (ends [256]int, err error) {
 			}
 		}
 	}
-	return ends, s.pace.add(2 * (len(keys) % pauseEvery))
+	return ends, s.pace.add(2 * steps)
+}
+
+// begins turns counts into where each ends, and returns where each begins.
+func begins(counts *[256]int) (next [256]int) {
+	sum := 0
+	for d, n := range counts {
+		next[d] = sum
+		sum += n
+		counts[d] = sum
+	}
+	return next
 }
