@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+	"golang.org/x/sys/unix"
 
 	"thresher/plugins/sandbox/binary"
 	"thresher/plugins/sandbox/rewrite"
@@ -26,6 +27,8 @@ type world struct {
 	left    int64 // gas, until a guest is ended as endless
 	given   int64 // at the last tick
 	spent   int64 // before that; of one guest
+
+	memories [][]byte // of all guests, to be unmapped
 }
 
 // mostTicks is how often a world is mean with gas: there are scripts with calls in the
@@ -86,7 +89,12 @@ func (w *world) spentBy(guest api.Module) int64 {
 	return w.spent + w.given - int64(guest.ExportedGlobal(rewrite.Gas).Get())
 }
 
-func (w *world) close() { _ = w.runtime.Close(w.ctx) }
+func (w *world) close() {
+	_ = w.runtime.Close(w.ctx)
+	for _, m := range w.memories {
+		_ = unix.Munmap(m)
+	}
+}
 
 // refused says that rewriting refuses a module.
 type refused struct{ error }
@@ -117,11 +125,13 @@ func (w *world) instantiate(wasm []byte, name string) (api.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx := w.ctx
-	if r.Lifted != nil {
-		ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(withoutTheLastPage))
-	}
-	guest, err := w.runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
+	memory := experimental.MemoryAllocatorFunc(func(_, most uint64) experimental.LinearMemory {
+		if r.Lifted != nil {
+			most -= 1 << 16 // the last page that it declares is never given
+		}
+		return w.reserve(most)
+	})
+	guest, err := w.runtime.InstantiateModule(experimental.WithMemoryAllocator(w.ctx, memory), compiled, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
 	if err != nil || r.Lifted == nil {
 		return guest, err
 	}
@@ -141,25 +151,29 @@ func (w *world) initialise(guest api.Module, l *rewrite.Lifted) error {
 	return nil
 }
 
-// shortMemory is a memory that never gets the last page that its module declares.
-type shortMemory struct {
-	most  uint64
-	bytes []byte
+// reserved is a memory of which only the pages take room that a guest writes: some
+// binaries begin with gigabytes.
+type reserved []byte
+
+func (w *world) reserve(most uint64) experimental.LinearMemory {
+	all, err := unix.Mmap(-1, 0, int(max(most, 1)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		panic(err)
+	}
+	w.memories = append(w.memories, all)
+	return reserved(all[:most])
 }
 
-func withoutTheLastPage(_, most uint64) experimental.LinearMemory {
-	return &shortMemory{most: most - 1<<16}
-}
-
-func (m *shortMemory) Reallocate(size uint64) []byte {
-	if size > m.most {
+func (m reserved) Reallocate(size uint64) []byte {
+	if size > uint64(len(m)) {
 		return nil
 	}
-	m.bytes = append(m.bytes, make([]byte, size-uint64(len(m.bytes)))...)
-	return m.bytes
+	return m[:size:size]
 }
 
-func (m *shortMemory) Free() {}
+// Free does nothing: memories go with their world, those of modules that were not
+// instantiated among them.
+func (reserved) Free() {}
 
 // trap is the first line of what went wrong, without the numbers of functions: the
 // stack of a rewritten module is another.
