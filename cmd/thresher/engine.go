@@ -23,7 +23,7 @@ func loadPlugins(ctx context.Context, cacheDir, folder string, limits vet.Limits
 	if err != nil {
 		return nil, err
 	}
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Compiler: compile, Log: log, Vet: limits})
+	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Compiler: compile, Log: log, Vet: limits, Cores: cores})
 	if err != nil {
 		return nil, err
 	}

@@ -147,12 +147,14 @@ func sayHowFast(f serveFlags, log *slog.Logger) error {
 	return nil
 }
 
+// cores is how many this program may use.
+var cores = runtime.GOMAXPROCS(0)
+
 // leaveRoom lets one goroutine more run at once than there are cores, and returns how
 // many cores there are. With a guest on every core the scheduler looks at the network
 // only now and then; with one to spare, whoever asks is answered at once:
 // `make bench-sandbox` measures both.
-var leaveRoom = sync.OnceValue(func() (cores int) {
-	cores = runtime.GOMAXPROCS(0)
+var leaveRoom = sync.OnceValue(func() int {
 	runtime.GOMAXPROCS(cores + 1)
 	return cores
 })

@@ -154,6 +154,9 @@ func closeAll(files map[string]*table.File) {
 	}
 }
 
+// Held says that Gate would not return at once, for all that is known of the job.
+func (a *attempt) Held() bool { return a.attention.Load() }
+
 // Gate implements [Host].
 func (a *attempt) Gate(ctx context.Context) error {
 	if !a.attention.Load() {

@@ -1,11 +1,9 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -41,7 +39,7 @@ func tableAppend(ctx context.Context, k *call, guest api.Module, stack []uint64)
 	k.passed(ctx, int(size)/bytesOfGas)
 	columns := make([]arrow.Array, schema.NumFields())
 	for i, f := range schema.Fields() {
-		columns[i] = outputColumn(guest, f, rows, parts[i])
+		columns[i] = k.outputColumn(ctx, guest, f, rows, parts[i])
 	}
 	batch := array.NewRecordBatch(schema, columns, rows)
 	defer batch.Release()
@@ -84,22 +82,22 @@ func decodeBuffers(raw []byte) (b abi.Buffers) {
 
 // outputColumn copies a column out of guest memory, having checked every length
 // and offset: what is built from it is read by others.
-func outputColumn(guest api.Module, f arrow.Field, rows int64, b abi.Buffers) arrow.Array {
+func (k *call) outputColumn(ctx context.Context, guest api.Module, f arrow.Field, rows int64, b abi.Buffers) arrow.Array {
 	var validity []byte
 	if b.ValidityLen > 0 {
-		validity = part(guest, f.Name, "validity", b.Validity, b.ValidityLen, bitutil.BytesForBits(rows))
+		validity = k.part(ctx, guest, f.Name, "validity", b.Validity, b.ValidityLen, bitutil.BytesForBits(rows))
 	}
 	buffers := []*memory.Buffer{buffer(validity)}
 	switch t := f.Type.(type) {
 	case *arrow.StringType:
-		offsets := part(guest, f.Name, "offsets", b.Offsets, b.OffsetsLen, 4*(rows+1))
-		text := part(guest, f.Name, "values", b.Values, b.ValuesLen, int64(b.ValuesLen))
-		checkText(f.Name, offsets, text)
+		offsets := k.part(ctx, guest, f.Name, "offsets", b.Offsets, b.OffsetsLen, 4*(rows+1))
+		text := k.part(ctx, guest, f.Name, "values", b.Values, b.ValuesLen, int64(b.ValuesLen))
+		k.checkText(ctx, f.Name, offsets, text)
 		buffers = append(buffers, buffer(offsets), buffer(text))
 	case *arrow.BooleanType:
-		buffers = append(buffers, buffer(part(guest, f.Name, "values", b.Values, b.ValuesLen, bitutil.BytesForBits(rows))))
+		buffers = append(buffers, buffer(k.part(ctx, guest, f.Name, "values", b.Values, b.ValuesLen, bitutil.BytesForBits(rows))))
 	case arrow.FixedWidthDataType:
-		buffers = append(buffers, buffer(part(guest, f.Name, "values", b.Values, b.ValuesLen, rows*int64(t.Bytes()))))
+		buffers = append(buffers, buffer(k.part(ctx, guest, f.Name, "values", b.Values, b.ValuesLen, rows*int64(t.Bytes()))))
 	}
 	nulls := 0
 	if validity != nil {
@@ -109,11 +107,11 @@ func outputColumn(guest api.Module, f arrow.Field, rows int64, b abi.Buffers) ar
 }
 
 // part copies a buffer that must have a given length.
-func part(guest api.Module, column, what string, ptr, n uint32, want int64) []byte {
+func (k *call) part(ctx context.Context, guest api.Module, column, what string, ptr, n uint32, want int64) []byte {
 	if int64(n) != want {
 		panic(violation("column %q: %s have %d bytes, want %d", column, what, n, want))
 	}
-	return bytes.Clone(readBuffer(guest, ptr, n))
+	return k.copyOf(ctx, readBuffer(guest, ptr, n))
 }
 
 func buffer(data []byte) *memory.Buffer {
@@ -123,14 +121,18 @@ func buffer(data []byte) *memory.Buffer {
 	return memory.NewBufferBytes(data)
 }
 
-func checkText(column string, offsets, text []byte) {
-	last := uint32(0)
+func (k *call) checkText(ctx context.Context, column string, offsets, text []byte) {
+	last, due := uint32(0), 0
 	for i := 0; i < len(offsets); i += 4 {
 		at := binary.LittleEndian.Uint32(offsets[i:])
 		if i == 0 && at != 0 || at < last || int(at) > len(text) {
 			panic(violation("column %q: offset %d is %d, after %d, in %d bytes of text", column, i/4, at, last, len(text)))
 		}
-		if !utf8.Valid(text[last:at]) {
+		if due += 4 + int(at-last); due >= restEvery {
+			due = 0
+			k.rest(ctx)
+		}
+		if !k.isText(ctx, text[last:at]) {
 			panic(violation("column %q: row %d is not UTF-8", column, i/4-1))
 		}
 		last = at

@@ -1,9 +1,7 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -95,9 +93,27 @@ func export(ctx context.Context, r wazero.Runtime, module string, functions map[
 
 // gate lets the guest go on, wait, or end.
 func (k *call) gate(ctx context.Context) {
-	if err := k.Host.Gate(ctx); err != nil {
+	if err := k.mayGoOn(ctx); err != nil {
 		panic(hostError{err})
 	}
+}
+
+// attentive is a Host that can say without waiting whether its gate is worth asking.
+type attentive interface{ Held() bool }
+
+// mayGoOn asks the job's gate, which may wait: then others have the turn.
+func (k *call) mayGoOn(ctx context.Context) error {
+	if host, ok := k.Host.(attentive); ok && !host.Held() && ctx.Err() == nil {
+		return nil
+	}
+	return k.away(func() error { return k.Host.Gate(ctx) })
+}
+
+// away does what may wait for long, while others have the turn.
+func (k *call) away(wait func() error) error {
+	k.turns.end()
+	defer k.turns.begin()
+	return wait()
 }
 
 // readBuffer returns a view of guest memory, valid until the guest goes on. It
@@ -156,10 +172,10 @@ func resultWrite(ctx context.Context, k *call, guest api.Module, stack []uint64)
 	view := readBuffer(guest, uint32(stack[0]), uint32(stack[1]))
 	k.mayHandOver("the result", int64(len(view)))
 	k.passed(ctx, len(view)) // it is read letter by letter
-	if !json.Valid(view) || !utf8.Valid(view) {
+	if !isJSON(view, func() { k.rest(ctx) }) || !k.isText(ctx, view) {
 		panic(violation("the result is not JSON"))
 	}
-	k.result = bytes.Clone(view)
+	k.result = k.copyOf(ctx, view)
 }
 
 func artifactWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
@@ -167,7 +183,8 @@ func artifactWrite(ctx context.Context, k *call, guest api.Module, stack []uint6
 	media := readText(guest, stack[2], stack[3], maxText, "an artifact's media type")
 	content := readBuffer(guest, uint32(stack[4]), uint32(stack[5]))
 	k.passed(ctx, len(content)/bytesOfGas)
-	if err := k.Host.Artifact(ctx, name, media, content); err != nil {
+	err := k.away(func() error { return k.Host.Artifact(ctx, name, media, content) }) // it asks the gate as well
+	if err != nil {
 		panic(hostError{err})
 	}
 }

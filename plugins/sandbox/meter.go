@@ -26,15 +26,17 @@ type meter struct {
 	given int64             // at the last refill
 	spent uint64            // before that
 
+	slice    time.Duration // how long one should last
 	gasLimit uint64        // 0: none
 	cpuLimit time.Duration // 0: none
 	cpu      time.Duration // up to the last look at the clock
 	since    time.Duration // the thread's clock then
 }
 
-// A slice of gas should last about this long. Shorter ones cost more; longer ones
-// keep the collector, the network and whoever wants a stop waiting.
-const sliceTime = 50 * time.Microsecond
+// Slice is how long a slice of gas should last, about, unless [Config] says otherwise.
+// Shorter ones cost more; longer ones keep the collector, the network and whoever
+// wants a stop waiting.
+const Slice = 50 * time.Microsecond
 
 // The bounds of a slice, in gas, and the first of a job: additions alone are paid
 // with it for some 50 µs.
@@ -93,10 +95,13 @@ func (m *meter) look() time.Duration {
 	return took
 }
 
-// yield lets others run, the collector and the network among them.
-func (m *meter) yield() {
+// yield lets others run, the collector and the network among them, and whoever's turn
+// it is.
+func (k *call) yield() {
 	runtime.UnlockOSThread()
+	k.turns.end()
 	runtime.Gosched()
+	k.turns.begin()
 	runtime.LockOSThread()
 }
 
@@ -113,20 +118,21 @@ func (k *call) tick(ctx context.Context, guest api.Module, owed int64) {
 	left := int64(m.gas.Get()) + owed
 	m.settle(left)
 	m.gas.Set(uint64(left)) // should it end here, it has not done what it owes for
-	slice = nextSlice(slice, m.look())
+	slice = nextSlice(slice, m.look(), m.slice)
 	k.checkBudgets(owed)
-	m.yield()
+	k.yield()
 	k.gate(ctx)
 	m.since = threadTime()
 	m.refill(max(slice, owed))
 }
 
-// nextSlice is how much gas comes after a slice that took a time.
-func nextSlice(last int64, took time.Duration) int64 {
+// nextSlice is how much gas comes after a slice that took a time and should have taken
+// another.
+func nextSlice(last int64, took, want time.Duration) int64 {
 	switch {
-	case took < sliceTime/2:
+	case took < want/2:
 		last *= 2
-	case took > 2*sliceTime:
+	case took > 2*want:
 		last /= 2
 	}
 	return min(max(last, leastSlice), mostSlice)
@@ -147,7 +153,7 @@ func (k *call) charge(ctx context.Context, gas uint64) {
 	if m.gas != nil {
 		m.refill(left)
 	}
-	m.yield()
+	k.yield()
 	k.gate(ctx)
 	m.since = threadTime()
 }

@@ -29,6 +29,7 @@ type call struct {
 	memory *linearMemory // of the instance it has
 	peak   uint64        // of that memory, when the instance was given back
 	meter  meter
+	turns  turns         // it has one, but for where it waits
 	dice   *rand.ChaCha8 // made when it is first thrown: see random
 	clock  int64         // nanoseconds since 1970, virtual
 	result json.RawMessage
@@ -143,6 +144,9 @@ func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Con
 		return err
 	}
 	ctx = context.WithValue(ctx, callKey{}, k)
+	k.turns, k.meter.slice = h.turns, h.slice
+	k.turns.begin()
+	defer k.turns.end()
 	k.meter.start()
 	defer k.meter.stop()
 	i, err := h.instance(ctx, m, k)
@@ -208,7 +212,7 @@ func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
 	}
 	step := guest.ExportedFunction(abi.ExportStep)
 	for steps := uint64(1); ; {
-		if err := k.Host.Gate(ctx); err != nil {
+		if err := k.mayGoOn(ctx); err != nil {
 			return err
 		}
 		start := time.Now()

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"time"
 
@@ -45,6 +46,10 @@ type Config struct {
 	// DescribeTime is what initialising and describing a module may take, each;
 	// default 10 s.
 	DescribeTime time.Duration
+	Slice        time.Duration // how long a guest goes on between two ticks, about; default [Slice]
+	// Cores is how many guests go on at once, while others wait for their turn; default
+	// runtime.GOMAXPROCS(0).
+	Cores int
 }
 
 // Host runs guests. Its methods may be called concurrently.
@@ -59,6 +64,8 @@ type Host struct {
 	modules  *guard.Value[map[string]*module] // by digest
 	clones   *pool
 	patience time.Duration // for modules that initialise and describe themselves
+	slice    time.Duration
+	turns    turns
 }
 
 // module is a loaded plugin.
@@ -92,6 +99,8 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		modules:  guard.New("modules", guard.RankSandbox, map[string]*module{}),
 		clones:   newPool(cmp.Or(cfg.Clones, 32)),
 		patience: cmp.Or(cfg.DescribeTime, 10*time.Second),
+		slice:    cmp.Or(cfg.Slice, Slice),
+		turns:    newTurns(cmp.Or(cfg.Cores, runtime.GOMAXPROCS(0))),
 	}
 	var err error
 	if h.cache, err = newCache(cfg.CacheDir); err != nil {
