@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
@@ -56,16 +57,21 @@ func loadFolder(ctx context.Context, host *sandbox.Host, folder string) error {
 	if err != nil {
 		return fmt.Errorf("plugins: %w", err)
 	}
+	var loading errgroup.Group
+	loading.SetLimit(runtime.NumCPU())
 	for _, path := range paths {
-		wasm, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("plugins: %w", err)
-		}
-		if _, err := host.Load(ctx, wasm, false); err != nil {
-			return fmt.Errorf("plugin %s: %w", path, err)
-		}
+		loading.Go(func() error {
+			wasm, err := os.ReadFile(path)
+			if err != nil {
+				return fmt.Errorf("plugins: %w", err)
+			}
+			if _, err := host.Load(ctx, wasm, false); err != nil {
+				return fmt.Errorf("plugin %s: %w", path, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return loading.Wait()
 }
 
 // openEngine opens an engine and its sandbox. close drains until ctx ends.

@@ -169,30 +169,44 @@ func (h *Host) build(ctx context.Context, wasm []byte, r *Report) (*module, erro
 }
 
 // compile vets a module, rewrites it and compiles it.
-func (h *Host) compile(ctx context.Context, wasm []byte, r *Report) (*module, error) {
-	end := r.step("vet")
-	vetted, err := vet.Check(wasm, h.policy)
-	end()
+func (h *Host) compile(ctx context.Context, wasm []byte, r *Report) (m *module, err error) {
+	form, err := h.rewritten(wasm, r)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, err
 	}
-	r.Figures = vetted.Figures
-	end = r.step("rewrite")
-	rewritten, err := rewrite.Rewrite(vetted.Module)
-	end()
-	if err != nil {
-		return nil, refuse("invalid_module", "%v", err)
-	}
-	m := &module{lifted: rewritten.Lifted, plain: rewritten.Plain}
+	m = &module{lifted: form.Lifted, plain: form.Plain}
 	r.Plain = m.plain
-	end = r.step("compile")
-	m.compiled, err = h.translate(ctx, rewritten.Wasm)
+	end := r.step("compile")
+	m.compiled, err = h.translate(ctx, form.Wasm)
 	end()
 	if err != nil {
 		return nil, err
 	}
 	m.declared = m.declaredMemory()
 	return m, nil
+}
+
+// rewritten vets a module and rewrites it, unless an earlier start has.
+func (h *Host) rewritten(wasm []byte, r *Report) (rewrite.Rewritten, error) {
+	if k, found := h.recall(wasm); found {
+		r.Figures = k.Figures
+		return k.Form, nil
+	}
+	end := r.step("vet")
+	vetted, err := vet.Check(wasm, h.policy)
+	end()
+	if err != nil {
+		return rewrite.Rewritten{}, refusal(err)
+	}
+	r.Figures = vetted.Figures
+	end = r.step("rewrite")
+	form, err := rewrite.Rewrite(vetted.Module)
+	end()
+	if err != nil {
+		return form, refuse("invalid_module", "%v", err)
+	}
+	h.remember(wasm, kept{Form: form, Figures: vetted.Figures})
+	return form, nil
 }
 
 // prepare takes the module's image and asks it what it is.

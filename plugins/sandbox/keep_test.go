@@ -1,0 +1,64 @@
+package sandbox
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/plugins/hostile"
+	"thresher/plugins/sandbox/vet"
+)
+
+// stepsOf checks a module with a host of its own and returns the steps it took.
+func stepsOf(t *testing.T, dir string, limits vet.Limits, wasm []byte) (r Report, steps []string) {
+	t.Helper()
+	h, err := New(t.Context(), Config{CacheDir: dir, Vet: limits})
+	require.NoError(t, err)
+	r, err = h.Check(t.Context(), wasm)
+	require.NoError(t, err)
+	require.NoError(t, h.Close(t.Context()))
+	for i, s := range r.Steps {
+		steps, r.Steps[i].Seconds = append(steps, s.Name), 0
+	}
+	return r, steps
+}
+
+// What was vetted and rewritten once need not be again, and nothing else differs. It
+// is done anew where the limits are others, where another program did it, and where
+// the file is damaged.
+func TestAModuleIsVettedAndRewrittenOnce(t *testing.T) {
+	t.Parallel()
+	all, fewer := []string{"vet", "rewrite", "compile", "image", "describe"}, []string{"compile", "image", "describe"}
+	dir := t.TempDir()
+	wasm := hostile.Module{Run: hostile.LoopForever}.Encode()
+	first, steps := stepsOf(t, dir, vet.Limits{}, wasm)
+	require.Equal(t, all, steps)
+	second, steps := stepsOf(t, dir, vet.Limits{}, wasm)
+	assert.Equal(t, fewer, steps)
+	first.Steps, second.Steps = nil, nil
+	assert.Equal(t, first, second)
+
+	_, steps = stepsOf(t, dir, vet.Limits{ModuleBytes: 1 << 16}, wasm)
+	assert.Equal(t, all, steps, "other limits")
+	refused, steps := stepsOf(t, dir, vet.Limits{ModuleBytes: 16}, wasm)
+	assert.Equal(t, []string{"vet"}, steps)
+	assert.False(t, refused.Accepted)
+
+	files, err := filepath.Glob(filepath.Join(dir, "rewritten-*"))
+	require.NoError(t, err)
+	require.Len(t, files, 1, "one for each module")
+	whole, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	for _, damage := range [][]byte{nil, whole[:len(whole)/2], append([]byte("x"), whole[1:]...)} {
+		require.NoError(t, os.WriteFile(files[0], damage, 0o600))
+		_, steps = stepsOf(t, dir, vet.Limits{}, wasm)
+		assert.Equal(t, all, steps, "%d bytes of the file", len(damage))
+	}
+	other := &Host{cacheDir: dir}
+	other.policy.Limits = vet.Limits{Types: 3}
+	_, found := other.recall(wasm)
+	assert.False(t, found)
+}
