@@ -139,6 +139,7 @@ func budget(a hostile.Attack) *job.Limits {
 // of the first. Beside them honest jobs have their answers, and what the process
 // holds after the second time is what it held after the first.
 func TestEveryAttackEndsInItsErrorAndHurtsNobody(t *testing.T) {
+	t.Cleanup(nothingIsLeft(t))
 	w := newWorld(t, 3)
 	var before holding
 	for round := range 2 {

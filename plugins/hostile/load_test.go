@@ -1,9 +1,8 @@
 package hostile_test
 
 import (
+	"flag"
 	"fmt"
-	"os"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,22 +11,14 @@ import (
 	"thresher/plugins/hostile"
 )
 
-// manyJobs is how many jobs TestManyJobsAtOnce runs: THRESHER_MANY_JOBS, by default few.
-func manyJobs(t *testing.T) int {
-	text := os.Getenv("THRESHER_MANY_JOBS")
-	if text == "" {
-		return 300
-	}
-	n, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	return n
-}
+var jobs = flag.Int("jobs", 300, "how many jobs TestManyJobsAtOnce runs")
 
 // Jobs run fifty at once, every fifth of them an attack: each ends as it should, and
 // in the end the process holds what it held when a quarter as many had run before:
 // what the ledger keeps at hand grows for the first two thousand.
 func TestManyJobsAtOnce(t *testing.T) {
 	const atOnce = 50
+	t.Cleanup(nothingIsLeft(t))
 	w := newWorld(t, atOnce)
 	var attacks []hostile.Attack
 	for _, a := range hostile.Attacks() {
@@ -54,11 +45,11 @@ func TestManyJobsAtOnce(t *testing.T) {
 		}
 		require.NoError(t, all.Wait())
 	}
-	run(max(5*len(attacks), manyJobs(t)/4)) // every module is loaded, every pool is filled
+	run(max(5*len(attacks), *jobs/4)) // every module is loaded, every pool is filled
 	before := held(t)
 	for range 4 {
-		run(manyJobs(t) / 4)
-		t.Logf("%+v", held(t))
+		run(*jobs / 4)
+		t.Log(held(t))
 	}
 	held(t).mustBe(t, before)
 }
