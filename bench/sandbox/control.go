@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"time"
@@ -23,6 +25,8 @@ func newGate() *gate {
 	return &gate{hold: make(chan struct{}, 1), held: make(chan struct{}), release: make(chan struct{}), resumed: make(chan struct{})}
 }
 
+func (g *gate) Held() bool { return len(g.hold) > 0 }
+
 func (g *gate) Gate(ctx context.Context) error {
 	select {
 	case <-g.hold:
@@ -38,82 +42,134 @@ func (g *gate) Gate(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// controls measures how long it takes from a wish until the guest obeys, with a guest
-// for each core that wants it.
-func controls(ctx context.Context, b *bench) error {
-	for _, g := range b.guests {
-		for _, routine := range []string{"spin", "recurse", "sort"} {
-			var pauses, resumes, stops []time.Duration
-			for range 15 {
-				if err := control(ctx, b, g, routine, &pauses, &resumes, &stops); err != nil {
-					return err
-				}
-			}
-			fmt.Printf("%-16s %-8s pause p50 %6.2f p99 %6.2f ms   resume p50 %6.2f p99 %6.2f ms   stop p50 %6.2f p99 %6.2f ms\n", g.name, routine,
-				millis(pauses, 0.5), millis(pauses, 0.99), millis(resumes, 0.5), millis(resumes, 0.99), millis(stops, 0.5), millis(stops, 0.99))
+var repeats = flag.Int("repeats", 200, "with -only control: how often each kind of work is stopped; it is paused twice as often")
+
+// control is how soon a guest obeys, whatever it is found at, with a guest for each
+// core that wants it: GOMAXPROCS is what the server makes of it.
+func control(ctx context.Context, b *bench) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
+	title("From a wish until the guest obeys, by what it is doing: p50, p99 and the longest of %d stops, %d pauses, in ms", *repeats, 2**repeats)
+	fmt.Printf("%-28s %24s %24s %24s\n", "", "stop", "pause", "resume")
+	all := endlessWork(b)
+	for n := range all {
+		if err := all[n].load(ctx, b); err != nil {
+			return err
+		}
+		var o obeyed
+		if err := o.measure(ctx, b, &all[n], *repeats); err != nil {
+			return fmt.Errorf("%s: %w", all[n].name, err)
+		}
+		fmt.Printf("%-28s %s %s %s\n", all[n].name, spread(o.stops), spread(o.pauses), spread(o.resumes))
+	}
+	if err := asked(ctx, b); err != nil {
+		return err
+	}
+	title("runtime.GC() beside ten guests: p50, p99 and the longest of %d, in ms", *repeats)
+	if err := collector(ctx, b, "nothing beside it", nil); err != nil {
+		return err
+	}
+	if err := collector(ctx, b, "ten empty loops", pick(all, "an empty loop")); err != nil {
+		return err
+	}
+	if err := collector(ctx, b, "ten that fill 1 GiB", pick(all, "filling 1 GiB")); err != nil {
+		return err
+	}
+	return collector(ctx, b, "ten of all kinds", all)
+}
+
+func pick(all []endless, name string) (picked []endless) {
+	for _, e := range all {
+		if e.name == name {
+			picked = append(picked, e)
+		}
+	}
+	return picked
+}
+
+func spread(took []time.Duration) string {
+	return fmt.Sprintf("%8.2f %7.2f %7.2f", millis(took, 0.5), millis(took, 0.99), millis(took, 1))
+}
+
+func millis(took []time.Duration, p float64) float64 { return percentile(took, p).Seconds() * 1000 }
+
+// obeyed is how long a guest took to obey.
+type obeyed struct{ stops, pauses, resumes []time.Duration }
+
+// measure lets work begin, holds it, lets it go, and stops it, again and again, beside
+// a guest on each other core.
+func (o *obeyed) measure(ctx context.Context, b *bench, e *endless, repeats int) error {
+	beside, stop := context.WithCancel(ctx)
+	var others sync.WaitGroup
+	defer others.Wait()
+	defer stop()
+	for range runtime.NumCPU() - 1 {
+		others.Go(func() { _, _ = b.host.Run(beside, call(b.guests[0], "spin", quiet{})) })
+	}
+	for range repeats {
+		if err := o.once(ctx, b, e); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func millis(took []time.Duration, p float64) float64 { return percentile(took, p).Seconds() * 1000 }
-
-// control holds a guest, lets it go, and stops it, beside another that goes on.
-func control(ctx context.Context, b *bench, g guest, routine string, pauses, resumes, stops *[]time.Duration) error {
+func (o *obeyed) once(ctx context.Context, b *bench, e *endless) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var all sync.WaitGroup
-	for range runtime.NumCPU() - 1 {
-		all.Go(func() { _, _ = b.host.Run(ctx, call(g, "spin", quiet{})) })
-	}
 	hand, ended := newGate(), make(chan error, 1)
-	go func() {
-		for { // kernels end: then again
-			if _, err := b.host.Run(ctx, call(g, routine, hand)); err != nil {
-				ended <- err
-				return
-			}
-		}
-	}()
-	for range 5 {
-		time.Sleep(3 * time.Millisecond) // it runs
+	go func() { ended <- e.run(ctx, b, hand) }()
+	for range 2 {
+		e.wait()
 		start := time.Now()
 		hand.hold <- struct{}{}
-		<-hand.held
-		*pauses = append(*pauses, time.Since(start))
+		select {
+		case <-hand.held:
+		case err := <-ended:
+			return err
+		}
+		o.pauses = append(o.pauses, time.Since(start))
 		start = time.Now()
 		hand.release <- struct{}{}
 		<-hand.resumed
-		*resumes = append(*resumes, time.Since(start))
+		o.resumes = append(o.resumes, time.Since(start))
 	}
+	e.wait()
 	start := time.Now()
 	cancel()
 	err := <-ended
-	*stops = append(*stops, time.Since(start))
-	all.Wait()
+	o.stops = append(o.stops, time.Since(start))
 	if !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("the guest ended otherwise: %w", err)
 	}
 	return nil
 }
 
-// collector measures the garbage collector while ten guests loop.
-func collector(ctx context.Context, b *bench) error {
+// wait lets the work go on for a while, a different one each time.
+func (e *endless) wait() {
+	time.Sleep(millisecond + rand.N(max(e.upTo, 5*millisecond)))
+}
+
+// collector measures the garbage collector beside ten guests, of these kinds in turn.
+func collector(ctx context.Context, b *bench, name string, kinds []endless) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var all sync.WaitGroup
-	for range 10 {
-		all.Go(func() { _, _ = b.host.Run(ctx, call(b.guests[0], "spin", quiet{})) })
+	defer all.Wait()
+	defer cancel()
+	for first := 0; first == 0 || first < len(kinds); first += 10 {
+		round, stop := context.WithCancel(ctx)
+		for n := range min(10, 10*len(kinds)) {
+			all.Go(func() { _ = kinds[(first+n)%len(kinds)].run(round, b, quiet{}) })
+		}
+		time.Sleep(100 * millisecond) // they run
+		var took []time.Duration
+		for range *repeats {
+			start := time.Now()
+			runtime.GC()
+			took = append(took, time.Since(start))
+		}
+		stop()
+		all.Wait()
+		fmt.Printf("%-28s %s\n", name, spread(took))
 	}
-	time.Sleep(50 * time.Millisecond) // they run
-	var took []time.Duration
-	for range 50 {
-		start := time.Now()
-		runtime.GC()
-		took = append(took, time.Since(start))
-	}
-	cancel()
-	all.Wait()
-	fmt.Printf("runtime.GC() while ten guests loop: p50 %.2f ms, longest %.2f ms\n", millis(took, 0.5), millis(took, 1))
-	return nil
+	return ctx.Err()
 }

@@ -14,6 +14,7 @@ type guest struct {
 	name   string
 	wasm   []byte
 	digest string // once it is loaded
+	plugin string // its name, likewise
 }
 
 // recipe is how a guest is made, in bench/.

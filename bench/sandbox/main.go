@@ -1,8 +1,8 @@
 // Command sandbox measures what a sandbox costs, side by side with what else there is,
 // in one run:
 //
-//	go run ./sandbox              all of it, about nine minutes
-//	go run ./sandbox -only fresh  one part: fresh, gas, alive, rows
+//	go run ./sandbox              all of it, about twenty minutes
+//	go run ./sandbox -only fresh  one part: fresh, gas, alive, control, slice, rows
 //
 // The guests are in bench/guests, in four languages. They are built when it starts; a
 // language whose compiler is not installed is left out, loudly.
@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func run(ctx context.Context, only string) (err error) {
 	if b.guests, err = buildGuests(ctx, b.dir); err != nil {
 		return err
 	}
-	if b.host, err = sandbox.New(ctx, sandbox.Config{}); err != nil {
+	if b.host, err = sandbox.New(ctx, sandbox.Config{Cores: runtime.NumCPU()}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.host.Close(ctx)) }()
@@ -75,12 +76,12 @@ func run(ctx context.Context, only string) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.guests[i].name, err)
 		}
-		b.guests[i].digest = p.Digest
+		b.guests[i].digest, b.guests[i].plugin = p.Digest, p.Name
 	}
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *bench) error
-	}{{"fresh", fresh}, {"gas", gas}, {"alive", alive}, {"rows", rows}} {
+	}{{"fresh", fresh}, {"gas", gas}, {"alive", alive}, {"control", control}, {"slice", slice}, {"rows", rows}} {
 		if only != "" && only != part.name {
 			continue
 		}
@@ -122,6 +123,7 @@ func call(g guest, name string, host work.Host) work.Call {
 // quiet is the Host of a guest that hands nothing over.
 type quiet struct{}
 
+func (quiet) Held() bool                                             { return false }
 func (quiet) Gate(ctx context.Context) error                         { return context.Cause(ctx) }
 func (quiet) Progress(float64, string)                               {}
 func (quiet) Log([]byte)                                             {}
