@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -42,7 +43,10 @@ func (g *gate) Gate(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-var repeats = flag.Int("repeats", 200, "with -only control: how often each kind of work is stopped; it is paused twice as often")
+var (
+	repeats = flag.Int("repeats", 200, "with -only control: how often each kind of work is stopped; it is paused twice as often")
+	kinds   = flag.String("kinds", "", "with -only control: only the kinds of work with this in their name, and nothing else")
+)
 
 // control is how soon a guest obeys, whatever it is found at, with a guest for each
 // core that wants it: GOMAXPROCS is what the server makes of it.
@@ -55,11 +59,17 @@ func control(ctx context.Context, b *bench) error {
 		if err := all[n].load(ctx, b); err != nil {
 			return err
 		}
+		if !strings.Contains(all[n].name, *kinds) {
+			continue
+		}
 		var o obeyed
 		if err := o.measure(ctx, b, &all[n], *repeats); err != nil {
 			return fmt.Errorf("%s: %w", all[n].name, err)
 		}
 		fmt.Printf("%-28s %s %s %s\n", all[n].name, spread(o.stops), spread(o.pauses), spread(o.resumes))
+	}
+	if *kinds != "" {
+		return nil
 	}
 	if err := asked(ctx, b); err != nil {
 		return err
