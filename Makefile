@@ -60,6 +60,6 @@ bench: plugins ## measure all of docs/performance.md, beside asynq and River; ta
 bench-scale: plugins ## measure restarts, lists and memory with 100 000 and a million jobs on disk
 	cd bench && $(GO) run ./scale -jobs 100000,1000000
 
-bench-sandbox: ## measure the sandbox beside wazero, Extism, pandas and DuckDB, nine minutes
+bench-sandbox: ## measure the sandbox beside wazero, Extism, pandas and DuckDB, twenty-five minutes
 	cd bench && $(GO) run ./sandbox
 	$(GO) test -run '^$$' -bench LargeTable -benchtime 20x ./plugins/sandbox

@@ -45,7 +45,7 @@ func (g *gate) Gate(ctx context.Context) error {
 
 var (
 	repeats = flag.Int("repeats", 200, "with -only control: how often each kind of work is stopped; it is paused twice as often")
-	kinds   = flag.String("kinds", "", "with -only control: only the kinds of work with this in their name, and nothing else")
+	picked  = flag.String("kinds", "", "with -only control: only the kinds of work with this in their name, and nothing else")
 )
 
 // control is how soon a guest obeys, whatever it is found at, with a guest for each
@@ -59,7 +59,7 @@ func control(ctx context.Context, b *bench) error {
 		if err := all[n].load(ctx, b); err != nil {
 			return err
 		}
-		if !strings.Contains(all[n].name, *kinds) {
+		if !strings.Contains(all[n].name, *picked) {
 			continue
 		}
 		var o obeyed
@@ -68,7 +68,7 @@ func control(ctx context.Context, b *bench) error {
 		}
 		fmt.Printf("%-28s %s %s %s\n", all[n].name, spread(o.stops), spread(o.pauses), spread(o.resumes))
 	}
-	if *kinds != "" {
+	if *picked != "" {
 		return nil
 	}
 	if err := asked(ctx, b); err != nil {
@@ -87,13 +87,13 @@ func control(ctx context.Context, b *bench) error {
 	return collector(ctx, b, "ten of all kinds", all)
 }
 
-func pick(all []endless, name string) (picked []endless) {
+func pick(all []endless, name string) (some []endless) {
 	for _, e := range all {
 		if e.name == name {
-			picked = append(picked, e)
+			some = append(some, e)
 		}
 	}
-	return picked
+	return some
 }
 
 func spread(took []time.Duration) string {

@@ -1,7 +1,7 @@
 // Command sandbox measures what a sandbox costs, side by side with what else there is,
 // in one run:
 //
-//	go run ./sandbox              all of it, about twenty minutes
+//	go run ./sandbox              all of it, about twenty-five minutes
 //	go run ./sandbox -only fresh  one part: fresh, gas, alive, control, slice, rows
 //
 // The guests are in bench/guests, in four languages. They are built when it starts; a

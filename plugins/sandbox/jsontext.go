@@ -88,10 +88,10 @@ func (j *jsonText) behind() (more, ok bool) {
 		}
 		last := j.open[len(j.open)-1]
 		j.at++
-		switch {
-		case c == ',':
+		switch c {
+		case ',':
 			return true, last == '[' || j.key()
-		case c == last+2:
+		case last + 2: // that closes it
 			j.open = j.open[:len(j.open)-1]
 		default:
 			return false, false
@@ -118,13 +118,12 @@ func (j *jsonText) word(want string) bool {
 func (j *jsonText) string() bool {
 	for j.at++; j.at < len(j.text); j.at++ {
 		j.mayRest()
-		switch c := j.text[j.at]; {
-		case c == '"':
+		c := j.text[j.at]
+		if c == '"' {
 			j.at++
 			return true
-		case c < ' ':
-			return false
-		case c == '\\' && !j.escape():
+		}
+		if c < ' ' || c == '\\' && !j.escape() {
 			return false
 		}
 	}
