@@ -22,6 +22,7 @@ type File struct {
 	reader *ipc.FileReader
 	starts []int64 // first row of each batch, and behind them the number of rows
 	sound  []atomic.Bool
+	kept   []atomic.Pointer[arrow.RecordBatch] // decoded, until the file is closed; empty if they would be many
 	info   Info
 }
 
@@ -86,6 +87,9 @@ func mapFile(path string) (file *os.File, data []byte, err error) {
 func (f *File) survey() error {
 	f.info.Columns = columnsOf(f.reader.Schema())
 	f.sound = make([]atomic.Bool, f.reader.NumRecords())
+	if f.reader.NumRecords()*len(f.info.Columns) <= keptColumns {
+		f.kept = make([]atomic.Pointer[arrow.RecordBatch], f.reader.NumRecords())
+	}
 	for i := range f.reader.NumRecords() {
 		batch, err := f.load(i)
 		if err != nil {
@@ -120,17 +124,40 @@ func (f *File) NumBatches() int { return f.reader.NumRecords() }
 // Batch returns a record batch, which the caller releases before it closes the
 // file: its columns are the mapping, not a copy.
 func (f *File) Batch(i int) (arrow.RecordBatch, error) {
+	if f.kept != nil {
+		if kept := f.kept[i].Load(); kept != nil {
+			(*kept).Retain()
+			return *kept, nil
+		}
+	}
 	batch, err := f.load(i)
-	if err != nil || f.sound[i].Load() {
-		return batch, err
+	if err != nil {
+		return nil, err
 	}
-	// Once is enough, and not when the file is opened: it reads what it checks.
-	if err := checkText(batch); err != nil {
-		batch.Release()
-		return nil, fmt.Errorf("read table: %w: batch %d: %w", ErrMalformed, i, err)
+	if !f.sound[i].Load() {
+		// Once is enough, and not when the file is opened: it reads what it checks.
+		if err := checkText(batch); err != nil {
+			batch.Release()
+			return nil, fmt.Errorf("read table: %w: batch %d: %w", ErrMalformed, i, err)
+		}
+		f.sound[i].Store(true)
 	}
-	f.sound[i].Store(true)
+	f.keep(i, batch)
 	return batch, nil
+}
+
+// keptColumns is of how many columns, in all batches together, a file keeps where they
+// are: some hundred bytes each. Finding that out takes longer than reading a few rows.
+const keptColumns = 1 << 14
+
+func (f *File) keep(i int, batch arrow.RecordBatch) {
+	if f.kept == nil {
+		return
+	}
+	batch.Retain()
+	if !f.kept[i].CompareAndSwap(nil, &batch) { // another call was sooner
+		batch.Release()
+	}
 }
 
 func (f *File) load(i int) (batch arrow.RecordBatch, err error) {
@@ -199,5 +226,10 @@ func slice(batch arrow.RecordBatch, from, to int64, fn func(arrow.RecordBatch) e
 
 // Close unmaps the file. Nothing read from it may be used afterwards.
 func (f *File) Close() error {
+	for i := range f.kept {
+		if kept := f.kept[i].Swap(nil); kept != nil {
+			(*kept).Release()
+		}
+	}
 	return errors.Join(f.reader.Close(), unix.Munmap(f.data), f.file.Close())
 }
