@@ -5,10 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -31,12 +32,6 @@ type BackupManifest struct {
 	Records map[string]int    `json:"records"` // by store
 	Digests map[string]string `json:"digests"` // SHA-256 of each store's file
 	Blobs   int               `json:"blobs"`
-}
-
-// archived is one record in an archive.
-type archived struct {
-	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value"`
 }
 
 // Backup writes an archive of everything, as it is at one moment, while work goes
@@ -77,10 +72,14 @@ func (e *Engine) backupRecords(ctx context.Context, b *backup) (held []string, e
 	if err != nil {
 		return nil, err
 	}
+	modules := map[string]bool{}
 	for _, found := range jobs {
 		if names := digests(found.Entry().Value); e.ledger.Blobs().Hold(names...) {
 			held = append(held, names...)
 		} // if not, it was deleted in this moment
+		if d := found.Entry().Value.Spec.Digest; !modules[d] && e.ledger.Blobs().Has(d) && e.ledger.Blobs().Hold(d) {
+			held, modules[d] = append(held, d), true // it is run again, maybe, though its version was deleted
+		}
 	}
 	datasets, err := e.datasets.Snapshot(ctx)
 	if err != nil {
@@ -103,6 +102,16 @@ func (e *Engine) backupRecords(ctx context.Context, b *backup) (held []string, e
 	if err != nil {
 		return held, err
 	}
+	stores, uploaded, err := e.plugins.Archive(ctx)
+	held = append(held, uploaded...)
+	if err != nil {
+		return held, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(stores)) {
+		if err := addRecords(b, name, slices.Values(stores[name])); err != nil {
+			return held, err
+		}
+	}
 	return held, errors.Join(addStore(b, "settings", settings), addStore(b, "datasets", datasets),
 		addStore(b, "batches", batches), addStore(b, "bulks", bulks), addStore(b, "jobs", jobs))
 }
@@ -110,12 +119,22 @@ func (e *Engine) backupRecords(ctx context.Context, b *backup) (held []string, e
 // partSize is about how large a file of records gets.
 const partSize = 8 << 20
 
-// addStore writes the records of a store, in parts, so that no more than one is in
-// memory.
 func addStore[T any](b *backup, name string, entries []ledger.Found[T]) error {
+	return addRecords(b, name, func(yield func(Archived) bool) {
+		for _, entry := range entries {
+			if !yield(Archived{entry.Key, entry.AppendJSON(nil)}) {
+				return
+			}
+		}
+	})
+}
+
+// addRecords writes the records of a store, in parts, so that no more than one is in
+// memory.
+func addRecords(b *backup, name string, records iter.Seq[Archived]) error {
 	sum := sha256.New()
 	var part []byte
-	n := 0
+	n, count := 0, 0
 	flush := func() error {
 		n++
 		sum.Write(part)
@@ -123,8 +142,9 @@ func addStore[T any](b *backup, name string, entries []ledger.Found[T]) error {
 		part = part[:0]
 		return err
 	}
-	for _, entry := range entries {
-		part = append(append(part, encode(archived{entry.Key, entry.AppendJSON(nil)})...), '\n')
+	for record := range records {
+		count++
+		part = append(append(part, encode(record)...), '\n')
 		if len(part) >= partSize {
 			if err := flush(); err != nil {
 				return err
@@ -134,7 +154,7 @@ func addStore[T any](b *backup, name string, entries []ledger.Found[T]) error {
 	if err := flush(); err != nil {
 		return err
 	}
-	b.manifest.Records[name] = len(entries)
+	b.manifest.Records[name] = count
 	b.manifest.Digests[name] = hex.EncodeToString(sum.Sum(nil))
 	return nil
 }

@@ -10,10 +10,10 @@ import (
 
 func (e *Engine) trackJob(c ledger.Change[job.Record]) {
 	if !c.Deleted {
-		e.ledger.Blobs().Claim(digests(c.Value)...)
+		e.ledger.Blobs().Claim(claims(c.Value)...)
 	}
 	if c.Before != nil {
-		e.ledger.Blobs().Release(digests(*c.Before)...)
+		e.ledger.Blobs().Release(claims(*c.Before)...)
 	}
 }
 
@@ -32,6 +32,10 @@ func (d Dataset) digests() (list []string) {
 	}
 	return list
 }
+
+// claims lists what a job's record holds: what it needs, and its plugin's module,
+// which is a blob only where someone uploaded it.
+func claims(r job.Record) []string { return append(digests(r), r.Spec.Digest) }
 
 // digests lists the blobs that a job needs: its outputs, and its inputs while it
 // may still run.

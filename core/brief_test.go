@@ -51,7 +51,7 @@ func TestABriefRecordCountsAsTheWhole(t *testing.T) {
 		if want, got := sorted(jobTerms(whole.ID, whole)), sorted(jobTerms(brief.ID, brief)); !slices.Equal(want, got) {
 			t.Fatalf("terms %q, want %q", got, want)
 		}
-		if want, got := digests(whole), digests(brief); !slices.Equal(want, got) {
+		if want, got := claims(whole), claims(brief); !slices.Equal(want, got) {
 			t.Fatalf("digests %q, want %q", got, want)
 		}
 		if want, got := counted(whole), counted(brief); !reflect.DeepEqual(want, got) {

@@ -71,7 +71,7 @@ func (c Config) withDefaults() (Config, error) {
 // return has a stable code: see [Code].
 type Engine struct {
 	cfg     Config
-	plugins Plugins
+	plugins Registry
 	started time.Time
 
 	ledger   *ledger.Ledger
@@ -164,11 +164,14 @@ func (e *Engine) letGo(ctx context.Context) error {
 		return nil
 	}
 	e.halt()
+	if e.plugins != nil {
+		e.plugins.Close()
+	}
 	return e.ledger.Close(context.WithoutCancel(ctx))
 }
 
 func (e *Engine) start(ctx context.Context, plugins Plugins) error {
-	e.plugins = plugins
+	e.plugins = registryOf(plugins)
 	e.pool = work.NewPool(work.Config{
 		Store:  pendingStore{e},
 		Blobs:  e.ledger.Blobs(),
@@ -181,6 +184,9 @@ func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 		Log:    e.cfg.Log,
 	})
 	e.observed.Store(e.jobs.Revision())
+	if err := e.plugins.Open(ctx, e.ledger, e.hub); err != nil {
+		return err
+	}
 	if err := e.recover(ctx); err != nil {
 		return err
 	}
@@ -199,6 +205,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.halt()
 	_ = e.loop.Wait() // returns no error
 	e.pool.Drain(ctx)
+	e.plugins.Close()
 	e.hub.Close()
 	return e.ledger.Close(context.WithoutCancel(ctx))
 }

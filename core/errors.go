@@ -45,6 +45,14 @@ func (e *InvalidParams) Error() string {
 	return fmt.Sprintf("params of %s: %v", e.Routine, e.Violations)
 }
 
+// Refused says no under a code of its own.
+type Refused struct {
+	Code   string
+	Detail string
+}
+
+func (e *Refused) Error() string { return e.Detail }
+
 // Code returns the stable code of an error, as problems and the command line show
 // it: docs/errors.md lists them. An error that is none of the engine's is
 // "internal".
@@ -56,6 +64,7 @@ func Code(err error) string {
 		imported *table.ImportError
 		parked   *TooManyPaused
 		reused   *KeyReused
+		refused  *Refused
 	)
 	switch {
 	case err == nil:
@@ -72,6 +81,8 @@ func Code(err error) string {
 		return "too_many_paused"
 	case errors.As(err, &reused):
 		return "key_reused"
+	case errors.As(err, &refused):
+		return refused.Code
 	case errors.Is(err, ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return "not_found"
 	case errors.Is(err, dispatch.ErrQueueFull):

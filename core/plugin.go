@@ -1,11 +1,17 @@
 package core
 
 import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"thresher/core/feed"
+	"thresher/core/ledger"
 	"thresher/core/routine"
 	"thresher/core/work"
 )
 
-// Plugin is a loaded plugin: its manifest and the digest of its module.
+// Plugin is a plugin that can be run: its manifest and the digest of its module.
 type Plugin struct {
 	routine.Manifest
 	Digest  string `json:"digest"` // SHA-256 of the module, hex
@@ -18,4 +24,77 @@ type Plugin struct {
 type Plugins interface {
 	work.Runner
 	List() []Plugin
+}
+
+// Registry is a [Plugins] that keeps modules that people bring: what can be run
+// depends on who asks, and changes. Its methods may be called concurrently.
+type Registry interface {
+	Plugins
+	// Open opens its stores. The engine calls it once, before jobs run.
+	Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub) error
+	// Close ends what works in the background. The ledger is still open.
+	Close()
+	// Available lists what a tenant can run without naming a version.
+	Available(ctx context.Context, tenant string) []Plugin
+	// Resolve returns what a name stands for now, or an error that wraps ErrNotFound,
+	// or a *Refused.
+	Resolve(ctx context.Context, tenant string, ref routine.Ref) (Plugin, error)
+	// Hold keeps a module's bytes until they are released, or reports that they are
+	// gone. A job's record, once it is written, holds them itself.
+	Hold(digest string) bool
+	Release(digest string)
+	// Ended tells of each job that ended, with the code of its failure. It must not
+	// block.
+	Ended(tenant, digest, code string)
+	// Archive returns its records as they are at one moment, and the blobs that they
+	// name, held.
+	Archive(ctx context.Context) (stores map[string][]Archived, held []string, err error)
+}
+
+// Archived is one record in an archive.
+type Archived struct {
+	Key   string          `json:"key"`
+	Value json.RawMessage `json:"value"`
+}
+
+// registryStores are those of a [Registry]: what an archive has of them is put back
+// as it was.
+var registryStores = []string{"modules", "plugins", "keys"}
+
+// registryOf is the plugins as a registry: one that keeps nothing, where they are none.
+func registryOf(p Plugins) Registry {
+	if r, ok := p.(Registry); ok {
+		return r
+	}
+	return fixed{p}
+}
+
+// fixed is a registry of what is there, for everyone.
+type fixed struct{ Plugins }
+
+func (fixed) Open(context.Context, *ledger.Ledger, *feed.Hub) error { return nil }
+func (fixed) Close()                                                {}
+func (fixed) Hold(string) bool                                      { return true }
+func (fixed) Release(string)                                        {}
+func (fixed) Ended(string, string, string)                          {}
+
+func (f fixed) Available(context.Context, string) []Plugin { return f.List() }
+
+func (f fixed) Resolve(_ context.Context, _ string, ref routine.Ref) (Plugin, error) {
+	return Among(f.List(), ref)
+}
+
+func (fixed) Archive(context.Context) (map[string][]Archived, []string, error) { return nil, nil, nil }
+
+// Among finds what a ref names in a list, the first that has the routine. Where there
+// is none, the error wraps ErrNotFound.
+func Among(list []Plugin, ref routine.Ref) (Plugin, error) {
+	i := slices.IndexFunc(list, func(p Plugin) bool {
+		_, has := p.Find(ref.Routine)
+		return has && p.Name == ref.Plugin && (ref.Version == "" || p.Version == ref.Version)
+	})
+	if i < 0 {
+		return Plugin{}, ErrNotFound
+	}
+	return list[i], nil
 }

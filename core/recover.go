@@ -114,6 +114,22 @@ func (e *Engine) observe(c ledger.Change[job.Record]) {
 	e.dispatch.Observe(r, c.Deleted)
 	e.observed.Store(c.Revision)
 	e.publish(c)
+	if ran(c) {
+		e.plugins.Ended(r.Tenant, r.Spec.Digest, failureOf(*r.Outcome))
+	}
+}
+
+func failureOf(o job.Outcome) string {
+	if o.Error == nil {
+		return ""
+	}
+	return o.Error.Code
+}
+
+// ran reports whether a change is the end of a job that its plugin brought about.
+func ran(c ledger.Change[job.Record]) bool {
+	ended := c.Value.Phase == job.Completed || c.Value.Phase == job.Failed
+	return ended && c.Value.CacheHit == "" && c.Value.Outcome != nil && c.Before != nil && !c.Before.Phase.Final()
 }
 
 // recover takes back the leases of the process that is gone, and tells the

@@ -3,6 +3,7 @@ package core
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -53,6 +54,11 @@ func restoreInto(ctx context.Context, r io.Reader, dir string) (m BackupManifest
 		openRestored[batchRecord](ctx, x, "batches"), openRestored[Bulk](ctx, x, "bulks"),
 		openRestored[job.Record](ctx, x, "jobs")); err != nil {
 		return m, err
+	}
+	for _, name := range registryStores {
+		if err := openRestored[json.RawMessage](ctx, x, name); err != nil {
+			return m, err
+		}
 	}
 	archive := tar.NewReader(r)
 	for {
@@ -128,7 +134,7 @@ func putLines[T any](ctx context.Context, s *ledger.Store[T], lines []byte) (n i
 	var writers errgroup.Group
 	writers.SetLimit(together)
 	for line := range bytes.Lines(lines) {
-		var record archived
+		var record Archived
 		var value T
 		if err := json.Unmarshal(line, &record); err != nil {
 			return n, fmt.Errorf("a record is damaged: %w", err)
@@ -198,8 +204,9 @@ func (x *extraction) check() error {
 	if m.Blobs != x.blobs {
 		return fmt.Errorf("the archive is damaged: it has %d blobs, its manifest %d", x.blobs, m.Blobs)
 	}
+	nothing := hex.EncodeToString(sha256.New().Sum(nil)) // of a store that the archive knows nothing of
 	for name, store := range x.stores {
-		if hex.EncodeToString(store.sum.Sum(nil)) != m.Digests[name] || x.records[name] != m.Records[name] {
+		if hex.EncodeToString(store.sum.Sum(nil)) != cmp.Or(m.Digests[name], nothing) || x.records[name] != m.Records[name] {
 			return fmt.Errorf("the archive is damaged: the records of %s are not those that were written", name)
 		}
 	}

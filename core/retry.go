@@ -28,20 +28,13 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 			return Job{}, err
 		}
 		spec.Batch, spec.QueueKey = r.Spec.Batch, r.Spec.QueueKey
-	} else if !e.hasPlugin(spec.Digest) {
+	} else if !e.plugins.Hold(spec.Digest) {
 		return Job{}, invalid("routine", "the version of %s that job %s ran is no longer here: retry with newest", spec.Routine, id)
+	} else {
+		defer e.plugins.Release(spec.Digest)
 	}
 	spec.Origin, spec.Request, spec.CacheKey = id, nil, "" // it is asked for anew
 	return e.write(ctx, r.Tenant, spec)
-}
-
-func (e *Engine) hasPlugin(digest string) bool {
-	for _, p := range e.plugins.List() {
-		if p.Digest == digest {
-			return true
-		}
-	}
-	return false
 }
 
 // requestOf is the request that a job was submitted with.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -61,8 +62,10 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 	return s, nil
 }
 
-// Routines lists what can be run.
-func (e *Engine) Routines() []Plugin { return e.plugins.List() }
+// Routines lists what a tenant can run: its own plugins, and those that are everyone's.
+func (e *Engine) Routines(ctx context.Context, tenant string) []Plugin {
+	return e.plugins.Available(ctx, cmp.Or(tenant, DefaultTenant))
+}
 
 // Readiness says whether the engine takes requests.
 type Readiness struct {

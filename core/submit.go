@@ -21,7 +21,7 @@ import (
 
 // Request asks for a job.
 type Request struct {
-	Routine  string            `json:"routine"`            // plugin/routine[@version]
+	Routine  string            `json:"routine"`            // plugin[@version]/routine
 	Params   json.RawMessage   `json:"params,omitempty"`   // an object that fits the routine's schema
 	Inputs   map[string]string `json:"inputs,omitempty"`   // input → DATASET[/TABLE] or job:ID/TABLE
 	Seed     *uint64           `json:"seed,omitempty"`     // if absent: 0 for an analysis, drawn for a simulation
@@ -122,6 +122,10 @@ func (e *Engine) put(ctx context.Context, r job.Record) error {
 		return invalid("inputs", "the data of an input is gone: its dataset or job was deleted")
 	}
 	defer e.ledger.Blobs().Release(inputs...)
+	if !e.plugins.Hold(r.Spec.Digest) {
+		return invalid("routine", "the version of %s was deleted meanwhile", r.Spec.Plugin())
+	}
+	defer e.plugins.Release(r.Spec.Digest)
 	if from, release, found := e.cached(ctx, r.Spec.CacheKey); found {
 		defer release()
 		var err error
@@ -136,7 +140,7 @@ func (e *Engine) put(ctx context.Context, r job.Record) error {
 }
 
 func (e *Engine) specOf(ctx context.Context, req Request) (job.Spec, error) {
-	plugin, decl, err := e.routine(req.Routine)
+	plugin, decl, err := e.routine(ctx, req)
 	if err != nil {
 		return job.Spec{}, err
 	}
@@ -245,23 +249,35 @@ func locksOf(given []job.Lock) ([]job.Lock, error) {
 var lockName = regexp.MustCompile(`^[A-Za-z0-9._:/-]{1,128}$`)
 
 // routine finds what a request names.
-func (e *Engine) routine(name string) (Plugin, routine.Routine, error) {
-	if name == "" {
+func (e *Engine) routine(ctx context.Context, req Request) (Plugin, routine.Routine, error) {
+	if req.Routine == "" {
 		return Plugin{}, routine.Routine{}, invalid("routine", "is missing: want PLUGIN/ROUTINE, such as tabular/describe")
 	}
-	ref, err := routine.ParseRef(name)
-	if err != nil {
+	if _, err := routine.ParseRef(req.Routine); err != nil {
 		return Plugin{}, routine.Routine{}, &Invalid{Field: "routine", Message: err.Error()}
 	}
-	for _, p := range e.plugins.List() {
-		if p.Name != ref.Plugin || ref.Version != "" && p.Version != ref.Version {
-			continue
-		}
-		if r, ok := p.Find(ref.Routine); ok {
-			return p, r, nil
-		}
+	p, r, err := e.Routine(ctx, req.Tenant, req.Routine)
+	if errors.Is(err, ErrNotFound) {
+		return p, r, invalid("routine", "no routine %s: GET /api/v1/routines lists what there is", req.Routine)
 	}
-	return Plugin{}, routine.Routine{}, invalid("routine", "no routine %s: GET /api/v1/routines lists what there is", ref)
+	return p, r, err
+}
+
+// Routine returns what a name stands for now, and its plugin.
+func (e *Engine) Routine(ctx context.Context, tenant, name string) (Plugin, routine.Routine, error) {
+	ref, err := routine.ParseRef(name)
+	if err != nil {
+		return Plugin{}, routine.Routine{}, fmt.Errorf("%w: %w", err, ErrNotFound)
+	}
+	p, err := e.plugins.Resolve(ctx, cmp.Or(tenant, DefaultTenant), ref)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Plugin{}, routine.Routine{}, err
+	}
+	r, ok := p.Find(ref.Routine)
+	if !ok {
+		return Plugin{}, routine.Routine{}, fmt.Errorf("routine %s: %w", ref, ErrNotFound)
+	}
+	return p, r, nil
 }
 
 func (e *Engine) params(p Plugin, decl routine.Routine, given json.RawMessage) (json.RawMessage, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"thresher/core"
+	"thresher/plugins/registry"
 	"thresher/server/api"
 	"thresher/server/compat"
 	"thresher/server/content"
@@ -52,10 +53,10 @@ const (
 	mostConns  = 16384       // connections at once; one more is refused
 )
 
-// New returns a server of the engine.
-func New(cfg Config, engine *core.Engine) *Server {
+// New returns a server of the engine, and of its registry if it has one.
+func New(cfg Config, engine *core.Engine, plugins *registry.Registry) *Server {
 	s := Starting(cfg)
-	s.Open(engine)
+	s.Open(engine, plugins)
 	return s
 }
 
@@ -80,18 +81,18 @@ func Starting(cfg Config) *Server {
 	return s
 }
 
-// Open lets the engine answer from now on.
-func (s *Server) Open(engine *core.Engine) {
+// Open lets the engine answer from now on. Without a registry nothing can be uploaded.
+func (s *Server) Open(engine *core.Engine, plugins *registry.Registry) {
 	app := newApp(s.cfg)
 	metrics := newMetrics(engine)
 	app.Use(answerHead)
 	app.Use(requestid.New(), observe(metrics, s.cfg.Log), recover.New(), content.Finish, guardDoor, securityHeaders)
 	mountHealth(app, engine, metrics)
 	v1 := app.Group(api.Prefix)
-	live.Mount(v1, engine, s.cfg.Log)
-	content.Mount(v1, engine, s.cfg.MaxUpload, s.cfg.Log)
+	live.Mount(v1, engine, plugins, s.cfg.Log)
+	content.Mount(v1, engine, plugins, s.cfg.MaxUpload, s.cfg.Log)
 	compat.Mount(app.Group("/api"), engine)
-	api.Mount(app, engine, s.cfg.Version, s.cfg.Log)
+	api.Mount(app, engine, plugins, s.cfg.Version, s.cfg.Log)
 	ui.Mount(app)
 	handler := app.Handler()
 	s.behind.Store(&handler)

@@ -63,7 +63,7 @@ func TestAServerThatRecoversSaysHowFarItIs(t *testing.T) {
 
 	close(goOn)
 	require.NoError(t, <-opened)
-	s.Open(e)
+	s.Open(e, nil)
 	assert.JSONEq(t, `{"ready":true}`, request(t, "GET", url+"/readyz", "").body)
 	require.NoError(t, e.Close(t.Context()))
 	require.NoError(t, s.Shutdown(t.Context()))

@@ -104,7 +104,7 @@ func serve(ctx context.Context, b *bench, dir string, slots int) (*running, erro
 	if err != nil {
 		return nil, err
 	}
-	s := server.New(server.Config{Version: "bench", Log: log, MaxUpload: 64 << 20}, e)
+	s := server.New(server.Config{Version: "bench", Log: log, MaxUpload: 64 << 20}, e, nil)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	return &running{url: "http://" + l.Addr().String(), engine: e, slots: slots, close: func() error {

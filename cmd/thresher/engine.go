@@ -14,22 +14,44 @@ import (
 
 	"thresher/core"
 	"thresher/plugins/builtin"
+	"thresher/plugins/registry"
 	"thresher/plugins/sandbox"
 	"thresher/plugins/sandbox/vet"
 )
 
+// pluginSetup says where plugins come from, and which are taken.
+type pluginSetup struct {
+	cacheDir     string // for compiled code
+	folder       string // with more plugins than those that ship; empty: none
+	limits       vet.Limits
+	signed       bool // uploads must be
+	disableAfter int  // failures in a row
+}
+
+// registry keeps what is uploaded to a host.
+func (p pluginSetup) registry(host *sandbox.Host, log *slog.Logger) *registry.Registry {
+	most := int64(p.limits.ModuleBytes)
+	if most < 0 {
+		most = anyModule
+	}
+	return registry.New(host, registry.Config{MaxBytes: most, RequireSigned: p.signed, DisableAfter: p.disableAfter, Log: log})
+}
+
+// anyModule is the most bytes of a module where its limit is taken away.
+const anyModule = 1 << 30
+
 // loadPlugins makes a sandbox with the plugins that ship and those in a folder.
-func loadPlugins(ctx context.Context, cacheDir, folder string, limits vet.Limits, log *slog.Logger) (*sandbox.Host, error) {
+func loadPlugins(ctx context.Context, p pluginSetup, log *slog.Logger) (*sandbox.Host, error) {
 	compile, err := compiler()
 	if err != nil {
 		return nil, err
 	}
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Compiler: compile, Log: log, Vet: limits, Cores: cores})
+	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: p.cacheDir, Compiler: compile, Log: log, Vet: p.limits, Cores: cores})
 	if err != nil {
 		return nil, err
 	}
 	modules, err := builtin.Modules()
-	if err != nil && folder == "" {
+	if err != nil && p.folder == "" {
 		return nil, errors.Join(err, host.Close(ctx))
 	}
 	var loading errgroup.Group // side by side: that is what a start with few jobs waits for
@@ -44,8 +66,8 @@ func loadPlugins(ctx context.Context, cacheDir, folder string, limits vet.Limits
 	if err := loading.Wait(); err != nil {
 		return nil, errors.Join(err, host.Close(ctx))
 	}
-	if folder != "" {
-		if err := loadFolder(ctx, host, folder); err != nil {
+	if p.folder != "" {
+		if err := loadFolder(ctx, host, p.folder); err != nil {
 			return nil, errors.Join(err, host.Close(ctx))
 		}
 	}
@@ -74,22 +96,26 @@ func loadFolder(ctx context.Context, host *sandbox.Host, folder string) error {
 	return loading.Wait()
 }
 
-// openEngine opens an engine and its sandbox. close drains until ctx ends.
-func openEngine(ctx context.Context, cfg core.Config, cacheDir, pluginFolder string, limits vet.Limits) (e *core.Engine, closeAll func(context.Context) error, err error) {
+// openEngine opens an engine with its registry and its sandbox. closeAll drains until
+// ctx ends.
+func openEngine(ctx context.Context, cfg core.Config, p pluginSetup) (e *core.Engine, plugins *registry.Registry, closeAll func(context.Context) error, err error) {
 	defer lessCollecting()()
 	var host *sandbox.Host
 	e, err = core.OpenWhile(ctx, cfg, func() (core.Plugins, error) {
 		var err error
-		host, err = loadPlugins(ctx, cacheDir, pluginFolder, limits, cfg.Log)
-		return host, err
+		if host, err = loadPlugins(ctx, p, cfg.Log); err != nil {
+			return nil, err
+		}
+		plugins = p.registry(host, cfg.Log)
+		return plugins, nil
 	})
 	if err != nil && host != nil {
 		err = errors.Join(err, host.Close(ctx))
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return e, func(ctx context.Context) error {
+	return e, plugins, func(ctx context.Context) error {
 		return errors.Join(e.Close(ctx), host.Close(context.WithoutCancel(ctx)))
 	}, nil
 }

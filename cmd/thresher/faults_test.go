@@ -131,7 +131,7 @@ func serveBroken(fault string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	fmt.Fprintf(os.Stderr, "serves http://%s, with %s\n", l.Addr(), fault)
-	check(server.New(server.Config{Version: version, Log: log}, e).Serve(l))
+	check(server.New(server.Config{Version: version, Log: log}, e, nil).Serve(l))
 }
 
 // startBroken starts a server with a fault.

@@ -46,7 +46,7 @@ func (p *pluginsCheck) Run(ctx context.Context, s streams, c *commands) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, host.Close(ctx)) }()
-	report, err := host.Check(ctx, wasm)
+	report, err := host.Check(ctx, wasm, nil)
 	if err != nil {
 		return err
 	}

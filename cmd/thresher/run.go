@@ -21,7 +21,6 @@ import (
 	"thresher/core/job"
 	"thresher/core/ledger"
 	"thresher/core/table"
-	"thresher/plugins/sandbox/vet"
 	"thresher/server"
 )
 
@@ -60,7 +59,8 @@ func (r *runCmd) Run(ctx context.Context, s streams, c *commands) error {
 	}
 	defer os.RemoveAll(dir)
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, compiledCache(), r.Plugins, vet.Limits{})
+	e, plugins, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log},
+		pluginSetup{cacheDir: compiledCache(), folder: r.Plugins})
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (r *runCmd) Run(ctx context.Context, s streams, c *commands) error {
 	if err != nil {
 		return errors.Join(err, closeEngine(ctx))
 	}
-	srv := server.New(server.Config{Version: version, Log: log}, e)
+	srv := server.New(server.Config{Version: version, Log: log}, e, plugins)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	runErr := r.on(ctx, s, client.New("http://"+listener.Addr().String()))

@@ -22,15 +22,17 @@ import (
 
 // serveFlags say how a server works.
 type serveFlags struct {
-	Listen   string        `help:"Address to listen on. Only this machine's own: there are no keys." default:"127.0.0.1:5000"`
-	Data     string        `help:"Folder that everything is kept in." default:"./thresher-data" type:"path"`
-	Sync     string        `help:"When a write is on disk: always (before it is acknowledged) or interval (seconds later; a power cut loses the newest)." default:"always" enum:"always,interval"`
-	Slots    int           `help:"Jobs that run at once; 0: as many as cores." default:"0"`
-	QueueCap int           `help:"Jobs that may wait; 0: 10000." default:"0"`
-	Plugins  string        `help:"Folder with more plugins (*.wasm) to load." type:"path"`
-	Vet      []string      `help:"A limit of what a plugin's module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
-	Drain    time.Duration `help:"How long shutdown may take: running jobs have most of it to end; the rest run again at the next start." default:"10s"`
-	LogLevel slog.Level    `help:"debug, info, warn or error." default:"info"`
+	Listen        string        `help:"Address to listen on. Only this machine's own: there are no keys." default:"127.0.0.1:5000"`
+	Data          string        `help:"Folder that everything is kept in." default:"./thresher-data" type:"path"`
+	Sync          string        `help:"When a write is on disk: always (before it is acknowledged) or interval (seconds later; a power cut loses the newest)." default:"always" enum:"always,interval"`
+	Slots         int           `help:"Jobs that run at once; 0: as many as cores." default:"0"`
+	QueueCap      int           `help:"Jobs that may wait; 0: 10000." default:"0"`
+	Plugins       string        `help:"Folder with more plugins (*.wasm) to load." type:"path"`
+	Vet           []string      `help:"A limit of what a plugin's module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
+	RequireSigned bool          `help:"Take only plugins that a trusted key has signed: see thresher keys."`
+	DisableAfter  int           `help:"After how many jobs in a row that crashed or took too long a version is disabled; 0: never." default:"0" placeholder:"N"`
+	Drain         time.Duration `help:"How long shutdown may take: running jobs have most of it to end; the rest run again at the next start." default:"10s"`
+	LogLevel      slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
 
 type serveCmd struct {
@@ -67,14 +69,17 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	srv := server.Starting(server.Config{Version: version, Log: log})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
-	e, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
+	e, plugins, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
 		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log, Recovering: srv.Recovering,
 		Limits: core.Limits{Slots: cmp.Or(f.Slots, leaveRoom()), QueueCap: f.QueueCap},
-	}, filepath.Join(f.Data, "cache"), f.Plugins, limits)
+	}, pluginSetup{
+		cacheDir: filepath.Join(f.Data, "cache"), folder: f.Plugins, limits: limits,
+		signed: f.RequireSigned, disableAfter: f.DisableAfter,
+	})
 	if err != nil {
 		return errors.Join(err, srv.Shutdown(ctx))
 	}
-	srv.Open(e)
+	srv.Open(e, plugins)
 	url := "http://" + listener.Addr().String()
 	say("Thresher %s serves %s, data in %s", version, url, f.Data)
 

@@ -23,6 +23,8 @@ const (
 	TypeDeleted  = "deleted"  // a job was deleted
 	TypeProgress = "progress" // data is {"job", "fraction", "message"}
 	TypeLog      = "log"      // data is {"job", "text"}; only for those who watch that job
+	TypeModule   = "module"   // an upload got on; data is it, without its manifest
+	TypePlugin   = "plugin"   // a plugin changed; data is {"tenant", "plugin", "active"}
 	TypeReset    = "reset"    // events were missed that are no longer kept: read the state anew
 )
 

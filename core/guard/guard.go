@@ -34,6 +34,7 @@ const (
 	RankDispatch Rank = 20 // core/dispatch: queue and slots
 	RankWork     Rank = 30 // core/work: guests in this process
 	RankAttempt  Rank = 40 // core/work: one guest's outputs and progress
+	RankRegistry Rank = 45 // plugins/registry: verifications under way, failures in a row
 	RankView     Rank = 50 // core/ledger: committed records
 	RankPages    Rank = 55 // core: encoded pages of jobs
 	RankFeed     Rank = 60 // core/feed: subscribers

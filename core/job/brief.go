@@ -41,6 +41,8 @@ func (s *scan) spec(spec *Spec) {
 		switch s.name() {
 		case "routine":
 			spec.Routine = s.text()
+		case "digest":
+			spec.Digest = s.text()
 		case "kind":
 			spec.Kind = routine.Kind(s.text())
 		case "batch":

@@ -75,7 +75,7 @@ type Query struct {
 	Ascending bool     // default: the highest key, for ids that is the newest, first
 }
 
-var keyPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+var keyPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,160}$`)
 
 // queued bounds the writes that wait: more writers than that wait to be queued.
 const queued = 1024
@@ -317,7 +317,7 @@ func (s *Store[T]) Revision() (revision uint64) {
 // the truth, not a guess.
 func (s *Store[T]) write(ctx context.Context, key string, revision uint64, v *T) (uint64, error) {
 	if !keyPattern.MatchString(key) {
-		return 0, fmt.Errorf("%s: key %q: want up to 128 letters, digits, dashes and underscores", s.kind, key)
+		return 0, fmt.Errorf("%s: key %q: want up to 160 letters, digits, dashes and underscores", s.kind, key)
 	}
 	w := &write[T]{key: key, expected: revision, value: v, done: make(chan struct{})}
 	if v != nil {

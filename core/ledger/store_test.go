@@ -287,7 +287,7 @@ func TestKeysThatAreNotTokensAreRefused(t *testing.T) {
 	_, s := open(t, t.TempDir(), byText)
 	for _, key := range []string{"", "a.b", "a b", "*", ">", "é", strings.Repeat("k", 129)} {
 		_, err := s.Create(t.Context(), key, note{})
-		assert.ErrorContains(t, err, "want up to 128", "%q", key)
+		assert.ErrorContains(t, err, "want up to 160", "%q", key)
 	}
 }
 

@@ -39,6 +39,19 @@ type Routine struct {
 	Params  json.RawMessage `json:"params"` // JSON Schema 2020-12 of the params object
 	Inputs  []Input         `json:"inputs,omitempty"`
 	Outputs []Output        `json:"outputs,omitempty"` // tables it may write
+
+	Examples []Example `json:"examples,omitempty"` // a server runs them before it takes the plugin
+}
+
+// Example is a call of a routine, and what must come of it: a result, or a failure.
+type Example struct {
+	Name      string            `json:"name"`
+	Params    json.RawMessage   `json:"params,omitempty"` // an object that fits the schema; default {}
+	Seed      uint64            `json:"seed,omitempty"`
+	Inputs    map[string]string `json:"inputs,omitempty"`    // input → its table, as CSV
+	Result    json.RawMessage   `json:"result,omitempty"`    // all of it
+	Error     string            `json:"error,omitempty"`     // or else the failure's code, such as guest_error
+	Tolerance float64           `json:"tolerance,omitempty"` // of each number of the result, relative; default 1e-9
 }
 
 // Input is a table that a routine reads.
@@ -62,7 +75,7 @@ type Output struct {
 	Title string `json:"title,omitempty"`
 }
 
-// Ref names a routine: plugin/routine, or plugin/routine@version.
+// Ref names a routine: plugin/routine, or plugin@version/routine.
 type Ref struct {
 	Plugin  string
 	Routine string
@@ -76,12 +89,20 @@ var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 // case letters, digits, dashes and underscores, starting with a letter or digit.
 func ValidName(s string) bool { return namePattern.MatchString(s) }
 
-// ParseRef reads plugin/routine[@version].
+var versionPattern = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+
+// MaxVersion is the most bytes of a version.
+const MaxVersion = 64
+
+// ValidVersion reports whether s is a semantic version, without a v, that is not long.
+func ValidVersion(s string) bool { return len(s) <= MaxVersion && versionPattern.MatchString(s) }
+
+// ParseRef reads plugin[@version]/routine.
 func ParseRef(s string) (Ref, error) {
-	path, version, _ := strings.Cut(s, "@")
-	plugin, name, ok := strings.Cut(path, "/")
-	if !ok || !ValidName(plugin) || !ValidName(name) {
-		return Ref{}, fmt.Errorf("routine %q: want PLUGIN/ROUTINE, such as tabular/describe", s)
+	path, name, ok := strings.Cut(s, "/")
+	plugin, version, versioned := strings.Cut(path, "@")
+	if !ok || !ValidName(plugin) || !ValidName(name) || versioned && !ValidVersion(version) {
+		return Ref{}, fmt.Errorf("routine %q: want PLUGIN/ROUTINE, such as tabular/describe, or PLUGIN@VERSION/ROUTINE", s)
 	}
 	return Ref{Plugin: plugin, Routine: name, Version: version}, nil
 }
@@ -90,5 +111,5 @@ func (r Ref) String() string {
 	if r.Version == "" {
 		return r.Plugin + "/" + r.Routine
 	}
-	return r.Plugin + "/" + r.Routine + "@" + r.Version
+	return r.Plugin + "@" + r.Version + "/" + r.Routine
 }

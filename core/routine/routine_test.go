@@ -12,12 +12,12 @@ import (
 
 func TestARefIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"tabular/describe", "my-models/sir_2", "a/b@1.2.3"} {
+	for _, text := range []string{"tabular/describe", "my-models/sir_2", "a@1.2.3/b", "a@1.2.3-rc.1+build/b"} {
 		ref, err := routine.ParseRef(text)
 		require.NoError(t, err, text)
 		assert.Equal(t, text, ref.String())
 	}
-	ref, err := routine.ParseRef("models/sir@0.1.0")
+	ref, err := routine.ParseRef("models@0.1.0/sir")
 	require.NoError(t, err)
 	assert.Equal(t, routine.Ref{Plugin: "models", Routine: "sir", Version: "0.1.0"}, ref)
 }
@@ -28,7 +28,7 @@ func TestWhatIsNoNameIsRefused(t *testing.T) {
 	long := strings.Repeat("a", 65)
 	for _, text := range []string{
 		"", "describe", "/", "tabular/", "/describe", "Tabular/describe", "tabular/describe/x", "tab.ular/describe",
-		"tabular/*", "tabular/a b", "../describe", "-a/b", long + "/b", "a/" + long, "tabular/describe\n",
+		"tabular/*", "tabular/a b", "../describe", "-a/b", long + "/b", "a/" + long, "tabular/describe\n", "a/b@1.2.3", "a@/b", "a@1/b", "a@1.2.3/b/c",
 	} {
 		_, err := routine.ParseRef(text)
 		assert.ErrorContains(t, err, "want PLUGIN/ROUTINE", "%q", text)

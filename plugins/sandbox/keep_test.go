@@ -17,7 +17,7 @@ func stepsOf(t *testing.T, dir string, limits vet.Limits, wasm []byte) (r Report
 	t.Helper()
 	h, err := New(t.Context(), Config{CacheDir: dir, Vet: limits})
 	require.NoError(t, err)
-	r, err = h.Check(t.Context(), wasm)
+	r, err = h.Check(t.Context(), wasm, nil)
 	require.NoError(t, err)
 	require.NoError(t, h.Close(t.Context()))
 	for i, s := range r.Steps {
@@ -31,7 +31,7 @@ func stepsOf(t *testing.T, dir string, limits vet.Limits, wasm []byte) (r Report
 // the file is damaged.
 func TestAModuleIsVettedAndRewrittenOnce(t *testing.T) {
 	t.Parallel()
-	all, fewer := []string{"vet", "rewrite", "compile", "image", "describe"}, []string{"compile", "image", "describe"}
+	all, fewer := []string{"vet", "rewrite", "compile", "image", "describe", "examples"}, []string{"compile", "image", "describe", "examples"}
 	dir := t.TempDir()
 	wasm := hostile.Module{Run: hostile.LoopForever}.Encode()
 	first, steps := stepsOf(t, dir, vet.Limits{}, wasm)

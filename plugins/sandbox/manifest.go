@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/tetratelabs/wazero"
@@ -22,8 +21,6 @@ const (
 	maxManifest = 1 << 20 // bytes
 	maxTables   = 64      // inputs of a routine, and outputs: as many as a job may write
 )
-
-var versionPattern = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 
 // parseManifest reads what a module says of itself, and holds it against what the
 // module exports.
@@ -63,8 +60,8 @@ func checkManifest(m routine.Manifest) error {
 	if !routine.ValidName(m.Name) {
 		return fmt.Errorf("plugin name %q: want %s", m.Name, nameRule)
 	}
-	if !versionPattern.MatchString(m.Version) {
-		return fmt.Errorf("version %q: want a semantic version such as 1.2.3", m.Version)
+	if !routine.ValidVersion(m.Version) {
+		return fmt.Errorf("version %q: want a semantic version such as 1.2.3, of up to %d bytes", m.Version, routine.MaxVersion)
 	}
 	if len(m.Routines) == 0 {
 		return fmt.Errorf("plugin %s declares no routine", m.Name)
@@ -108,7 +105,7 @@ func checkRoutine(r routine.Routine) error {
 			return err
 		}
 	}
-	return nil
+	return checkExamples(r)
 }
 
 // names are unique and fit into a path.

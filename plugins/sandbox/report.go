@@ -3,6 +3,8 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"thresher/core"
@@ -20,18 +22,28 @@ type Report struct {
 	Image    *ImageReport `json:"image,omitempty"`   // what its jobs start from
 	Plain    string       `json:"plain,omitempty"`   // why there is no image
 	Plugin   *core.Plugin `json:"plugin,omitempty"`  // what it says it is
+
+	Examples []ExampleReport `json:"examples,omitempty"` // of the plugin's own, those that were run
+	Now      string          `json:"now,omitempty"`      // the step that is being taken
+
+	watch func(Report)
 }
 
 // Refused says why a module was refused, and where in it.
 type Refused struct {
-	Code   string       `json:"code"` // stable: docs/errors.md lists them
+	Code   string       `json:"code"`            // stable: docs/errors.md lists them
+	Check  string       `json:"check,omitempty"` // the step that it did not pass
 	Detail string       `json:"detail"`
+	Place  string       `json:"place,omitempty"` // such as a routine and its example
+	Found  string       `json:"found,omitempty"`
+	Want   string       `json:"want,omitempty"`  // what would have passed
 	Where  *vet.Refusal `json:"where,omitempty"` // where it is about a place in the module
+	Docs   string       `json:"docs"`            // where the code is explained
 }
 
 // Step is a step on the way, and how long it took.
 type Step struct {
-	Name    string  `json:"name"` // vet, rewrite, compile, image, describe
+	Name    string  `json:"name"` // vet, rewrite, compile, image, describe, examples
 	Seconds float64 `json:"seconds"`
 }
 
@@ -41,27 +53,65 @@ type ImageReport struct {
 	Globals int    `json:"globals"` // that change
 }
 
-// Check takes a module all the way to where it could be run, and says what was found.
-// It is not loaded. An error is not the module's fault.
-func (h *Host) Check(ctx context.Context, wasm []byte) (Report, error) {
-	r := Report{Digest: digestOf(wasm), Bytes: int64(len(wasm))}
-	m, err := h.build(ctx, wasm, &r)
+// Check takes a module all the way to where it could be run, runs its examples, and
+// says what was found. It is not loaded. watch, which may be nil, is called with the
+// report as it grows. An error is not the module's fault.
+func (h *Host) Check(ctx context.Context, wasm []byte, watch func(Report)) (Report, error) {
+	r := Report{Digest: digestOf(wasm), Bytes: int64(len(wasm)), watch: watch}
+	err := h.check(ctx, wasm, &r)
+	r.watch = nil
 	var refused *Refusal
 	switch {
 	case err == nil:
-		r.Accepted = true
-		r.Plugin = &m.plugin
-		return r, m.close(ctx)
+		r.Accepted, r.Now = true, ""
+		return r, nil
 	case errors.As(err, &refused):
-		r.Refusal = &Refused{Code: refused.Code, Detail: refused.Detail}
-		errors.As(err, &r.Refusal.Where) // it need not be about a place
+		r.Refusal = refused.report(r.Now)
+		r.Now = ""
 		return r, nil
 	}
 	return r, err
 }
 
+func (h *Host) check(ctx context.Context, wasm []byte, r *Report) error {
+	m, err := h.build(ctx, wasm, r.Digest, r)
+	if err != nil {
+		return err
+	}
+	plugin := m.plugin
+	r.Plugin = &plugin
+	end := r.step("examples")
+	err = h.examples(ctx, m, r)
+	end()
+	h.clones.drain(m)
+	return errors.Join(err, m.close(ctx))
+}
+
+// report says the refusal of a step.
+func (r *Refusal) report(step string) *Refused {
+	said := &Refused{
+		Code: r.Code, Check: step, Detail: r.Detail, Place: r.Place, Found: r.Found, Want: r.Want,
+		Docs: "/docs/errors#" + r.Code,
+	}
+	if errors.As(r, &said.Where) && said.Where.Rule != "" {
+		said.Found, said.Want = fmt.Sprint(said.Where.Found), fmt.Sprintf("%d at most", said.Where.Limit)
+	}
+	return said
+}
+
 // step notes that a step begins. The function that it returns notes the end.
 func (r *Report) step(name string) (end func()) {
 	start := time.Now()
+	r.Now = name
+	r.tell()
 	return func() { r.Steps = append(r.Steps, Step{name, time.Since(start).Seconds()}) }
+}
+
+// tell shows the report to who watches. What it is given does not change any more.
+func (r *Report) tell() {
+	if r.watch != nil {
+		now := *r
+		now.watch, now.Steps, now.Examples = nil, slices.Clone(r.Steps), slices.Clone(r.Examples)
+		r.watch(now)
+	}
 }

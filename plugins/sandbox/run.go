@@ -86,14 +86,26 @@ func (k *call) info() ([]byte, error) {
 
 // Run implements work.Runner.
 func (h *Host) Run(ctx context.Context, c work.Call) (work.Report, error) {
-	m := h.module(c.Digest)
-	if m == nil {
-		return work.Report{}, &job.Error{Code: "plugin_missing", Title: "The plugin is not loaded", Detail: "digest " + c.Digest}
+	return h.RunFrom(ctx, c, nil)
+}
+
+// RunFrom is Run, and loads a module that it has not got from a source, which may be
+// nil. What no job has used for the longest is unloaded when there is too much.
+func (h *Host) RunFrom(ctx context.Context, c work.Call, source Source) (work.Report, error) {
+	m, err := h.acquire(ctx, c.Digest, source)
+	if err != nil {
+		return work.Report{}, err
 	}
+	defer h.done(m)
 	index := slices.IndexFunc(m.plugin.Routines, func(r routine.Routine) bool { return r.Name == c.Routine })
 	if index < 0 {
 		return work.Report{}, &job.Error{Code: "plugin_missing", Title: "The plugin has no such routine", Detail: c.Routine}
 	}
+	return h.runIn(ctx, m, index, c)
+}
+
+// runIn runs the routine of that number.
+func (h *Host) runIn(ctx context.Context, m *module, index int, c work.Call) (work.Report, error) {
 	if err := checkInputs(m.plugin.Routines[index], c.Inputs); err != nil {
 		return work.Report{}, err
 	}

@@ -50,6 +50,9 @@ type Config struct {
 	// Cores is how many guests go on at once, while others wait for their turn; default
 	// runtime.GOMAXPROCS(0).
 	Cores int
+	// Loaded is how many modules are kept loaded that come from a [Source]; default 32.
+	// More stay while jobs run them.
+	Loaded int
 }
 
 // Host runs guests. Its methods may be called concurrently.
@@ -61,7 +64,8 @@ type Host struct {
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
 	loading  singleflight.Group
-	modules  *guard.Value[map[string]*module] // by digest
+	modules  *guard.Value[loaded]
+	most     int // modules from a source that stay loaded
 	clones   *pool
 	patience time.Duration // for modules that initialise and describe themselves
 	slice    time.Duration
@@ -72,6 +76,9 @@ type Host struct {
 type module struct {
 	plugin   core.Plugin
 	compiled wazero.CompiledModule
+	stays    bool            // it is never unloaded
+	users    int             // jobs that run it; as used, under the lock of Host.modules
+	used     uint64          // when the last one came
 	declared uint64          // the most memory it may have by its own word
 	lifted   *rewrite.Lifted // nil: it starts anew for each job, and plain says why
 	image    *image          // nil: as lifted, or not yet taken
@@ -96,7 +103,8 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		policy:   policy(cfg.Vet),
 		compiler: cfg.Compiler,
 		cacheDir: cfg.CacheDir,
-		modules:  guard.New("modules", guard.RankSandbox, map[string]*module{}),
+		modules:  guard.New("modules", guard.RankSandbox, loaded{by: map[string]*module{}}),
+		most:     cmp.Or(cfg.Loaded, 32),
 		clones:   newPool(cmp.Or(cfg.Clones, 32)),
 		patience: cmp.Or(cfg.DescribeTime, 10*time.Second),
 		slice:    cmp.Or(cfg.Slice, Slice),
@@ -116,8 +124,8 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 func (h *Host) Close(ctx context.Context) error {
 	h.clones.drain(nil)
 	var err error
-	h.modules.Must(func(all *map[string]*module) {
-		for _, m := range *all {
+	h.modules.Must(func(all *loaded) {
+		for _, m := range all.by {
 			err = errors.Join(err, m.close(ctx))
 		}
 	})
@@ -132,7 +140,7 @@ func (h *Host) Load(ctx context.Context, wasm []byte, builtin bool) (core.Plugin
 		if m := h.module(digest); m != nil {
 			return m, nil
 		}
-		return h.load(ctx, wasm, digest, builtin)
+		return h.load(ctx, wasm, digest, builtin, true)
 	})
 	if err != nil {
 		return core.Plugin{}, err
@@ -145,23 +153,25 @@ func digestOf(wasm []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin bool) (*module, error) {
-	m, err := h.build(ctx, wasm, &Report{})
+func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin, stays bool) (*module, error) {
+	m, err := h.build(ctx, wasm, digest, &Report{})
 	if err != nil {
 		return nil, err
 	}
-	m.plugin.Digest, m.plugin.Bytes, m.plugin.Builtin = digest, int64(len(wasm)), builtin
-	h.modules.Must(func(all *map[string]*module) { (*all)[digest] = m })
+	m.plugin.Builtin = builtin
+	m.stays = stays
+	h.modules.Must(func(all *loaded) { all.by[digest] = m })
 	return m, nil
 }
 
 // build takes a module through every step until it can be run, and notes in the report
 // what it finds.
-func (h *Host) build(ctx context.Context, wasm []byte, r *Report) (*module, error) {
+func (h *Host) build(ctx context.Context, wasm []byte, digest string, r *Report) (*module, error) {
 	m, err := h.compile(ctx, wasm, r)
 	if err != nil {
 		return nil, err
 	}
+	m.plugin.Digest, m.plugin.Bytes = digest, int64(len(wasm))
 	if err := h.prepare(ctx, m, r); err != nil {
 		return nil, errors.Join(err, m.close(ctx))
 	}
@@ -230,18 +240,20 @@ func (h *Host) prepare(ctx context.Context, m *module, r *Report) (err error) {
 }
 
 func (h *Host) module(digest string) (m *module) {
-	h.modules.Must(func(all *map[string]*module) { m = (*all)[digest] })
+	h.modules.Must(func(all *loaded) { m = all.by[digest] })
 	return m
 }
 
-// List implements core.Plugins. It is sorted by name, the newest version first;
-// of two modules with one name and version, the one that does not ship comes
-// first: it was put there to replace the other.
+// List implements core.Plugins. It has what Load has loaded, sorted by name, the newest
+// version first; of two modules with one name and version, the one that does not ship
+// comes first: it was put there to replace the other.
 func (h *Host) List() []core.Plugin {
 	var list []core.Plugin
-	h.modules.Must(func(all *map[string]*module) {
-		for _, m := range *all {
-			list = append(list, m.plugin)
+	h.modules.Must(func(all *loaded) {
+		for _, m := range all.by {
+			if m.stays {
+				list = append(list, m.plugin)
+			}
 		}
 	})
 	slices.SortFunc(list, func(a, b core.Plugin) int {
@@ -268,6 +280,9 @@ var _ core.Plugins = (*Host)(nil)
 type Refusal struct {
 	Code   string // stable
 	Detail string
+	Place  string // where, if that is not a place in the module
+	Found  string // what was found there; may be empty
+	Want   string // what would have passed; may be empty
 	cause  error
 }
 

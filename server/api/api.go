@@ -20,6 +20,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
+	"thresher/plugins/registry"
 	"thresher/server/problem"
 )
 
@@ -30,10 +31,13 @@ const Prefix = "/api/v1"
 const maxBody = 1 << 20
 
 // handlers answer from an engine.
-type handlers struct{ engine *core.Engine }
+type handlers struct {
+	engine *core.Engine
+	keeps  *registry.Registry // what was uploaded; nil if nothing can be
+}
 
 // Mount adds the routes, and /openapi.json.
-func Mount(app *fiber.App, engine *core.Engine, version string, log *slog.Logger) huma.API {
+func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, version string, log *slog.Logger) huma.API {
 	huma.NewError = problem.FromHuma
 	config := huma.DefaultConfig("Thresher", version)
 	config.Info.Description = "Simulation and analysis jobs as sandboxed WebAssembly plugins."
@@ -46,10 +50,14 @@ func Mount(app *fiber.App, engine *core.Engine, version string, log *slog.Logger
 	// Raw JSON is any value, not a string of bytes.
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[any]())
 	api := humafiber.New(app, config)
-	h := handlers{engine}
+	h := handlers{engine, plugins}
 	h.mountJobs(api)
 	h.mountBatches(api)
 	h.mountCatalog(api)
+	if plugins != nil {
+		h.mountPlugins(api)
+		h.mountKeys(api)
+	}
 	h.mountServer(api)
 	describeContent(api.OpenAPI())
 	return api
@@ -112,8 +120,8 @@ func encodedAs[T any](api huma.API) map[string]*huma.Response {
 // maxWait is the longest that a request waits for a job.
 const maxWait = time.Minute
 
-// parseWait reads a duration such as 30s, or seconds.
-func parseWait(text string) (time.Duration, error) {
+// ParseWait reads a duration such as 30s, or seconds.
+func ParseWait(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}

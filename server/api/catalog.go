@@ -12,10 +12,8 @@ import (
 )
 
 func (h handlers) mountCatalog(api huma.API) {
-	huma.Register(api, operation(http.MethodGet, "/routines", "list-routines", "catalog", "List what can be run, by plugin", http.StatusOK), h.plugins)
+	huma.Register(api, operation(http.MethodGet, "/routines", "list-routines", "catalog", "List what can be run, by plugin", http.StatusOK), h.routines)
 	huma.Register(api, operation(http.MethodGet, "/routines/{plugin}/{routine}", "get-routine", "catalog", "Get a routine, with the schema of its params", http.StatusOK), h.routine)
-	huma.Register(api, operation(http.MethodGet, "/plugins", "list-plugins", "catalog", "List plugins", http.StatusOK), h.plugins)
-	huma.Register(api, operation(http.MethodGet, "/plugins/{plugin}", "get-plugin", "catalog", "Get a plugin", http.StatusOK), h.plugin)
 	huma.Register(api, operation(http.MethodGet, "/datasets", "list-datasets", "datasets", "List datasets", http.StatusOK), h.datasets)
 	huma.Register(api, operation(http.MethodGet, "/datasets/{name}", "get-dataset", "datasets", "Get a dataset, with the columns of its tables", http.StatusOK), h.dataset)
 	huma.Register(api, operation(http.MethodDelete, "/datasets/{name}", "delete-dataset", "datasets", "Delete a dataset's name; jobs that have it keep it", http.StatusNoContent), h.removeDataset)
@@ -25,26 +23,24 @@ type pluginList struct {
 	Plugins []core.Plugin `json:"plugins" nullable:"false"`
 }
 
-func (h handlers) plugins(context.Context, *struct{}) (*output[pluginList], error) {
-	return answer(pluginList{orEmpty(h.engine.Routines())}, nil)
+func (h handlers) routines(ctx context.Context, in *TenantInput) (*output[pluginList], error) {
+	return answer(pluginList{orEmpty(h.engine.Routines(ctx, in.Tenant))}, nil)
+}
+
+// TenantInput says whose plugins are meant. It is exported for huma to see it where it
+// is embedded.
+type TenantInput struct {
+	Tenant string `query:"tenant" default:"default" doc:"Whose plugins: its own come before those that everyone has."`
 }
 
 // PluginName names a plugin. It is exported for huma to see it where it is embedded.
 type PluginName struct {
-	Plugin string `path:"plugin"`
-}
-
-func (h handlers) plugin(_ context.Context, in *PluginName) (*output[core.Plugin], error) {
-	for _, p := range h.engine.Routines() {
-		if p.Name == in.Plugin {
-			return answer(p, nil)
-		}
-	}
-	return nil, problem.New("not_found", "there is no plugin %q", in.Plugin)
+	Plugin string `path:"plugin" doc:"Its name; of a routine also NAME@VERSION."`
 }
 
 type routineInput struct {
 	PluginName
+	TenantInput
 	Routine string `path:"routine"`
 }
 
@@ -56,13 +52,9 @@ type oneRoutine struct {
 	routine.Routine
 }
 
-func (h handlers) routine(_ context.Context, in *routineInput) (*output[oneRoutine], error) {
-	for _, p := range h.engine.Routines() {
-		if r, ok := p.Find(in.Routine); ok && p.Name == in.Plugin {
-			return answer(oneRoutine{p.Name, p.Version, p.Digest, r}, nil)
-		}
-	}
-	return nil, problem.New("not_found", "there is no routine %s/%s", in.Plugin, in.Routine)
+func (h handlers) routine(ctx context.Context, in *routineInput) (*output[oneRoutine], error) {
+	p, r, err := h.engine.Routine(ctx, in.Tenant, in.Plugin+"/"+in.Routine)
+	return answer(oneRoutine{p.Name, p.Version, p.Digest, r}, err)
 }
 
 type datasetList struct {

@@ -38,11 +38,23 @@ func describeContent(doc *huma.OpenAPI) {
 		{http.MethodGet, "/jobs/{id}/tables/{name}", "get-table", "jobs", "Get rows of an output table, also while it grows", 200, tables, append([]*huma.Param{id, name}, rows...)},
 		{http.MethodGet, "/jobs/{id}/events", "job-events", "events", "Follow one job: server-sent events", 200, []string{"text/event-stream"}, []*huma.Param{id}},
 		{http.MethodGet, "/events", "events", "events", "Follow all jobs: server-sent events", 200, []string{"text/event-stream"}, nil},
+		{http.MethodGet, "/modules/{digest}/events", "module-events", "plugins", "Follow an upload's verification: server-sent events", 200, []string{"text/event-stream"}, []*huma.Param{pathParam("digest"), queryParam("tenant", huma.TypeString, "Whose it is.")}},
 		{http.MethodGet, "/backup", "backup", "server", "Get an archive of everything, as it is at this moment", 200, []string{"application/x-tar"}, nil},
 		{http.MethodGet, "/datasets/{name}/tables/{table}", "get-dataset-table", "datasets", "Get rows of a dataset's table", 200, tables, append([]*huma.Param{name, pathParam("table")}, rows...)},
 	} {
 		d.add(doc)
 	}
+	push := described{http.MethodPost, "/plugins", "push-plugin", "plugins", "Upload a plugin's module; it is verified, and then its version is there. 200 if that is decided", 202, []string{"application/json"}, []*huma.Param{
+		queryParam("activate", huma.TypeBoolean, "Let its name stand for it, if it is newer than what is active; default true."),
+		queryParam("wait", huma.TypeString, "How long to wait for its verification, such as 30s; at most a minute."),
+		queryParam("tenant", huma.TypeString, "Whose it is."),
+		queryParam("by", huma.TypeString, "Who uploads it, for the record."),
+	}}
+	push.add(doc).RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"application/wasm": {}, "multipart/form-data": {Schema: &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{
+			"module": {Type: huma.TypeString, Format: "binary"}, "signature": {Type: huma.TypeString, Description: "Minisign's."},
+		}, Required: []string{"module"}}},
+	}}
 	upload := described{http.MethodPost, "/datasets", "put-dataset", "datasets", "Import a table under a name; the body is the file", 201, []string{"application/json"}, []*huma.Param{
 		{Name: "name", In: "query", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
 		queryParam("format", huma.TypeString, "csv, json, ndjson or arrow; otherwise the Content-Type tells."),

@@ -45,7 +45,7 @@ type submitInput struct {
 }
 
 func (h handlers) submit(ctx context.Context, in *submitInput) (*jobOutput, error) {
-	wait, err := parseWait(in.Wait)
+	wait, err := ParseWait(in.Wait)
 	if err != nil {
 		return nil, problem.Of(err)
 	}
@@ -77,7 +77,7 @@ type retryInput struct {
 }
 
 func (h handlers) retry(ctx context.Context, in *retryInput) (*jobOutput, error) {
-	wait, err := parseWait(in.Wait)
+	wait, err := ParseWait(in.Wait)
 	if err != nil {
 		return nil, problem.Of(err)
 	}
@@ -110,7 +110,7 @@ type getInput struct {
 }
 
 func (h handlers) get(ctx context.Context, in *getInput) (*jobOutput, error) {
-	wait, err := parseWait(in.Wait)
+	wait, err := ParseWait(in.Wait)
 	if err != nil {
 		return nil, problem.Of(err)
 	}

@@ -12,19 +12,21 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
+	"thresher/plugins/registry"
 	"thresher/server/problem"
 )
 
 // handlers answer from an engine.
 type handlers struct {
 	engine    *core.Engine
+	plugins   *registry.Registry
 	maxUpload int64
 	logger    *slog.Logger
 }
 
 // Mount adds the routes. maxUpload bounds a dataset's upload, in bytes.
-func Mount(r fiber.Router, engine *core.Engine, maxUpload int64, log *slog.Logger) {
-	h := handlers{engine, maxUpload, log}
+func Mount(r fiber.Router, engine *core.Engine, plugins *registry.Registry, maxUpload int64, log *slog.Logger) {
+	h := handlers{engine, plugins, maxUpload, log}
 	r.Get("/backup", h.backup)
 	r.Get("/jobs/:id/result", h.result)
 	r.Get("/jobs/:id/logs", h.log)
@@ -32,6 +34,9 @@ func Mount(r fiber.Router, engine *core.Engine, maxUpload int64, log *slog.Logge
 	r.Get("/jobs/:id/tables/:name", h.jobTable)
 	r.Get("/datasets/:name/tables/:table", h.datasetTable)
 	r.Post("/datasets", h.upload)
+	if plugins != nil {
+		r.Post("/plugins", h.push)
+	}
 }
 
 func (h handlers) result(c *fiber.Ctx) error {

@@ -18,6 +18,7 @@ import (
 
 	"thresher/core"
 	"thresher/core/feed"
+	"thresher/plugins/registry"
 	"thresher/server/problem"
 )
 
@@ -38,20 +39,44 @@ type streams struct {
 }
 
 // Mount adds the routes.
-func Mount(r fiber.Router, engine *core.Engine, log *slog.Logger) {
+func Mount(r fiber.Router, engine *core.Engine, plugins *registry.Registry, log *slog.Logger) {
 	s := &streams{engine: engine, log: log}
-	r.Get("/events", func(c *fiber.Ctx) error { return s.follow(c, "") })
+	r.Get("/events", func(c *fiber.Ctx) error { return s.follow(c, "", nil) })
 	r.Get("/jobs/:id/events", func(c *fiber.Ctx) error {
 		id := c.Params("id")
 		if _, err := engine.Job(c.Context(), id); err != nil {
 			return err
 		}
-		return s.follow(c, id)
+		return s.follow(c, id, func() *feed.Event {
+			j, err := engine.Job(c.Context(), id)
+			if err != nil {
+				return nil
+			}
+			return &feed.Event{ID: j.Revision, Type: feed.TypeJob, Job: id, Data: withoutResult(j)}
+		})
+	})
+	if plugins == nil {
+		return
+	}
+	r.Get("/modules/:digest/events", func(c *fiber.Ctx) error {
+		tenant, digest := c.Query("tenant", core.DefaultTenant), c.Params("digest")
+		if _, err := plugins.Module(c.Context(), tenant, digest); err != nil {
+			return err
+		}
+		topic := registry.Topic(tenant, digest)
+		return s.follow(c, topic, func() *feed.Event {
+			v, err := plugins.Module(c.Context(), tenant, digest)
+			if err != nil {
+				return nil
+			}
+			return &feed.Event{Type: feed.TypeModule, Job: topic, Data: plugins.Event(v)}
+		})
 	})
 }
 
-// follow streams the events of one job, or of all.
-func (all *streams) follow(c *fiber.Ctx, id string) error {
+// follow streams the events under a topic, the id of a job, or all. What it is about is
+// told first as it is now, unless the client comes back.
+func (all *streams) follow(c *fiber.Ctx, topic string, now func() *feed.Event) error {
 	after, err := lastEventID(c)
 	if err != nil {
 		return err
@@ -60,7 +85,7 @@ func (all *streams) follow(c *fiber.Ctx, id string) error {
 		all.open.Add(-1)
 		return problem.Busy("too_many_streams", retry, "%d streams are open, which is the limit", mostStreams)
 	}
-	sub, err := all.engine.Subscribe(c.Context(), after, id)
+	sub, err := all.engine.Subscribe(c.Context(), after, topic)
 	if err != nil {
 		all.open.Add(-1)
 		return err
@@ -74,10 +99,8 @@ func (all *streams) follow(c *fiber.Ctx, id string) error {
 	}
 	// What the stream needs is captured here: the request is gone when it runs.
 	s := stream{all: all, conn: c.Context().Conn(), sub: sub}
-	if after == 0 && id != "" {
-		if j, err := all.engine.Job(c.Context(), id); err == nil {
-			s.first = &feed.Event{ID: j.Revision, Type: feed.TypeJob, Job: id, Data: withoutResult(j)}
-		}
+	if after == 0 && now != nil {
+		s.first = now()
 	}
 	c.Context().SetBodyStreamWriter(s.run)
 	return nil

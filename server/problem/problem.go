@@ -72,6 +72,17 @@ var kinds = map[string]struct {
 	"illegal_move":     {http.StatusConflict, "The job's phase does not allow this"},
 	"conflict":         {http.StatusConflict, "It was changed meanwhile"},
 	"key_reused":       {http.StatusConflict, "The idempotency key stands for another request"},
+	"version_taken":    {http.StatusConflict, "The version has other bytes"},
+	"illegal_state":    {http.StatusConflict, "The version's state does not allow this"},
+	"plugin_disabled":  {http.StatusConflict, "The plugin is disabled"},
+	"registry_full":    {http.StatusConflict, "There are as many as there may be"},
+	"too_many_uploads": {http.StatusTooManyRequests, "Too many modules wait for their verification"},
+
+	"signature_missing":     {http.StatusForbidden, "The module is not signed"},
+	"signature_wrong":       {http.StatusForbidden, "The signature does not hold"},
+	"signature_key_unknown": {http.StatusForbidden, "The key is not trusted"},
+	"signature_key_revoked": {http.StatusForbidden, "The key was revoked"},
+
 	"in_use":           {http.StatusConflict, "Something still needs it"},
 	"too_large":        {http.StatusRequestEntityTooLarge, "The body is too large"},
 	"media_type":       {http.StatusUnsupportedMediaType, "The media type is not known"},

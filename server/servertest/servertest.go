@@ -17,6 +17,7 @@ import (
 	"thresher/client"
 	"thresher/core"
 	"thresher/plugins/builtin/guesttest"
+	"thresher/plugins/registry"
 	"thresher/plugins/sandbox"
 	"thresher/samples"
 	"thresher/server"
@@ -43,12 +44,13 @@ func StartWith(t testing.TB, cfg server.Config, limits core.Limits, guests ...st
 	log := slog.New(slog.DiscardHandler)
 	host, err := loaded(t, guests)
 	require.NoError(t, err)
-	e, err := core.Open(ctx, core.Config{Dir: t.TempDir(), Limits: limits, Log: log}, host)
+	plugins := registry.New(host, registry.Config{Log: log})
+	e, err := core.Open(ctx, core.Config{Dir: t.TempDir(), Limits: limits, Log: log}, plugins)
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	cfg.Version, cfg.Log, cfg.MaxUpload = "test", log, 64<<20
-	s := server.New(cfg, e)
+	s := server.New(cfg, e, plugins)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	url := "http://" + l.Addr().String()

@@ -1,0 +1,311 @@
+// Package registry keeps the plugins that people upload: modules, verified before
+// anyone can run them; versions, which never change; and which version a name stands
+// for.
+//
+// A [Registry] stands between the engine and the sandbox. Its records are in the
+// engine's ledger and change by compare-and-swap through pure functions; the bytes of
+// modules are blobs there, held by the records of modules and by those of jobs. So it
+// may be killed at any moment: what was being verified is verified again at the next
+// start, and nobody sees a part of a plugin. A module is loaded when a job first needs
+// it.
+//
+// Whose a plugin is, is said by its tenant: a tenant sees its own plugins, and those
+// that everyone has because they were there at the start. Its own come first.
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"thresher/core"
+	"thresher/core/feed"
+	"thresher/core/guard"
+	"thresher/core/ledger"
+	"thresher/core/routine"
+	"thresher/core/work"
+	"thresher/plugins/sandbox"
+)
+
+// Config says how a registry works. The zero value works.
+type Config struct {
+	MaxBytes      int64 // of a module; default 32 MiB
+	RequireSigned bool  // only modules that a trusted key has signed
+	// DisableAfter is after how many jobs in a row that crashed, broke the contract or
+	// took too long a version is disabled; 0: never.
+	DisableAfter int
+	Log          *slog.Logger     // default slog.Default()
+	Now          func() time.Time // default time.Now
+}
+
+// Bounds of a tenant's uploads.
+const (
+	maxVerifying = 500  // modules that wait for their verification
+	maxRejected  = 200  // of which is known why
+	maxPlugins   = 1000 // names
+)
+
+// Registry keeps plugins. It is a [core.Registry]; its methods may be called
+// concurrently, once the engine has opened it.
+type Registry struct {
+	cfg     Config
+	host    *sandbox.Host
+	shipped []core.Plugin // everyone's
+
+	// Set by Open.
+	blobs   *ledger.Blobs
+	hub     *feed.Hub
+	modules *ledger.Store[Module]
+	plugins *ledger.Store[Plugin]
+	keys    *ledger.Store[Key]
+
+	live    *guard.Value[map[string]sandbox.Report] // of modules that are being verified, by key
+	streaks *guard.Value[map[string]streak]         // of failures, by key of the module
+	wake    chan struct{}                           // capacity 1: there may be something to verify
+	failing chan string                             // keys of modules that fail too often
+	life    context.Context                         // ends with Close
+	halt    context.CancelFunc
+	loop    errgroup.Group
+}
+
+var _ core.Registry = (*Registry)(nil)
+
+// New returns a registry whose modules run in a host. What the host has loaded by now
+// is everyone's. The caller closes the host after the engine.
+func New(host *sandbox.Host, cfg Config) *Registry {
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 32<<20)
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	r := &Registry{
+		cfg: cfg, host: host, shipped: host.List(),
+		live:    guard.New("verifications", guard.RankRegistry, map[string]sandbox.Report{}),
+		streaks: guard.New("streaks", guard.RankRegistry, map[string]streak{}),
+		wake:    make(chan struct{}, 1),
+		failing: make(chan string, 64),
+	}
+	r.life, r.halt = context.WithCancel(context.Background())
+	return r
+}
+
+// Open implements core.Registry: it opens the stores, makes whole what a crash left
+// half done, and goes on verifying.
+func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub) (err error) {
+	r.blobs, r.hub = l.Blobs(), hub
+	if r.modules, err = ledger.OpenStore(ctx, l, "modules", ledger.StoreConfig[Module]{Index: moduleTerms, Observe: r.observeModule}); err != nil {
+		return err
+	}
+	if r.plugins, err = ledger.OpenStore(ctx, l, "plugins", ledger.StoreConfig[Plugin]{Index: pluginTerms, Observe: r.observePlugin}); err != nil {
+		return err
+	}
+	if r.keys, err = ledger.OpenStore(ctx, l, "keys", ledger.StoreConfig[Key]{}); err != nil {
+		return err
+	}
+	if err := r.recover(ctx); err != nil {
+		return fmt.Errorf("registry: %w", err)
+	}
+	r.loop.Go(func() error { r.verifyLoop(r.life); return nil })
+	r.loop.Go(func() error { r.disableLoop(r.life); return nil })
+	r.rouse()
+	return nil
+}
+
+// Close implements core.Registry. It may be called more than once.
+func (r *Registry) Close() {
+	r.halt()
+	_ = r.loop.Wait() // returns no error
+}
+
+func moduleTerms(_ string, m Module) []string {
+	return []string{"tenant=" + m.Tenant, "phase=" + string(m.Phase), rejectedTerm(m)}
+}
+
+func rejectedTerm(m Module) string { return string(m.Phase) + "=" + m.Tenant }
+
+func pluginTerms(_ string, p Plugin) []string { return []string{"tenant=" + p.Tenant} }
+
+// observeModule lets the records of modules hold their bytes, and tells of changes.
+func (r *Registry) observeModule(c ledger.Change[Module]) {
+	if !c.Deleted {
+		r.blobs.Claim(bytesHeld(c.Value)...)
+	}
+	if c.Before != nil {
+		r.blobs.Release(bytesHeld(*c.Before)...)
+	}
+	if !c.Replay && !c.Deleted {
+		r.publish(c.Value)
+	}
+}
+
+func bytesHeld(m Module) []string {
+	if m.Phase == Rejected {
+		return nil
+	}
+	return []string{m.Digest}
+}
+
+func (r *Registry) observePlugin(c ledger.Change[Plugin]) {
+	if !c.Replay && !c.Deleted {
+		r.hub.Publish(feed.Event{Type: feed.TypePlugin, Job: c.Key, Data: encode(map[string]string{
+			"tenant": c.Value.Tenant, "plugin": c.Value.Name, "active": c.Value.Active,
+		})})
+	}
+}
+
+// Run implements core.Plugins.
+func (r *Registry) Run(ctx context.Context, c work.Call) (work.Report, error) {
+	return r.host.RunFrom(ctx, c, r.bytesOf)
+}
+
+// List implements core.Plugins: what is everyone's.
+func (r *Registry) List() []core.Plugin { return r.shipped }
+
+// Hold implements core.Registry.
+func (r *Registry) Hold(digest string) bool {
+	if r.ships(digest) {
+		return true
+	}
+	if !r.blobs.Hold(digest) {
+		return false
+	}
+	if !r.blobs.Has(digest) { // jobs hold what was everyone's once, and is no blob
+		r.blobs.Release(digest)
+		return false
+	}
+	return true
+}
+
+// Release implements core.Registry.
+func (r *Registry) Release(digest string) {
+	if !r.ships(digest) {
+		r.blobs.Release(digest)
+	}
+}
+
+func (r *Registry) ships(digest string) bool {
+	return slices.ContainsFunc(r.shipped, func(p core.Plugin) bool { return p.Digest == digest })
+}
+
+// bytesOf reads a module for the sandbox.
+func (r *Registry) bytesOf(digest string) ([]byte, error) {
+	f, err := r.blobs.Open(digest)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	wasm := make([]byte, info.Size())
+	_, err = io.ReadFull(f, wasm)
+	return wasm, err
+}
+
+// Resolve implements core.Registry.
+func (r *Registry) Resolve(ctx context.Context, tenant string, ref routine.Ref) (core.Plugin, error) {
+	own, err := r.plugins.Get(ctx, pluginKey(tenant, ref.Plugin))
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return core.Plugin{}, err
+	}
+	v, ok := own.Value.Find(cmp.Or(ref.Version, own.Value.Active))
+	if !ok {
+		return core.Among(r.shipped, ref)
+	}
+	if v.State == Disabled {
+		return core.Plugin{}, refuse("plugin_disabled", "%s@%s is disabled: %s", ref.Plugin, v.Version, v.Reason)
+	}
+	m, err := r.modules.Get(ctx, moduleKey(tenant, v.Digest))
+	if errors.Is(err, ledger.ErrNotFound) {
+		return core.Plugin{}, core.ErrNotFound // it was deleted in this moment
+	}
+	return m.Value.Plugin(), err
+}
+
+// Available implements core.Registry.
+func (r *Registry) Available(ctx context.Context, tenant string) []core.Plugin {
+	var list []core.Plugin
+	names := map[string]bool{}
+	for p := range r.each(ctx, tenant) {
+		v, ok := p.Find(p.Active)
+		if !ok {
+			continue
+		}
+		names[p.Name] = true
+		if m, err := r.modules.Get(ctx, moduleKey(tenant, v.Digest)); err == nil && v.State == Ready {
+			list = append(list, m.Value.Plugin())
+		}
+	}
+	for _, p := range r.shipped {
+		if !names[p.Name] {
+			list = append(list, p)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b core.Plugin) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// each yields a tenant's plugins by name. What cannot be read ends it: there are no
+// others then.
+func (r *Registry) each(ctx context.Context, tenant string) func(func(Plugin) bool) {
+	return func(yield func(Plugin) bool) {
+		found, _, err := r.plugins.List(ctx, ledger.Query{Terms: []string{"tenant=" + tenant}, Ascending: true, Limit: maxPlugins})
+		if err != nil {
+			return
+		}
+		for _, e := range found {
+			if !yield(e.Value) {
+				return
+			}
+		}
+	}
+}
+
+// Archive implements core.Registry. Names come first: what they name is added before
+// them, and deleted after.
+func (r *Registry) Archive(ctx context.Context) (stores map[string][]core.Archived, held []string, err error) {
+	stores = map[string][]core.Archived{}
+	plugins, err := r.plugins.Snapshot(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	stores["plugins"] = archived(plugins)
+	keys, err := r.keys.Snapshot(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	stores["keys"] = archived(keys)
+	modules, err := r.modules.Snapshot(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	modules = slices.DeleteFunc(modules, func(m ledger.Found[Module]) bool {
+		names := bytesHeld(m.Entry().Value)
+		if !r.blobs.Hold(names...) {
+			return true // it was deleted in this moment
+		}
+		held = append(held, names...)
+		return false
+	})
+	stores["modules"] = archived(modules)
+	return stores, held, nil
+}
+
+func archived[T any](found []ledger.Found[T]) []core.Archived {
+	list := make([]core.Archived, len(found))
+	for i, f := range found {
+		list[i] = core.Archived{Key: f.Key, Value: f.AppendJSON(nil)}
+	}
+	return list
+}

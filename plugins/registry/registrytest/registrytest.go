@@ -1,0 +1,50 @@
+// Package registrytest makes small plugins of any name and version for tests, in
+// microseconds: no compiler is needed.
+package registrytest
+
+import (
+	"cmp"
+	"fmt"
+
+	"thresher/plugins/abi"
+	"thresher/plugins/hostile"
+)
+
+// Plugin is a plugin with one routine, run, whose result is {"version": …}.
+type Plugin struct {
+	Name    string // default "probe"
+	Version string // default "1.0.0"
+	Salt    string // other bytes with the same name and version
+	// Example is the result that its example wants; default the one that comes.
+	Example string
+	Crashes bool // its routine does
+	Bare    bool // it has no example
+}
+
+// Routine is what its routine is called.
+func (p Plugin) Routine() string { return cmp.Or(p.Name, "probe") + "/run" }
+
+// Result is what its routine answers.
+func (p Plugin) Result() string { return fmt.Sprintf(`{"version":%q}`, cmp.Or(p.Version, "1.0.0")) }
+
+// Wasm is its module.
+func (p Plugin) Wasm() []byte {
+	example := fmt.Sprintf(`{"name":"answers","result":%s}`, cmp.Or(p.Example, p.Result()))
+	if p.Crashes {
+		example = `{"name":"crashes","error":"guest_trap"}`
+	}
+	if p.Bare {
+		example = ""
+	}
+	manifest := fmt.Sprintf(`{"name":%q,"version":%q,"summary":%q,"routines":[{"name":"run","kind":"analysis","title":"Probe","params":{"type":"object"},"examples":[%s]}]}`,
+		cmp.Or(p.Name, "probe"), cmp.Or(p.Version, "1.0.0"), p.Salt, example)
+	result := p.Result()
+	run := hostile.Code(hostile.I32Const(1024+int32(len(manifest))), hostile.I32Const(int32(len(result))), hostile.Call(0), hostile.I32Const(0))
+	if p.Crashes {
+		run = []byte{0x00} // unreachable
+	}
+	return hostile.Module{
+		Imports:  []hostile.Function{{Module: abi.Module, Name: "result_write", Params: []byte{hostile.I32, hostile.I32}}},
+		Manifest: manifest + result, Describe: hostile.I64Const(1024<<32 | int64(len(manifest))), Run: run,
+	}.Encode()
+}

@@ -1,0 +1,126 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"aead.dev/minisign"
+
+	"thresher/core"
+	"thresher/core/ledger"
+	"thresher/core/routine"
+)
+
+// Received is a module whose bytes are on disk, and which nobody knows of yet.
+type Received struct {
+	ledger.Blob
+	read     *minisign.Reader // knows what its signature is of
+	registry *Registry
+}
+
+// Release lets go of the bytes. What was added is held by its record.
+func (x *Received) Release() { x.registry.blobs.Release(x.Digest) }
+
+// Receive takes the bytes of a module as they come. It keeps none of them in memory.
+// The caller releases what it returns.
+func (r *Registry) Receive(ctx context.Context, body io.Reader) (*Received, error) {
+	read := minisign.NewReader(body)
+	blob, err := r.blobs.Put(ctx, read, r.cfg.MaxBytes)
+	if errors.Is(err, ledger.ErrTooLarge) {
+		return nil, r.TooLarge(fmt.Sprintf("more than %d", r.cfg.MaxBytes))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Received{blob, read, r}, nil
+}
+
+// TooLarge refuses a module of so many bytes.
+func (r *Registry) TooLarge(bytes string) error {
+	return refuse("too_large", "the module has %s bytes: the limit is %d; strip it, or raise module_bytes with --vet", bytes, r.cfg.MaxBytes)
+}
+
+// MaxBytes is the most bytes of a module.
+func (r *Registry) MaxBytes() int64 { return r.cfg.MaxBytes }
+
+// Upload says what is to be done with a module that was received.
+type Upload struct {
+	Tenant    string // default "default"
+	By        string // who says to have uploaded it
+	Signature []byte // minisign's; may be empty
+	Activate  bool   // once it is verified, if it is newer than what is active
+}
+
+// Add makes a module known, and lets it be verified. Bytes that are known change
+// nothing, unless they were rejected: then they are verified again.
+func (r *Registry) Add(ctx context.Context, x *Received, u Upload) (View, error) {
+	if err := checkWho(u.Tenant, u.By); err != nil {
+		return View{}, err
+	}
+	signature, err := r.checkSignature(ctx, x.read, u.Signature)
+	if err != nil {
+		return View{}, err
+	}
+	m := Module{
+		Tenant: u.Tenant, Digest: x.Digest, Bytes: x.Bytes, Phase: Verifying, Activate: u.Activate,
+		Uploaded: Who{u.By, r.cfg.Now().UTC()}, Signature: signature,
+	}
+	key := moduleKey(m.Tenant, m.Digest)
+	for {
+		err := r.add(ctx, key, m)
+		if errors.Is(err, ledger.ErrConflict) || errors.Is(err, ledger.ErrExists) {
+			continue
+		}
+		if err != nil {
+			return View{}, err
+		}
+		r.rouse()
+		return r.Module(ctx, m.Tenant, m.Digest)
+	}
+}
+
+// add decides on the record as it is now, once.
+func (r *Registry) add(ctx context.Context, key string, m Module) error {
+	entry, err := r.modules.Get(ctx, key)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		n, err := r.modules.Count(ctx, "phase="+string(Verifying))
+		if err != nil {
+			return err
+		}
+		if n >= maxVerifying {
+			return refuse("too_many_uploads", "%d modules wait for their verification, which is the limit", n)
+		}
+		_, err = r.modules.Create(ctx, key, m)
+		return err
+	case err != nil:
+		return err
+	case entry.Value.Phase == Rejected:
+		again, err := entry.Value.again(m)
+		if err == nil {
+			_, err = r.modules.Update(ctx, key, entry.Revision, again)
+		}
+		return err
+	case entry.Value.Signature == nil && m.Signature != nil: // it is told of the same bytes
+		signed := entry.Value
+		signed.Signature = m.Signature
+		_, err := r.modules.Update(ctx, key, entry.Revision, signed)
+		return err
+	}
+	return nil
+}
+
+// maxBy is the most bytes of who did something.
+const maxBy = 64
+
+func checkWho(tenant, by string) error {
+	if !routine.ValidName(tenant) {
+		return &core.Invalid{Field: "query.tenant", Message: fmt.Sprintf("%q: want up to 64 lower case letters, digits, dashes and underscores", tenant)}
+	}
+	if len(by) > maxBy {
+		return &core.Invalid{Field: "query.by", Message: fmt.Sprintf("%d bytes: the limit is %d", len(by), maxBy)}
+	}
+	return nil
+}

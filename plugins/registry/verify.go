@@ -1,0 +1,141 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"thresher/core"
+	"thresher/core/ledger"
+	"thresher/plugins/sandbox"
+)
+
+// maxManifest is the most bytes of a report with its manifest: a record stays small.
+const maxManifest = 512 << 10
+
+// rouse lets the loop look for what is to be verified.
+func (r *Registry) rouse() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// verifyLoop verifies one module after the other: each may take the memory of a few
+// copies of itself. What is to be verified is what the records say.
+func (r *Registry) verifyLoop(ctx context.Context) {
+	for ctx.Err() == nil {
+		key, ok := r.next(ctx)
+		if !ok {
+			select {
+			case <-ctx.Done():
+			case <-r.wake:
+			}
+			continue
+		}
+		if err := r.verify(ctx, key); err != nil && ctx.Err() == nil {
+			r.cfg.Log.Error("module not verified yet", "module", key, "error", err)
+			select { // it is the server's fault: the disk may be full
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// next returns the module that waits the longest, of those that were tried the least.
+func (r *Registry) next(ctx context.Context) (key string, ok bool) {
+	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"phase=" + string(Verifying)}, Limit: maxVerifying + 1})
+	if err != nil || len(found) == 0 {
+		return "", false
+	}
+	first := slices.MinFunc(found, func(a, b ledger.Entry[Module]) int {
+		return cmp.Or(cmp.Compare(a.Value.Attempts, b.Value.Attempts), a.Value.Uploaded.At.Compare(b.Value.Uploaded.At))
+	})
+	return first.Key, true
+}
+
+// verify decides on a module. Until that is written, it is as if it had not begun, but
+// for the attempt, which counts what the server might not survive.
+func (r *Registry) verify(ctx context.Context, key string) error {
+	begun := false
+	m, err := r.moduleChange(ctx, key, func(m Module) (next Module, err error) {
+		next, begun, err = m.begin(r.cfg.Now().UTC())
+		return next, err
+	})
+	if err != nil || !begun {
+		return err
+	}
+	defer r.live.Must(func(live *map[string]sandbox.Report) { delete(*live, key) })
+	report, err := r.examine(ctx, key, m)
+	if err != nil && ctx.Err() != nil {
+		_, leaveErr := r.moduleChange(context.WithoutCancel(ctx), key, Module.leave)
+		return errors.Join(err, leaveErr)
+	}
+	if err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // what was found out is kept
+	m, err = r.moduleChange(ctx, key, func(m Module) (Module, error) { return m.decide(report, r.cfg.Now().UTC()) })
+	if err != nil {
+		return err
+	}
+	if m.Phase == Rejected {
+		return r.dropRejected(ctx, m.Tenant)
+	}
+	return r.settle(ctx, key)
+}
+
+// examine takes a module through every check.
+func (r *Registry) examine(ctx context.Context, key string, m Module) (sandbox.Report, error) {
+	report := sandbox.Report{Digest: m.Digest, Bytes: m.Bytes}
+	reject := func(code, check, detail string) (sandbox.Report, error) {
+		report.Accepted = false
+		report.Refusal = &sandbox.Refused{Code: code, Check: check, Detail: detail, Docs: "/docs/errors#" + code}
+		return report, nil
+	}
+	var refused *core.Refused
+	if err := r.admit(ctx, m); errors.As(err, &refused) { // keys may have changed since it came
+		return reject(refused.Code, "signature", refused.Detail)
+	} else if err != nil {
+		return report, err
+	}
+	wasm, err := r.bytesOf(m.Digest)
+	if err != nil {
+		return report, err
+	}
+	report, err = r.host.Check(ctx, wasm, func(so sandbox.Report) {
+		r.live.Must(func(live *map[string]sandbox.Report) { (*live)[key] = so })
+		r.publish(m)
+	})
+	if err != nil || !report.Accepted {
+		return report, err
+	}
+	if raw, err := json.Marshal(report); err != nil {
+		return report, err
+	} else if len(raw) > maxManifest {
+		n := len(raw)
+		report.Plugin = nil // the record could not be written with it
+		return reject("manifest_invalid", "describe", fmt.Sprintf("the manifest, with its examples, takes %d bytes: the limit of an upload is %d", n, maxManifest))
+	}
+	return report, nil
+}
+
+// dropRejected forgets what a tenant uploaded in vain, but for the newest.
+func (r *Registry) dropRejected(ctx context.Context, tenant string) error {
+	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{rejectedTerm(Module{Phase: Rejected, Tenant: tenant})}, Limit: 2 * maxRejected})
+	if err != nil || len(found) <= maxRejected {
+		return err
+	}
+	slices.SortFunc(found, func(a, b ledger.Entry[Module]) int { return b.Value.Uploaded.At.Compare(a.Value.Uploaded.At) })
+	for _, old := range found[maxRejected:] {
+		if err := r.modules.Delete(ctx, old.Key, old.Revision); err != nil && !errors.Is(err, ledger.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}
