@@ -186,6 +186,26 @@ func (c *Client) Patch(ctx context.Context, path string, body, out any) error {
 	return c.do(ctx, http.MethodPatch, path, body, out)
 }
 
+// Send sends a body as it is to a path of the interface and decodes the answer.
+func (c *Client) Send(ctx context.Context, method, path, mediaType string, body io.Reader, out any) error {
+	resp, err := c.send(ctx, method, path, body, http.Header{"Content-Type": {mediaType}})
+	if err != nil || out == nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return json.NewDecoder(resp.Body).Decode(out)
+}
+
+// Put replaces what is at a path of the interface.
+func (c *Client) Put(ctx context.Context, path string, body, out any) error {
+	return c.do(ctx, http.MethodPut, path, body, out)
+}
+
+// Remove deletes what is at a path of the interface.
+func (c *Client) Remove(ctx context.Context, path string) error {
+	return c.do(ctx, http.MethodDelete, path, nil, nil)
+}
+
 // PutDataset imports a table under a name.
 func (c *Client) PutDataset(ctx context.Context, name, format string, r io.Reader) (d core.Dataset, err error) {
 	path := "/api/v1/datasets?" + url.Values{"name": {name}, "format": {format}}.Encode()
@@ -212,7 +232,12 @@ type Event struct {
 // Follow calls fn with the events of a job until fn returns false, ctx ends, or
 // the stream does.
 func (c *Client) Follow(ctx context.Context, id string, fn func(Event) bool) error {
-	resp, err := c.send(ctx, http.MethodGet, jobPath(id)+"/events", nil, http.Header{"Accept": {"text/event-stream"}})
+	return c.FollowPath(ctx, jobPath(id)+"/events", fn)
+}
+
+// FollowPath is Follow of any stream of events.
+func (c *Client) FollowPath(ctx context.Context, path string, fn func(Event) bool) error {
+	resp, err := c.send(ctx, http.MethodGet, path, nil, http.Header{"Accept": {"text/event-stream"}})
 	if err != nil {
 		return err
 	}

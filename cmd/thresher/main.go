@@ -51,7 +51,8 @@ type commands struct {
 	Batches  batchesCmd  `cmd:"" help:"Submit, list and control batches of jobs."`
 	Datasets datasetsCmd `cmd:"" help:"Import, list and delete datasets."`
 	Routines routinesCmd `cmd:"" help:"List what can be run, or show a routine's params."`
-	Plugins  pluginsCmd  `cmd:"" help:"Check a plugin's module."`
+	Plugins  pluginsCmd  `cmd:"" help:"Check, upload and control plugins."`
+	Keys     keysCmd     `cmd:"" help:"Trust and revoke keys that sign plugins."`
 	Limits   limitsCmd   `cmd:"" help:"Show or change the server's limits."`
 	Locks    locksCmd    `cmd:"" help:"Show named locks: who holds them, who waits."`
 	Backup   backupCmd   `cmd:"" help:"Write an archive of everything, while the server runs."`

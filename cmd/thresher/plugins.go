@@ -14,7 +14,17 @@ import (
 
 // pluginsCmd is about plugins.
 type pluginsCmd struct {
-	Check pluginsCheck `cmd:"" help:"Take a module through all that a server does before it loads it, and say what was found."`
+	Check     pluginsCheck     `cmd:"" help:"Take a module through all that a server does before it loads it, its examples too, and say what was found."`
+	Push      pluginsPush      `cmd:"" help:"Upload a plugin: it is verified, and then its version is there."`
+	Ls        pluginsLs        `cmd:"" help:"List plugins."`
+	Show      pluginsShow      `cmd:"" help:"Show a plugin's versions, or the report of one."`
+	Activate  pluginsActivate  `cmd:"" help:"Let a name stand for a version."`
+	Rollback  pluginsRollback  `cmd:"" help:"Let a name stand for what it stood for before."`
+	Disable   pluginsDisable   `cmd:"" help:"Let nobody submit jobs of a version."`
+	Enable    pluginsEnable    `cmd:"" help:"Let jobs of a version be submitted again."`
+	Deprecate pluginsDeprecate `cmd:"" help:"Note what to use instead of a version; without a note, take that back."`
+	Rm        pluginsRm        `cmd:"" help:"Delete versions. Jobs that have them keep them."`
+	Sign      pluginsSign      `cmd:"" help:"Sign a module with a secret key of minisign."`
 }
 
 type pluginsCheck struct {
@@ -61,6 +71,13 @@ func (p *pluginsCheck) Run(ctx context.Context, s streams, c *commands) (err err
 	return err
 }
 
+func passed(ok bool) string {
+	if ok {
+		return "passed"
+	}
+	return "failed"
+}
+
 func showReport(s streams, r sandbox.Report) error {
 	fmt.Fprintf(s.out, "sha256   %s\nbytes    %d\n", r.Digest, r.Bytes)
 	for _, step := range r.Steps {
@@ -82,6 +99,9 @@ func showReport(s streams, r sandbox.Report) error {
 		fmt.Fprintf(s.out, "Jobs start from an image of %d bytes and %d globals.\n", r.Image.Bytes, r.Image.Globals)
 	case r.Plain != "":
 		fmt.Fprintf(s.out, "Each job initialises the module anew: %s.\n", r.Plain)
+	}
+	for _, x := range r.Examples {
+		fmt.Fprintf(s.out, "Example %s of %s: %s.\n", x.Name, x.Routine, passed(x.Passed))
 	}
 	if r.Accepted {
 		fmt.Fprintf(s.out, "%s %s is accepted:", r.Plugin.Name, r.Plugin.Version)

@@ -88,6 +88,30 @@ func (w *world) tryPush(t *testing.T, wasm []byte, u registry.Upload) (registry.
 	return v, nil
 }
 
+// until waits until an upload is in a state, as its events tell.
+func (w *world) until(t *testing.T, digest, state string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	sub, err := w.Subscribe(ctx, 0, "")
+	require.NoError(t, err)
+	defer sub.Close()
+	for {
+		v, err := w.reg.Module(ctx, core.DefaultTenant, digest)
+		require.NoError(t, err)
+		if v.State == state {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("it is %s, and never was %s", v.State, state)
+		case <-sub.More():
+		}
+		for _, ok := sub.Next(); ok; _, ok = sub.Next() {
+		}
+	}
+}
+
 // run submits a job and waits for its end.
 func (w *world) run(t *testing.T, routine string) core.Job {
 	t.Helper()

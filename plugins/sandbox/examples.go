@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -196,7 +195,7 @@ func judge(ctx context.Context, place string, x routine.Example, result json.Raw
 	case x.Error != "":
 		return refused(fmt.Sprintf("it did not fail: want the failure %s", x.Error))
 	}
-	if difference := differ(x.Result, result, cmp.Or(x.Tolerance, defaultTolerance)); difference != "" {
+	if difference := routine.Differ(x.Result, result, x.Tolerance); difference != "" {
 		return refused("the result differs: " + shown(difference))
 	}
 	return nil

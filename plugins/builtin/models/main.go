@@ -31,7 +31,18 @@ func init() {
 		Routines: []sdk.Routine{sdk.Simulation("sir", sdk.Doc{
 			Title:   "SIR epidemic",
 			Summary: "Well-mixed agents that are susceptible, infected or recovered (Kermack and McKendrick, 1927).",
-		}, start, sdk.Out("steps", "Agents in each state, a row a step"))},
+		}, start, sdk.Out("steps", "Agents in each state, a row a step"),
+			sdk.Example("nobody-is-infected", sdk.Case{
+				Params: `{"population": 100, "initial_infected": 0, "steps": 3}`,
+				Result: `{"steps": 3, "peak_infected": 0, "peak_step": 0, "final_size": 0, "over_at_step": 0, "r0": 2.5}`,
+			}),
+			sdk.Example("small-town", sdk.Case{
+				Params: `{"population": 200, "steps": 50}`, Seed: 42,
+				Result: `{"steps": 50, "peak_infected": 55, "peak_step": 28, "final_size": 0.875, "over_at_step": null, "r0": 2.5}`,
+			}),
+			sdk.Example("more-infected-than-people", sdk.Case{
+				Params: `{"population": 5, "initial_infected": 6}`, Error: "guest_error",
+			}))},
 	})
 }
 

@@ -54,3 +54,5 @@ func TestWithoutRecoveryThereIsNoR0(t *testing.T) {
 	assert.Nil(t, result["r0"])
 	assert.Nil(t, result["over_at_step"])
 }
+
+func TestTheExamplesGiveWhatTheySay(t *testing.T) { plugintest.Examples(t) }

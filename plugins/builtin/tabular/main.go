@@ -32,7 +32,18 @@ func init() {
 		Routines: []sdk.Routine{sdk.Analysis("describe", sdk.Doc{
 			Title:   "Describe a table",
 			Summary: "Counts, nulls, spread and quartiles of numbers, most frequent values of text, and a chart of each column.",
-		}, run, sdk.In("data", sdk.Title("Any table")))},
+		}, run, sdk.In("data", sdk.Title("Any table")),
+			sdk.Example("numbers-and-text", sdk.Case{
+				Inputs: map[string]string{"data": "size,colour\n1,red\n2,blue\n4,red\n,\n"},
+				Result: `{"rows": 4, "columns": [
+					{"name": "size", "type": "int64", "count": 3, "nulls": 1, "distinct": 3, "mean": 2.3333333333, "std": 1.5275252317,
+						"min": 1, "q25": 1.5, "median": 2, "q75": 3, "max": 4},
+					{"name": "colour", "type": "string", "count": 3, "nulls": 1, "distinct": 2,
+						"top": [{"value": "red", "count": 2}, {"value": "blue", "count": 1}]}]}`,
+			}),
+			sdk.Example("no-such-column", sdk.Case{
+				Params: `{"columns": ["weight"]}`, Inputs: map[string]string{"data": "size\n1\n"}, Error: "guest_error",
+			}))},
 	})
 }
 

@@ -90,3 +90,5 @@ func TestOfManyTextsTheMostFrequentAreListed(t *testing.T) {
 	top := func(value string, count float64) any { return map[string]any{"value": value, "count": count} }
 	assert.Equal(t, []any{top("w4999", 3), top("w0000", 2), top("w0001", 2), top("w0002", 2)}, word["top"], "equals by text")
 }
+
+func TestTheExamplesGiveWhatTheySay(t *testing.T) { plugintest.Examples(t) }

@@ -10,7 +10,8 @@ import (
 	"thresher/plugins/hostile"
 )
 
-// Plugin is a plugin with one routine, run, whose result is {"version": …}.
+// Plugin is a plugin with one routine, run, whose result is {"version": …}, and its
+// salt if it has any.
 type Plugin struct {
 	Name    string // default "probe"
 	Version string // default "1.0.0"
@@ -25,7 +26,12 @@ type Plugin struct {
 func (p Plugin) Routine() string { return cmp.Or(p.Name, "probe") + "/run" }
 
 // Result is what its routine answers.
-func (p Plugin) Result() string { return fmt.Sprintf(`{"version":%q}`, cmp.Or(p.Version, "1.0.0")) }
+func (p Plugin) Result() string {
+	if p.Salt != "" {
+		return fmt.Sprintf(`{"version":%q,"salt":%q}`, cmp.Or(p.Version, "1.0.0"), p.Salt)
+	}
+	return fmt.Sprintf(`{"version":%q}`, cmp.Or(p.Version, "1.0.0"))
+}
 
 // Wasm is its module.
 func (p Plugin) Wasm() []byte {

@@ -93,6 +93,28 @@ func Out(name, title string) Option {
 	}
 }
 
+// Case is what an example calls its routine with, and what must come of it.
+type Case struct {
+	Params    string            // a JSON object; default {}
+	Seed      uint64            // of what is random
+	Inputs    map[string]string // input → its table, as CSV
+	Result    string            // JSON, the whole result; or else:
+	Error     string            // the code that it fails with, such as guest_error
+	Tolerance float64           // of each number of the result, relative; default 1e-9
+}
+
+// Example declares an example of the routine. A server runs it when the plugin is
+// uploaded, and refuses a plugin that does not do what its examples say;
+// plugintest.Examples runs it in the plugin's own tests.
+func Example(name string, c Case) Option {
+	return func(r *routine.Routine) {
+		r.Examples = append(r.Examples, routine.Example{
+			Name: name, Params: json.RawMessage(c.Params), Seed: c.Seed, Inputs: c.Inputs,
+			Result: json.RawMessage(c.Result), Error: c.Error, Tolerance: c.Tolerance,
+		})
+	}
+}
+
 // Analysis declares a routine that is called once. P is a struct that describes
 // its params: see [Schema]. What f returns becomes the result, as JSON.
 func Analysis[P any](name string, doc Doc, f func(*Call, P) (any, error), opts ...Option) Routine {

@@ -1,7 +1,8 @@
-package sandbox
+package routine
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,13 +11,14 @@ import (
 	"slices"
 )
 
-// defaultTolerance is how far a number of a result may be from an example's, relative
+// DefaultTolerance is how far a number of a result may be from an example's, relative
 // to the larger of both.
-const defaultTolerance = 1e-9
+const DefaultTolerance = 1e-9
 
-// differ says where JSON differs from what is wanted, or nothing. Numbers may differ a
-// little.
-func differ(want, got json.RawMessage, tolerance float64) string {
+// Differ says where a result differs from an example's, or nothing. Numbers may differ
+// by the tolerance; 0 means the default.
+func Differ(want, got json.RawMessage, tolerance float64) string {
+	tolerance = cmp.Or(tolerance, DefaultTolerance)
 	var w, g any
 	if err := decode(want, &w); err != nil {
 		return "what is wanted is not JSON: " + err.Error()
@@ -99,5 +101,5 @@ func text(v any) string {
 	if err != nil {
 		return fmt.Sprint(v)
 	}
-	return shown(string(raw))
+	return string(raw)
 }
