@@ -5,6 +5,7 @@ package registrytest
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"thresher/plugins/abi"
 	"thresher/plugins/hostile"
@@ -20,6 +21,7 @@ type Plugin struct {
 	Example string
 	Crashes bool // its routine does
 	Bare    bool // it has no example
+	Data    int  // bytes that its memory has beside
 }
 
 // Routine is what its routine is called.
@@ -51,6 +53,6 @@ func (p Plugin) Wasm() []byte {
 	}
 	return hostile.Module{
 		Imports:  []hostile.Function{{Module: abi.Module, Name: "result_write", Params: []byte{hostile.I32, hostile.I32}}},
-		Manifest: manifest + result, Describe: hostile.I64Const(1024<<32 | int64(len(manifest))), Run: run,
+		Manifest: manifest + result + strings.Repeat("x", p.Data), Pages: uint32(p.Data>>16 + 2), Describe: hostile.I64Const(1024<<32 | int64(len(manifest))), Run: run,
 	}.Encode()
 }
