@@ -33,7 +33,7 @@ ifneq ($(RACE),)
 endif
 
 crash: plugins ## kill the server 100 times under load, and cut its power 200 times (as root)
-	$(GO) test $(RACE) -v -timeout 60m -run 'Kill9|PowerCuts' ./cmd/thresher -kills 100 -power-cuts 50
+	$(GO) test $(RACE) -v -timeout 60m -run 'Kill9|PowerCuts' ./cmd/thresher -kills 100 -power-cuts 50 -upload-kills 100
 	$(GO) test -v -timeout 60m -run PowerCuts ./core/ledger -power-cuts 150
 
 TOOL := $(GO) tool -modfile=tools/go.mod

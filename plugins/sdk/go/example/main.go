@@ -18,7 +18,10 @@ func init() {
 	sdk.Register(sdk.Plugin{
 		Name: "example", Version: "0.1.0", Summary: "Adds up columns", License: "Apache-2.0",
 		Routines: []sdk.Routine{sdk.Analysis("sum", sdk.Doc{Title: "Sum of a column"}, sum,
-			sdk.In("data", sdk.Title("Any table"), sdk.MinRows(1)), sdk.Out("running", "The sum so far, a row a row"))},
+			sdk.In("data", sdk.Title("Any table"), sdk.MinRows(1)), sdk.Out("running", "The sum so far, a row a row"),
+			sdk.Example("from-the-second-row", sdk.Case{
+				Params: `{"column": "a", "start": 1}`, Inputs: map[string]string{"data": "a\n1\n2\n4\n"}, Result: `{"sum": 6}`,
+			}))},
 	})
 }
 

@@ -19,6 +19,8 @@ func TestTheColumnIsAddedUp(t *testing.T) {
 	assert.Equal(t, []any{2.0, 2.0, 6.0}, run.Tables["running"].Column("sum"))
 }
 
+func TestTheExamplesGiveWhatTheySay(t *testing.T) { plugintest.Examples(t) }
+
 func TestTextCannotBeAddedUp(t *testing.T) {
 	run := plugintest.Run(t, "sum", plugintest.Job{
 		Params: `{"column": "b"}`, Inputs: map[string]plugintest.Input{"data": plugintest.CSV("a,b\n1,x\n")},
