@@ -60,17 +60,3 @@ func appendSigned(out []byte, v int64) []byte {
 		out = append(out, b|0x80)
 	}
 }
-
-// signed reads a signed LEB128 number.
-func signed(p []byte) (v int64) {
-	for i, b := range p {
-		v |= int64(b&0x7f) << (7 * i)
-		if b < 0x80 {
-			if used := 7 * (i + 1); b&0x40 != 0 && used < 64 {
-				v |= -1 << used
-			}
-			return v
-		}
-	}
-	return v
-}
