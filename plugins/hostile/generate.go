@@ -1,9 +1,15 @@
 package hostile
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// F32 is a type of values.
-const F32 byte = 0x7d
+// Types of values that only generated modules have.
+const (
+	F32  byte = 0x7d
+	V128 byte = 0x7b
+)
 
 // Generated is a random module. It is valid by the way it is made, and ends: each
 // call and each turn of a loop takes one of the exported global "fuel", and traps
@@ -46,9 +52,9 @@ func (g *generator) pick(n int) int {
 	return c
 }
 
-var numbers = []byte{I32, I64, F32, F64}
+var valueTypes = []byte{I32, I64, F32, F64, V128}
 
-func (g *generator) typeOfValue() byte { return numbers[g.pick(4)] }
+func (g *generator) typeOfValue() byte { return valueTypes[g.pick(len(valueTypes))] }
 
 func (g *generator) someTypes(most int) (types []byte) {
 	for range g.pick(most + 1) {
@@ -84,6 +90,9 @@ func (g *generator) module() Generated {
 		g.typeIndex(nil, nil)
 	}
 	g.globals = append([]byte{I32}, g.someTypes(4)...)
+	if !g.stately { // a vector that changes is a state as well
+		g.globals = slices.DeleteFunc(g.globals, func(t byte) bool { return t == V128 })
+	}
 	memory := g.memory()
 	var bodies [][]byte
 	for _, f := range g.own {
@@ -168,7 +177,7 @@ func (g *generator) data() [][]byte {
 
 func (g *generator) function(f Function) []byte {
 	own := g.someTypes(4)
-	own = append(own, numbers...) // at least one of each
+	own = append(own, valueTypes...) // at least one of each
 	g.locals = append(append([]byte(nil), f.Params...), own...)
 	g.labels, g.code, g.left, g.deep = [][]byte{f.Results}, nil, 150, 0
 	g.burn()
@@ -229,5 +238,10 @@ func (g *generator) constant(t byte) {
 		g.emit([]byte{0x43, byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
 	case F64:
 		g.emit(F64Const(float64(v) / 3))
+	case V128:
+		g.emit([]byte{0xfd, 12})
+		for lane := range 16 {
+			g.emit([]byte{byte(v >> (4 * lane))})
+		}
 	}
 }

@@ -70,9 +70,18 @@ func init() {
 
 var loads = map[byte][]byte{
 	I32: {0x28, 0x2c, 0x2d, 0x2e, 0x2f}, I64: {0x29, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35}, F32: {0x2a}, F64: {0x2b},
+	V128: {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 92, 93}, // behind a prefix
 }
 
-var stores = map[byte][]byte{I32: {0x36, 0x3a, 0x3b}, I64: {0x37, 0x3c, 0x3d, 0x3e}, F32: {0x38}, F64: {0x39}}
+var stores = map[byte][]byte{I32: {0x36, 0x3a, 0x3b}, I64: {0x37, 0x3c, 0x3d, 0x3e}, F32: {0x38}, F64: {0x39}, V128: {11}}
+
+// access loads or stores by one of some instructions.
+func (g *generator) access(t byte, some []byte) {
+	if t == V128 {
+		g.emit([]byte{0xfd})
+	}
+	g.emit([]byte{some[g.pick(len(some))], 0}, uleb(uint32(g.pick(3))))
+}
 
 // value pushes a value of a type.
 func (g *generator) value(t byte) {
@@ -92,7 +101,7 @@ func (g *generator) value(t byte) {
 		g.emit(op.code)
 	case 6:
 		g.address()
-		g.emit([]byte{loads[t][g.pick(len(loads[t]))], 0}, uleb(uint32(g.pick(3))))
+		g.access(t, loads[t])
 	case 7:
 		if global, ok := g.oneOf(g.globals, t); ok {
 			g.emit([]byte{0x23}, uleb(global))
@@ -204,7 +213,7 @@ func (g *generator) statement() {
 		t := g.typeOfValue()
 		g.address()
 		g.value(t)
-		g.emit([]byte{stores[t][g.pick(len(stores[t]))], 0}, uleb(uint32(g.pick(3))))
+		g.access(t, stores[t])
 	case 3:
 		if len(g.globals) > 1 {
 			global := 1 + g.pick(len(g.globals)-1)

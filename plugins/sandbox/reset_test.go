@@ -139,7 +139,7 @@ func (s *soiled) soil(ctx context.Context, k *call, guest api.Module) {
 func (s *soiled) call(ctx context.Context, guest api.Module, n int) string {
 	guest.ExportedGlobal("fuel").(api.MutableGlobal).Set(60)
 	f := guest.ExportedFunction(s.wasm.Exports[n].Name)
-	args := make([]uint64, len(f.Definition().ParamTypes()))
+	args := make([]uint64, words(f.Definition().ParamTypes()))
 	for i := range args {
 		args[i] = uint64(1000 * (i + n))
 	}
@@ -150,10 +150,16 @@ func (s *soiled) call(ctx context.Context, guest api.Module, n int) string {
 	}
 	for i, t := range f.Definition().ResultTypes() {
 		if t == i32 || t == api.ValueTypeF32 {
-			results[i] = uint64(uint32(results[i]))
+			at := words(f.Definition().ResultTypes()[:i])
+			results[at] = uint64(uint32(results[at]))
 		}
 	}
 	return fmt.Sprint(results)
+}
+
+// words is how many numbers values of these types are: a vector is two.
+func words(types []api.ValueType) int {
+	return len(types) + bytes.Count(types, []byte{hostile.V128})
 }
 
 // isNew compares the idle clone with the image, and what is behind it with zeros.

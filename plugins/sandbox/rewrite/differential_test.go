@@ -1,6 +1,7 @@
 package rewrite_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 
@@ -60,7 +61,7 @@ func (w *world) playGenerated(m *binary.Module, g hostile.Generated) (all []stri
 	for range 2 {
 		for i, f := range g.Exports {
 			fuel.Set(60)
-			args := make([]uint64, len(f.Params))
+			args := make([]uint64, len(f.Params)+bytes.Count(f.Params, []byte{hostile.V128})) // a vector is two
 			for n := range args {
 				args[n] = uint64(i * (n + 1) * 77)
 			}
