@@ -291,7 +291,7 @@ func TestRequestsThatDoNotFitAreRefusedByField(t *testing.T) {
 		"no_routine":        {core.Request{}, "routine: is missing"},
 		"not_a_routine":     {core.Request{Routine: "x"}, "want PLUGIN/ROUTINE"},
 		"unknown_routine":   {core.Request{Routine: "test/none"}, "no routine test/none"},
-		"unknown_param":     {core.Request{Routine: "test/quick", Params: json.RawMessage(`{"m":1}`)}, "'m' not allowed"},
+		"unknown_param":     {core.Request{Routine: "test/quick", Params: json.RawMessage(`{"m":1}`)}, "there is no \"m\": there are n"},
 		"param_too_small":   {core.Request{Routine: "test/quick", Params: json.RawMessage(`{"n":0}`)}, "n: minimum"},
 		"param_wrong_type":  {core.Request{Routine: "test/quick", Params: json.RawMessage(`{"n":"x"}`)}, "n: got string, want integer"},
 		"params_not_object": {core.Request{Routine: "test/quick", Params: json.RawMessage(`[1]`)}, "must be a JSON object"},
