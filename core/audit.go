@@ -37,6 +37,7 @@ var invariants = []struct {
 	{"pending_is_queued", (*Engine).auditQueue},
 	{"view_is_ledger", (*Engine).auditView},
 	{"blob_is_there", (*Engine).auditBlobs},
+	{"version_is_there", (*Engine).auditVersions},
 }
 
 // findings collects breaches. Some changes are on their way while it looks.
@@ -229,4 +230,13 @@ func (e *Engine) auditBlobs(ctx context.Context, f *findings) error {
 		}
 	}
 	return nil
+}
+
+// auditVersions: a version that was not deleted has the module that its plugin names.
+func (e *Engine) auditVersions(ctx context.Context, f *findings) error {
+	missing, err := e.plugins.Audit(ctx)
+	for _, what := range missing {
+		f.add("%s", what)
+	}
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,8 +35,22 @@ func (idle) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	return work.Report{}, context.Cause(ctx)
 }
 
+// losing is idle, and finds that it has lost something once it is told to.
+type losing struct {
+	fixed
+	lost *atomic.Bool
+}
+
+func (l losing) Audit(context.Context) ([]string, error) {
+	if l.lost.Load() {
+		return []string{"a version is gone"}, nil
+	}
+	return nil, nil
+}
+
 // Each invariant is broken from inside, and the auditor must say so by its name.
 func TestTheAuditorFindsEveryBreach(t *testing.T) {
+	var lost atomic.Bool
 	breaks := map[string]func(t *testing.T, e *Engine, running, done Job){
 		"slot_runs": func(_ *testing.T, e *Engine, _, _ Job) {
 			e.dispatch.Observe(job.Record{ID: "GHOST", Phase: job.Running}, false)
@@ -60,10 +75,11 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 		"blob_is_there": func(t *testing.T, e *Engine, _, done Job) {
 			require.NoError(t, os.Remove(e.ledger.Blobs().Path(done.Outcome.Log.Digest)))
 		},
+		"version_is_there": func(*testing.T, *Engine, Job, Job) { lost.Store(true) },
 	}
 	for _, invariant := range invariants {
 		t.Run(invariant.name, func(t *testing.T) {
-			e, err := Open(t.Context(), Config{Dir: t.TempDir()}, idle{})
+			e, err := Open(t.Context(), Config{Dir: t.TempDir()}, losing{fixed{idle{}}, &lost})
 			require.NoError(t, err)
 			defer func() {
 				ended, cancel := context.WithCancel(context.Background())

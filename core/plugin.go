@@ -46,6 +46,8 @@ type Registry interface {
 	// Ended tells of each job that ended, with the code of its failure. It must not
 	// block.
 	Ended(tenant, digest, code string)
+	// Audit lists what its records name and is not there.
+	Audit(ctx context.Context) (missing []string, err error)
 	// Archive returns its records as they are at one moment, and the blobs that they
 	// name, held.
 	Archive(ctx context.Context) (stores map[string][]Archived, held []string, err error)
@@ -77,6 +79,7 @@ func (fixed) Close()                                                {}
 func (fixed) Hold(string) bool                                      { return true }
 func (fixed) Release(string)                                        {}
 func (fixed) Ended(string, string, string)                          {}
+func (fixed) Audit(context.Context) ([]string, error)               { return nil, nil }
 
 func (f fixed) Available(context.Context, string) []Plugin { return f.List() }
 

@@ -51,6 +51,7 @@ const (
 	MaxAfter       = 64
 	maxSeed        = 1<<53 - 1 // what every JSON reader keeps exactly
 	maxParams      = 256 << 10 // bytes, with defaults filled in: a record must stay small
+	maxSchemas     = 1000      // that are kept compiled
 )
 
 // Submit makes a job durable and lets it run when the limits allow.
@@ -309,7 +310,12 @@ func (e *Engine) schema(p Plugin, decl routine.Routine) (s *schema.Schema, err e
 	if err != nil {
 		return nil, fmt.Errorf("routine %s/%s: %w", p.Name, decl.Name, err)
 	}
-	e.schemas.Must(func(m *map[string]*schema.Schema) { (*m)[key] = s })
+	e.schemas.Must(func(m *map[string]*schema.Schema) {
+		if len(*m) >= maxSchemas { // versions come and go
+			clear(*m)
+		}
+		(*m)[key] = s
+	})
 	return s, nil
 }
 

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime/multipart"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"thresher/client"
 	"thresher/core"
 	"thresher/core/job"
 	"thresher/plugins/registry"
@@ -132,4 +134,35 @@ func TestAnUploadThatIsNoUploadIsRefused(t *testing.T) {
 		assert.Contains(t, a.body, `"code":"`+c.code+`"`, name)
 	}
 	assert.Contains(t, request(t, "GET", s.URL+"/api/v1/modules", "").body, `"modules":[]`, "nothing is kept")
+}
+
+// Every step of a verification is told, and how it ended.
+func TestAVerificationIsToldStepByStep(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, core.Limits{})
+	all, err := s.Engine.Subscribe(t.Context(), 0, "")
+	require.NoError(t, err)
+	defer all.Close()
+	_, v := pushed(t, s, registrytest.Plugin{Salt: "told"}.Wasm(), "?wait=30s")
+	require.Equal(t, "ready", v.State)
+	var steps []string
+	for e, ok := all.Next(); ok; e, ok = all.Next() {
+		var told registry.View
+		if e.Type != "module" || json.Unmarshal(e.Data, &told) != nil || told.Digest != v.Digest {
+			continue
+		}
+		assert.Nil(t, told.Plugin().Routines, "events go without the manifest")
+		if told.Report != nil && told.Report.Now != "" && !slices.Contains(steps, told.Report.Now) {
+			steps = append(steps, told.Report.Now)
+		}
+	}
+	assert.Subset(t, steps, []string{"compile", "image", "describe", "examples"})
+
+	var last registry.View
+	require.NoError(t, s.Client.FollowPath(t.Context(), "/api/v1/modules/"+v.Digest+"/events", func(e client.Event) bool {
+		assert.NoError(t, json.Unmarshal(e.Data, &last))
+		return false
+	}))
+	assert.Equal(t, "ready", last.State, "who comes late is told how it is")
+	assert.Equal(t, 404, request(t, "GET", s.URL+"/api/v1/modules/none/events", "").status)
 }

@@ -98,7 +98,7 @@ func keyPassword(s streams) (string, error) {
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
 		return "", &core.Invalid{Field: "key", Message: "it has a password: set THRESHER_KEY_PASSWORD, or run this on a terminal"}
 	}
-	fmt.Fprint(s.err, "Password of the key: ")
+	fmt.Fprintf(s.err, "Password of the key: ")
 	password, err := term.ReadPassword(int(terminal.Fd()))
 	fmt.Fprintln(s.err)
 	return string(password), err

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"thresher/core/ledger"
@@ -62,4 +63,27 @@ func (e gone) apply(p *Plugin) error {
 		p.Active = ""
 	}
 	return Delete{e.version, e.at}.apply(p)
+}
+
+// Audit implements core.Registry. A version is written after its module, and deleted
+// before it, so that at no moment it has none.
+func (r *Registry) Audit(ctx context.Context) (missing []string, err error) {
+	plugins, err := r.plugins.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, found := range plugins {
+		p := found.Entry().Value
+		if _, ok := p.Find(p.Active); !ok && p.Active != "" {
+			missing = append(missing, fmt.Sprintf("plugin %s stands for %s, which is not there", found.Key, p.Active))
+		}
+		for _, v := range p.Versions {
+			m, err := r.modules.Get(ctx, moduleKey(p.Tenant, v.Digest))
+			if v.State == Deleted || err == nil && m.Value.Phase == Accepted && m.Value.Plugin().Version == v.Version && r.blobs.Has(v.Digest) {
+				continue
+			}
+			missing = append(missing, fmt.Sprintf("plugin %s, version %s: its module %s is not there", found.Key, v.Version, v.Digest))
+		}
+	}
+	return missing, nil
 }

@@ -54,8 +54,8 @@ func (r *Registry) Delete(ctx context.Context, tenant, name, version string) err
 	if err != nil {
 		return err
 	}
-	digest := p.Versions[p.index(version)].Digest
-	key := moduleKey(tenant, digest)
+	key := moduleKey(tenant, p.Versions[p.index(version)].Digest)
+	r.streaks.Must(func(all *map[string]streak) { delete(*all, key) })
 	for {
 		entry, err := r.modules.Get(ctx, key)
 		if errors.Is(err, ledger.ErrNotFound) {

@@ -90,20 +90,23 @@ func (r *Registry) Await(ctx context.Context, tenant, digest string) (View, erro
 // Topic is what events of an upload are published under.
 func Topic(tenant, digest string) string { return moduleKey(tenant, digest) }
 
-// Event is an upload as it is now, as events tell of it.
-func (r *Registry) Event(v View) json.RawMessage {
+// brief is an upload without its manifest, which can be large: who wants it asks for it.
+func (v View) brief() View {
 	if v.Report != nil && v.Report.Plugin != nil {
 		report := *v.Report
-		report.Plugin = nil // it can be large: who wants it asks for it
+		report.Plugin = nil
 		v.Report = &report
 	}
-	return encode(v)
+	return v
 }
+
+// Event is an upload as it is now, as events tell of it.
+func (v View) Event() json.RawMessage { return encode(v.brief()) }
 
 // publish tells subscribers how far an upload is.
 func (r *Registry) publish(m Module) {
 	v := r.view(context.Background(), m)
-	r.hub.Publish(feed.Event{Type: feed.TypeModule, Job: moduleKey(m.Tenant, m.Digest), Data: r.Event(v)})
+	r.hub.Publish(feed.Event{Type: feed.TypeModule, Job: moduleKey(m.Tenant, m.Digest), Data: v.Event()})
 }
 
 // encode is for values that always encode.
@@ -225,16 +228,16 @@ func (r *Registry) Version(ctx context.Context, tenant, name, version string) (V
 	return View{}, fmt.Errorf("plugin %s, version %q: %w", name, version, core.ErrNotFound)
 }
 
-// Uploads lists a tenant's uploads, the newest first: what was rejected, and what
-// waits, too.
+// Uploads lists a tenant's newest uploads, without their manifests: what was rejected,
+// and what waits, too.
 func (r *Registry) Uploads(ctx context.Context, tenant string) ([]View, error) {
-	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"tenant=" + tenant}, Limit: maxUploads})
-	list := make([]View, len(found))
-	for i, e := range found {
-		list[i] = r.view(ctx, e.Value)
+	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"tenant=" + tenant}, Limit: maxPlugins * MaxVersions})
+	slices.SortFunc(found, func(a, b ledger.Entry[Module]) int { return b.Value.Uploaded.At.Compare(a.Value.Uploaded.At) })
+	list := make([]View, min(len(found), maxUploads))
+	for i := range list {
+		list[i] = r.view(ctx, found[i].Value).brief()
 	}
-	slices.SortFunc(list, func(a, b View) int { return b.Uploaded.At.Compare(a.Uploaded.At) })
 	return list, err
 }
 
-const maxUploads = 10_000 // that a list shows
+const maxUploads = 500 // that a list shows

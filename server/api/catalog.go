@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -24,7 +25,20 @@ type pluginList struct {
 }
 
 func (h handlers) routines(ctx context.Context, in *TenantInput) (*output[pluginList], error) {
-	return answer(pluginList{orEmpty(h.engine.Routines(ctx, in.Tenant))}, nil)
+	list := slices.Clone(h.engine.Routines(ctx, in.Tenant))
+	for i, p := range list {
+		list[i].Manifest = withoutExamples(p.Manifest)
+	}
+	return answer(pluginList{orEmpty(list)}, nil)
+}
+
+// withoutExamples is a manifest for a list: examples have tables in them.
+func withoutExamples(m routine.Manifest) routine.Manifest {
+	m.Routines = slices.Clone(m.Routines)
+	for i := range m.Routines {
+		m.Routines[i].Examples = nil
+	}
+	return m
 }
 
 // TenantInput says whose plugins are meant. It is exported for huma to see it where it

@@ -30,7 +30,11 @@ type listedPlugins struct {
 }
 
 func (h handlers) plugins(ctx context.Context, in *TenantInput) (*output[listedPlugins], error) {
-	return answer(listedPlugins{orEmpty(h.keeps.Plugins(ctx, in.Tenant))}, nil)
+	list := h.keeps.Plugins(ctx, in.Tenant)
+	for i, l := range list {
+		list[i].Manifest, list[i].History = withoutExamples(l.Manifest), nil
+	}
+	return answer(listedPlugins{orEmpty(list)}, nil)
 }
 
 // OnePlugin names a plugin of a tenant.

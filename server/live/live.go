@@ -69,7 +69,7 @@ func Mount(r fiber.Router, engine *core.Engine, plugins *registry.Registry, log 
 			if err != nil {
 				return nil
 			}
-			return &feed.Event{Type: feed.TypeModule, Job: topic, Data: plugins.Event(v)}
+			return &feed.Event{Type: feed.TypeModule, Job: topic, Data: v.Event()}
 		})
 	})
 }
