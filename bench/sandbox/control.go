@@ -6,8 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 )
@@ -45,7 +45,7 @@ func (g *gate) Gate(ctx context.Context) error {
 
 var (
 	repeats = flag.Int("repeats", 200, "with -only control: how often each kind of work is stopped; it is paused twice as often")
-	picked  = flag.String("kinds", "", "with -only control: only the kinds of work with this in their name, and nothing else")
+	picked  = flag.String("kinds", "", "with -only control: only the kinds of work whose names match this expression, and nothing else")
 )
 
 // control is how soon a guest obeys, whatever it is found at, with a guest for each
@@ -54,12 +54,16 @@ func control(ctx context.Context, b *bench) error {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
 	title("From a wish until the guest obeys, by what it is doing: p50, p99 and the longest of %d stops, %d pauses, in ms", *repeats, 2**repeats)
 	fmt.Printf("%-28s %24s %24s %24s\n", "", "stop", "pause", "resume")
+	wanted, err := regexp.Compile(*picked)
+	if err != nil {
+		return err
+	}
 	all := endlessWork(b)
 	for n := range all {
 		if err := all[n].load(ctx, b); err != nil {
 			return err
 		}
-		if !strings.Contains(all[n].name, *picked) {
+		if !wanted.MatchString(all[n].name) {
 			continue
 		}
 		var o obeyed
@@ -71,20 +75,33 @@ func control(ctx context.Context, b *bench) error {
 	if *picked != "" {
 		return nil
 	}
-	if err := asked(ctx, b); err != nil {
-		return err
-	}
+	return asked(ctx, b)
+}
+
+// collections is the garbage collector beside guests.
+func collections(ctx context.Context, b *bench) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
 	title("runtime.GC() beside ten guests: p50, p99 and the longest of %d, in ms", *repeats)
-	if err := collector(ctx, b, "nothing beside it", nil); err != nil {
-		return err
+	all := endlessWork(b)
+	for n := range all {
+		if err := all[n].load(ctx, b); err != nil {
+			return err
+		}
 	}
-	if err := collector(ctx, b, "ten empty loops", pick(all, "an empty loop")); err != nil {
-		return err
+	for _, row := range []struct {
+		name  string
+		kinds []endless
+	}{
+		{"nothing", nil},
+		{"ten empty loops", pick(all, "an empty loop")},
+		{"ten that fill 1 GiB", pick(all, "filling 1 GiB")},
+		{"ten of all kinds", all},
+	} {
+		if err := collector(ctx, b, row.name, row.kinds); err != nil {
+			return err
+		}
 	}
-	if err := collector(ctx, b, "ten that fill 1 GiB", pick(all, "filling 1 GiB")); err != nil {
-		return err
-	}
-	return collector(ctx, b, "ten of all kinds", all)
+	return nil
 }
 
 func pick(all []endless, name string) (some []endless) {

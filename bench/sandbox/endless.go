@@ -49,9 +49,9 @@ func endlessWork(b *bench) []endless {
 			Run: hostile.Code(grow(64<<20), forever(push(1<<16, 64<<20), hostile.Call(0), hostile.Drop))}.Encode()},
 		endless{name: "16 MiB of rows", upTo: 50 * millisecond, wasm: appending()},
 		endless{name: "a result of 16 MiB", upTo: 50 * millisecond, wasm: handingOver()},
-		endless{name: "filling 1 GiB", upTo: 300 * millisecond, wasm: hostile.Module{
+		endless{name: "filling 1 GiB", upTo: 200 * millisecond, wasm: hostile.Module{
 			Run: hostile.Code(grow(gigabyte), forever(push(1<<16, 1, gigabyte), []byte{0xfc, 11, 0}))}.Encode()},
-		endless{name: "copying 1 GiB", upTo: 300 * millisecond, wasm: hostile.Module{
+		endless{name: "copying 1 GiB", upTo: 200 * millisecond, wasm: hostile.Module{
 			Run: hostile.Code(grow(gigabyte), forever(push(1<<15, 1<<16, gigabyte), []byte{0xfc, 10, 0, 0}))}.Encode()},
 		endless{name: "kernel: sort of 8 million", upTo: 200 * millisecond, wasm: sorting("vector_sort", 8<<20)},
 		endless{name: "kernel: argsort of 8 million", upTo: 200 * millisecond, wasm: sorting("vector_argsort", 8<<20)},

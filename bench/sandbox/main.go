@@ -2,7 +2,7 @@
 // in one run:
 //
 //	go run ./sandbox              all of it, about twenty-five minutes
-//	go run ./sandbox -only fresh  one part: fresh, gas, alive, control, slice, rows
+//	go run ./sandbox -only fresh  one part: fresh, gas, alive, control, collector, slice, rows
 //
 // The guests are in bench/guests, in four languages. They are built when it starts; a
 // language whose compiler is not installed is left out, loudly.
@@ -81,7 +81,7 @@ func run(ctx context.Context, only string) (err error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *bench) error
-	}{{"fresh", fresh}, {"gas", gas}, {"alive", alive}, {"control", control}, {"slice", slice}, {"rows", rows}} {
+	}{{"fresh", fresh}, {"gas", gas}, {"alive", alive}, {"control", control}, {"collector", collections}, {"slice", slice}, {"rows", rows}} {
 		if only != "" && only != part.name {
 			continue
 		}
