@@ -43,7 +43,7 @@ func slice(ctx context.Context, b *bench) (err error) {
 		}
 		all = append(all, s)
 	}
-	for turn := range 5 {
+	for turn := range 3 {
 		for _, s := range all {
 			if err := s.turn(ctx, turn); err != nil {
 				return fmt.Errorf("%v: %w", s.length, err)
