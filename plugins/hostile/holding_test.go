@@ -31,14 +31,16 @@ type mapped struct{ count, bytes int }
 // use is what a mapping is for.
 type use string
 
-// The sandbox's own mappings, and everything else: Go's heap and stacks, threads, the
+// The sandbox's own mappings, and everything else: Go's heap, threads' arenas, the
 // program itself.
 const (
-	ofImages = use("images")          // memory files, mapped privately over guests' memories, and once to copy from
-	ofGuests = use("guests' memory")  // reserved, without a file
-	ofCode   = use("code")            // of modules
-	ofFiles  = use("files")           // tables, and what the ledger maps
-	ofShadow = use("race detector's") // several bytes for each that was ever used: it gives them back when it likes
+	ofImages = use("images")         // memory files, mapped privately over guests' memories, and once to copy from
+	ofGuests = use("guests' memory") // reserved, without a file
+	ofCode   = use("code")           // of modules
+	ofFiles  = use("files")          // tables, and what the ledger maps
+	// The race detector keeps several bytes for each that was ever used, and gives them
+	// back when it likes. A new thread has two of these and two others.
+	ofShadow = use("threads' stacks and the race detector's")
 	ofOthers = use("others")
 )
 
