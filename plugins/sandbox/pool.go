@@ -19,7 +19,7 @@ type pool struct {
 // muchMemory is how much a clone may have touched to be put back at once, in bytes.
 // More takes the kernel milliseconds, which nobody should wait for who wants to hear
 // that the guest has ended.
-const muchMemory = 32 << 20
+const muchMemory = 16 << 20
 
 func newPool(most int) *pool {
 	return &pool{most: most, idle: guard.New("clones", guard.RankSandbox, []*instance(nil))}
