@@ -2,9 +2,11 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"thresher/core/job"
+	"thresher/core/routine"
 )
 
 // Retry submits a job that has ended again: a new job that names it as its origin.
@@ -28,6 +30,8 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 			return Job{}, err
 		}
 		spec.Batch, spec.QueueKey = r.Spec.Batch, r.Spec.QueueKey
+	} else if err := e.disabled(ctx, r); err != nil {
+		return Job{}, err
 	} else if !e.plugins.Hold(spec.Digest) {
 		return Job{}, invalid("routine", "the version of %s that job %s ran is no longer here: retry with newest", spec.Routine, id)
 	} else {
@@ -35,6 +39,16 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 	}
 	spec.Origin, spec.Request, spec.CacheKey = id, nil, "" // it is asked for anew
 	return e.write(ctx, r.Tenant, spec)
+}
+
+// disabled returns an error if nobody may submit jobs of the version that a job ran.
+func (e *Engine) disabled(ctx context.Context, r job.Record) error {
+	_, err := e.plugins.Resolve(ctx, r.Tenant, routine.Ref{Plugin: r.Spec.Plugin(), Version: r.Spec.Version})
+	var refused *Refused
+	if errors.As(err, &refused) {
+		return err
+	}
+	return nil
 }
 
 // requestOf is the request that a job was submitted with.

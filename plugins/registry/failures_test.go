@@ -21,8 +21,9 @@ func TestAPluginThatCrashesIsDisabledWhereThatIsSet(t *testing.T) {
 	w.push(t, good.Wasm(), active)
 	v := w.push(t, bad.Wasm(), active)
 	require.Equal(t, "ready", v.State, "its example says that it crashes")
+	var j core.Job
 	for range 3 {
-		j := w.run(t, bad.Routine())
+		j = w.run(t, bad.Routine())
 		require.Equal(t, job.Failed, j.Phase)
 		assert.Equal(t, "guest_trap", j.Outcome.Error.Code)
 		assert.Equal(t, job.Completed, w.run(t, good.Routine()).Phase)
@@ -31,6 +32,9 @@ func TestAPluginThatCrashesIsDisabledWhereThatIsSet(t *testing.T) {
 	_, err := w.Submit(t.Context(), core.Request{Routine: bad.Routine()})
 	assert.Equal(t, "plugin_disabled", core.Code(err))
 	assert.ErrorContains(t, err, "3 jobs in a row failed, the last with guest_trap")
+
+	_, err = w.Retry(t.Context(), j.ID, false)
+	assert.Equal(t, "plugin_disabled", core.Code(err), "nor can one be repeated")
 
 	_, err = w.reg.Enable(t.Context(), core.DefaultTenant, "bad", "1.0.0")
 	require.NoError(t, err)

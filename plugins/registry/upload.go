@@ -26,6 +26,9 @@ func (x *Received) Release() { x.registry.blobs.Release(x.Digest) }
 // Receive takes the bytes of a module as they come. It keeps none of them in memory.
 // The caller releases what it returns.
 func (r *Registry) Receive(ctx context.Context, body io.Reader) (*Received, error) {
+	if r.life.Err() != nil {
+		return nil, core.ErrShuttingDown
+	}
 	read := minisign.NewReader(body)
 	blob, err := r.blobs.Put(ctx, read, r.cfg.MaxBytes)
 	if errors.Is(err, ledger.ErrTooLarge) {
