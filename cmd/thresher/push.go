@@ -74,7 +74,7 @@ func (p *pluginsPush) Run(ctx context.Context, s streams, c *commands) error {
 		showUpload(s.out, v)
 	}
 	if err == nil && v.State == string(registry.Rejected) {
-		err = &jobEnded{exitJobFailed, refusalText(p.File, v.Report.Refusal)}
+		err = &jobEnded{exitJobFailed, refusalText(p.File, c.Server, v.Report.Refusal)}
 	}
 	return err
 }
@@ -193,14 +193,14 @@ func showUpload(w io.Writer, v registry.View) {
 }
 
 // refusalText says which check, where, what was found, and what would pass.
-func refusalText(file string, r *sandbox.Refused) string {
+func refusalText(file, server string, r *sandbox.Refused) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s is rejected (%s", file, r.Code)
 	if r.Check != "" {
 		fmt.Fprintf(&b, ", %s", r.Check)
 	}
 	fmt.Fprintf(&b, "): %s", r.Detail)
-	for _, line := range [][2]string{{"found", r.Found}, {"want", r.Want}, {"see", r.Docs}} {
+	for _, line := range [][2]string{{"found", r.Found}, {"want", r.Want}, {"see", strings.TrimSuffix(server, "/") + r.Docs}} {
 		if line[1] != "" {
 			fmt.Fprintf(&b, "\n  %-6s %s", line[0], strings.ReplaceAll(line[1], "\n", "\n         "))
 		}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,6 +97,7 @@ func (r *Refusal) report(step string) *Refused {
 	if errors.As(r, &said.Where) && said.Where.Rule != "" {
 		said.Found, said.Want = fmt.Sprint(said.Where.Found), fmt.Sprintf("%d at most", said.Where.Limit)
 	}
+	said.Want = cmp.Or(said.Want, hint(r.Code))
 	return said
 }
 

@@ -7,9 +7,10 @@ import (
 )
 
 var (
-	codeText = regexp.MustCompile("`([^`]+)`")
-	firstRow = regexp.MustCompile("^\\| `([a-z_]+)`")
-	ruleRow  = regexp.MustCompile(`^[|\-]+$`)
+	codeText  = regexp.MustCompile("`([^`]+)`")
+	firstRow  = regexp.MustCompile("^\\| `([a-z0-9_]+)`")
+	limitCode = regexp.MustCompile("<code>(limit_[a-z_]+)</code>") // of a module: they have no rows of their own
+	ruleRow   = regexp.MustCompile(`^[|\-]+$`)
 )
 
 // errorsPage is docs/errors.md as a page: where the type of a problem leads. It
@@ -53,7 +54,7 @@ func errorsPage(markdown string) []byte {
 		case strings.HasPrefix(line, "# "):
 			page.WriteString("<h1>" + inline(line[2:]) + "</h1>\n")
 		case line != "":
-			page.WriteString("<p>" + inline(line) + "</p>\n")
+			page.WriteString("<p>" + limitCode.ReplaceAllString(inline(line), `<code id="$1">$1</code>`) + "</p>\n")
 		}
 	}
 	if kind != "" {
