@@ -206,7 +206,7 @@ func TestUploadsSurviveKill9(t *testing.T) {
 		require.Empty(t, p.losses(t, server.client), "after %d kills", round)
 		require.NoError(t, audit(t, server))
 		ended := p.load(t.Context(), server.client, 200)
-		kill := time.AfterFunc(rand.N(700*time.Millisecond)+50*time.Millisecond, func() { _ = server.cmd.Process.Kill() })
+		kill := time.AfterFunc(rand.N(1500*time.Millisecond)+50*time.Millisecond, func() { _ = server.cmd.Process.Kill() })
 		ended.Wait()
 		kill.Stop()
 		server.kill()
