@@ -15,6 +15,7 @@ import (
 // pluginsCmd is about plugins.
 type pluginsCmd struct {
 	Check     pluginsCheck     `cmd:"" help:"Take a module through all that a server does before it loads it, its examples too, and say what was found."`
+	Conform   pluginsConform   `cmd:"" help:"Put a module to every check of the plugin contract: docs/abi.md."`
 	Push      pluginsPush      `cmd:"" help:"Upload a plugin: it is verified, and then its version is there."`
 	Ls        pluginsLs        `cmd:"" help:"List plugins."`
 	Show      pluginsShow      `cmd:"" help:"Show a plugin's versions, or the report of one."`
