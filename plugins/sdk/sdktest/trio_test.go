@@ -32,7 +32,7 @@ import (
 )
 
 // languages are those that have an SDK, and their folders.
-var languages = map[string]string{"go": "go", "c": "c"}
+var languages = map[string]string{"go": "go", "c": "c", "rust": "rust"}
 
 // source is the folder of an example: the three routines, or those that use the rest.
 func source(language, example string) string {
