@@ -378,6 +378,12 @@ func TestListsPageAndFilter(t *testing.T) {
 	page, err := e.Jobs(t.Context(), core.Filter{Labels: map[string]string{"odd": "1"}})
 	require.NoError(t, err)
 	assert.Len(t, page.Jobs, 2)
+	page, err = e.Jobs(t.Context(), core.Filter{Plugin: "test@1.0.0", Labels: map[string]string{"odd": "1"}})
+	require.NoError(t, err)
+	assert.Len(t, page.Jobs, 2, "of a version")
+	counts, err := e.JobsOf(t.Context(), "test", "test@1.0.0", "test@2.0.0")
+	require.NoError(t, err)
+	assert.Equal(t, []int{5, 5, 0}, counts)
 }
 
 func TestOnlyAFinalJobCanBeDeleted(t *testing.T) {

@@ -33,7 +33,7 @@ type Waiting struct {
 // Filter selects jobs. The zero value selects all.
 type Filter struct {
 	Phase   job.Phase         `json:"phase,omitempty"`
-	Plugin  string            `json:"plugin,omitempty"`
+	Plugin  string            `json:"plugin,omitempty"`  // NAME, or NAME@VERSION
 	Routine string            `json:"routine,omitempty"` // plugin/routine
 	Kind    routine.Kind      `json:"kind,omitempty"`
 	Tenant  string            `json:"tenant,omitempty"`
@@ -180,6 +180,15 @@ func (f Filter) query() ledger.Query {
 		q.High = firstID(f.To)
 	}
 	return q
+}
+
+// JobsOf counts the jobs of some plugins, each a NAME or a NAME@VERSION, of all tenants.
+func (e *Engine) JobsOf(ctx context.Context, plugins ...string) ([]int, error) {
+	terms := make([]string, len(plugins))
+	for i, p := range plugins {
+		terms[i] = "plugin=" + p
+	}
+	return e.jobs.Counts(ctx, terms...)
 }
 
 // firstID is the least id of a job submitted at that time: ids sort by time.

@@ -17,6 +17,7 @@ func jobTerms(_ string, r job.Record) []string {
 	terms := append(make([]string, 0, 12), // at the start that counts a million times
 		"phase="+string(r.Phase),
 		"plugin="+r.Spec.Plugin(),
+		versionTerm(r.Spec),
 		"routine="+r.Spec.Routine,
 		"kind="+string(r.Spec.Kind),
 	)
@@ -47,6 +48,9 @@ func jobTerms(_ string, r job.Record) []string {
 	}
 	return terms
 }
+
+// versionTerm lets a filter name a plugin's version as a ref does.
+func versionTerm(s job.Spec) string { return "plugin=" + s.Plugin() + "@" + s.Version }
 
 const termLeased = "leased"
 

@@ -37,7 +37,7 @@ type jobsCmd struct {
 // jobFilter selects jobs.
 type jobFilter struct {
 	Phase   string            `help:"Only jobs in this phase."`
-	Plugin  string            `help:"Only jobs of this plugin."`
+	Plugin  string            `help:"Only jobs of this plugin: NAME, or NAME@VERSION."`
 	Routine string            `help:"Only jobs of this routine."`
 	Tenant  string            `help:"Only this tenant's jobs."`
 	Batch   string            `help:"Only jobs of this batch."`

@@ -41,6 +41,8 @@ func (s *scan) spec(spec *Spec) {
 		switch s.name() {
 		case "routine":
 			spec.Routine = s.text()
+		case "version":
+			spec.Version = s.text()
 		case "digest":
 			spec.Digest = s.text()
 		case "kind":

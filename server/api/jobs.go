@@ -132,7 +132,7 @@ func (h handlers) get(ctx context.Context, in *getInput) (*jobOutput, error) {
 
 type listInput struct {
 	Phase   string    `query:"phase" enum:"pending,running,paused,completed,failed,stopped" doc:"Only jobs in this phase."`
-	Plugin  string    `query:"plugin" doc:"Only jobs of this plugin."`
+	Plugin  string    `query:"plugin" doc:"Only jobs of this plugin: NAME, or NAME@VERSION."`
 	Routine string    `query:"routine" doc:"Only jobs of this routine: plugin/routine."`
 	Kind    string    `query:"kind" enum:"analysis,simulation" doc:"Only jobs of this kind."`
 	Tenant  string    `query:"tenant" doc:"Only this tenant's jobs."`

@@ -43,8 +43,27 @@ type OnePlugin struct {
 	TenantInput
 }
 
-func (h handlers) plugin(ctx context.Context, in *OnePlugin) (*output[registry.Listed], error) {
-	return answer(h.keeps.Named(ctx, in.Tenant, in.Plugin))
+// pluginInUse is a plugin, and who uses it.
+type pluginInUse struct {
+	registry.Listed
+	Jobs map[string]int `json:"jobs" nullable:"false" doc:"How many jobs are kept of each version, of all tenants."`
+}
+
+func (h handlers) plugin(ctx context.Context, in *OnePlugin) (*output[pluginInUse], error) {
+	l, err := h.keeps.Named(ctx, in.Tenant, in.Plugin)
+	if err != nil {
+		return nil, problem.Of(err)
+	}
+	names := make([]string, len(l.Versions))
+	for i, v := range l.Versions {
+		names[i] = l.Name + "@" + v.Version.Version
+	}
+	counts, err := h.engine.JobsOf(ctx, names...)
+	p := pluginInUse{l, make(map[string]int, len(counts))}
+	for i, n := range counts {
+		p.Jobs[l.Versions[i].Version.Version] = n
+	}
+	return answer(p, err)
 }
 
 type versionList struct {
