@@ -94,7 +94,7 @@ func (r *Registry) settle(ctx context.Context, key string) error {
 	})
 	var refused *core.Refused
 	if errors.As(err, &refused) {
-		_, err = r.moduleChange(ctx, key, func(m Module) (Module, error) {
+		m, err = r.moduleChange(ctx, key, func(m Module) (Module, error) {
 			return m.reject(&sandbox.Refused{
 				Code: refused.Code, Check: "version", Detail: refused.Detail, Docs: "/docs/errors#" + refused.Code,
 			}, r.cfg.Now().UTC())

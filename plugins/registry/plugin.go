@@ -169,15 +169,24 @@ func (e Activate) apply(p *Plugin) error {
 type Rollback struct{ Who }
 
 func (e Rollback) apply(p *Plugin) error {
+	n := p.previous()
+	if n < 0 {
+		return refuse("illegal_state", "no version of %s was active before %s that can still be run", p.Name, p.Active)
+	}
+	version := p.Before[n]
+	p.Before = p.Before[:n]
+	p.activate(version, "rollback", e.Who, false)
+	return nil
+}
+
+// previous is where in Before the version is that a rollback goes to, or -1.
+func (p *Plugin) previous() int {
 	for n := len(p.Before) - 1; n >= 0; n-- {
-		version := p.Before[n]
-		if v, ok := p.Find(version); ok && v.State == Ready && version != p.Active {
-			p.Before = p.Before[:n]
-			p.activate(version, "rollback", e.Who, false)
-			return nil
+		if v, ok := p.Find(p.Before[n]); ok && v.State == Ready && v.Version != p.Active {
+			return n
 		}
 	}
-	return refuse("illegal_state", "no version of %s was active before %s that can still be run", p.Name, p.Active)
+	return -1
 }
 
 // Disable lets nobody submit jobs of a version.

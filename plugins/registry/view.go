@@ -123,6 +123,7 @@ type Listed struct {
 	core.Plugin              // the active version, or the newest that can be run
 	Source      string       `json:"source" enum:"builtin,folder,uploaded"`
 	Active      string       `json:"active,omitempty" doc:"The version that the name stands for."`
+	Previous    string       `json:"previous,omitempty" doc:"The version that a rollback goes to."`
 	Versions    []Versioned  `json:"versions" nullable:"false"`
 	History     []Activation `json:"history,omitempty"`
 }
@@ -186,6 +187,9 @@ func everyones(p core.Plugin) Listed {
 // listed returns a plugin of which a version is left.
 func (r *Registry) listed(ctx context.Context, p Plugin) (l Listed, ok bool) {
 	l = Listed{Source: "uploaded", Active: p.Active, History: p.History, Versions: []Versioned{}}
+	if n := p.previous(); n >= 0 {
+		l.Previous = p.Before[n]
+	}
 	for _, v := range p.Versions {
 		entry, err := r.modules.Get(ctx, moduleKey(p.Tenant, v.Digest))
 		if err != nil || v.State == Deleted {

@@ -19,6 +19,7 @@ type Plugin struct {
 	Salt    string // other bytes with the same name and version
 	// Example is the result that its example wants; default the one that comes.
 	Example string
+	Times   int  // it has its example so many times; default 1
 	Crashes bool // its routine does
 	Bare    bool // it has no example
 	Data    int  // bytes that its memory has beside
@@ -40,6 +41,9 @@ func (p Plugin) Wasm() []byte {
 	example := fmt.Sprintf(`{"name":"answers","result":%s}`, cmp.Or(p.Example, p.Result()))
 	if p.Crashes {
 		example = `{"name":"crashes","error":"guest_trap"}`
+	}
+	for n := 2; n <= p.Times; n++ {
+		example += fmt.Sprintf(`,{"name":"answers_%d","result":%s}`, n, cmp.Or(p.Example, p.Result()))
 	}
 	if p.Bare {
 		example = ""
