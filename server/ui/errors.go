@@ -10,6 +10,7 @@ var (
 	codeText  = regexp.MustCompile("`([^`]+)`")
 	firstRow  = regexp.MustCompile("^\\| `([a-z0-9_]+)`")
 	limitCode = regexp.MustCompile("<code>(limit_[a-z_]+)</code>") // of a module: they have no rows of their own
+	linkText  = regexp.MustCompile(`\[([^\]]+)\]\([^)]+\)`)        // to documents that the server does not show
 	ruleRow   = regexp.MustCompile(`^[|\-]+$`)
 )
 
@@ -95,5 +96,6 @@ func tableRow(line string, seen map[string]bool) string {
 }
 
 func inline(text string) string {
-	return codeText.ReplaceAllString(html.EscapeString(text), "<code>$1</code>")
+	text = linkText.ReplaceAllString(html.EscapeString(text), "$1")
+	return codeText.ReplaceAllString(text, "<code>$1</code>")
 }

@@ -99,6 +99,10 @@ func TestEveryErrorHasItsPlaceInThePage(t *testing.T) {
 	for _, code := range append(problem.Codes(), "guest_trap", "lost") {
 		assert.Equal(t, 1, strings.Count(string(body), `<tr id="`+code+`">`), code)
 	}
+	for _, code := range []string{"limit_locals", "limit_effort"} { // they share a line
+		assert.Equal(t, 1, strings.Count(string(body), `id="`+code+`"`), code)
+	}
+	assert.NotContains(t, string(body), "](")
 	assert.NotContains(t, string(body), "`", "all of the document's marks are read")
 	assert.NotContains(t, string(body), "|--")
 	var tags []string // that are open
