@@ -102,6 +102,22 @@ func TestARejectedUploadSaysWhy(t *testing.T) {
 	assert.Equal(t, "not_wasm", v.Report.Refusal.Code)
 }
 
+// As browsers and curl send it: with its length.
+func TestAFormMayHaveTheModule(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, core.Limits{})
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	part, err := w.CreateFormFile("module", "probe.wasm")
+	require.NoError(t, err)
+	_, err = part.Write(registrytest.Plugin{}.Wasm())
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	a := request(t, "POST", s.URL+"/api/v1/plugins?wait=30s", b.String(), "Content-Type", w.FormDataContentType())
+	assert.Equal(t, 200, a.status, a.body)
+	assert.Contains(t, a.body, `"state":"ready"`)
+}
+
 func TestAnUploadThatIsNoUploadIsRefused(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, core.Limits{})

@@ -104,12 +104,14 @@ func newApp(cfg Config) *fiber.App {
 		DisableStartupMessage: true,
 		Immutable:             true, // strings of a request outlive it
 		StreamRequestBody:     true,
-		BodyLimit:             bodySize,
-		ReadTimeout:           cfg.HeadTime,
-		IdleTimeout:           idleTime,
-		Concurrency:           mostConns,
-		ReadBufferSize:        headerSize,
-		ErrorHandler:          problem.Handler(cfg.Log),
+		// A form is read as it comes too: it may have a module in it.
+		DisablePreParseMultipartForm: true,
+		BodyLimit:                    bodySize,
+		ReadTimeout:                  cfg.HeadTime,
+		IdleTimeout:                  idleTime,
+		Concurrency:                  mostConns,
+		ReadBufferSize:               headerSize,
+		ErrorHandler:                 problem.Handler(cfg.Log),
 	})
 }
 
