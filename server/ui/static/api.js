@@ -2,14 +2,16 @@
 
 const base = '/api/v1';
 
-// path joins segments, with what is special in them quoted.
-export const path = (...segments) => '/' + segments.map(encodeURIComponent).join('/');
+// path joins segments, with what is special in them quoted. What is not special in a
+// path stays as it is: versions have a plus.
+export const path = (...segments) => '/' + segments.map((s) => encodeURIComponent(s).replaceAll('%40', '@').replaceAll('%2B', '+')).join('/');
 
 // url is where a path of the interface is.
 export const url = (p) => base + p;
 
 export async function get(p) { return parse(await (await ask('GET', p)).text()); }
 export async function post(p, body) { return (await ask('POST', p, body)).json(); }
+export async function put(p, body) { return (await ask('PUT', p, body)).json(); }
 export async function patch(p, body) { return (await ask('PATCH', p, body)).json(); }
 export async function del(p) { await ask('DELETE', p); }
 
@@ -59,9 +61,9 @@ function parse(text) {
   });
 }
 
-// upload sends a file and reports the share that is sent, which fetch cannot.
+// upload sends a file, or a form, and reports the share that is sent, which fetch cannot.
 // It returns the answer, and a function that breaks it off.
-export function upload(p, file, progress) {
+export function upload(p, body, progress) {
   const x = new XMLHttpRequest();
   const answer = new Promise((resolve, reject) => {
     x.open('POST', url(p));
@@ -73,7 +75,7 @@ export function upload(p, file, progress) {
       if (x.status < 300) resolve(JSON.parse(x.responseText));
       else reject(problemOf(x.status, x.statusText, x.responseText));
     };
-    x.send(file);
+    x.send(body);
   });
   return { answer, cancel: () => x.abort() };
 }

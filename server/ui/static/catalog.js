@@ -1,16 +1,34 @@
 // What can be run, and how other views lead to the form that runs it.
 
-import { get } from './api.js';
+import { get, path } from './api.js';
 import { h } from './dom.js';
 
-// all lists every routine with its plugin: {...routine, ref, plugin, version, digest}.
+// all lists every routine that can be run without naming a version:
+// {...routine, ref, plugin, version, digest}.
 export async function all() {
   const { plugins } = await get('/routines');
-  return plugins.flatMap((p) => p.routines.map((r) => ({ ...r, ref: `${p.name}/${r.name}`, plugin: p.name, version: p.version, digest: p.digest })));
+  return plugins.flatMap((p) => routinesOf(p, p.name));
 }
 
-export async function routineOf(ref) {
-  return (await all()).find((r) => r.ref === ref);
+// ofVersion lists the routines of one version, which need not be the active one.
+export async function ofVersion(plugin, version) {
+  const v = await get(path('plugins', plugin, 'versions', version));
+  return routinesOf(v.report.plugin, `${plugin}@${version}`);
+}
+
+const routinesOf = (p, name) => p.routines.map((r) => ({ ...r, ref: `${name}/${r.name}`, plugin: p.name, version: p.version, digest: p.digest }));
+
+// ranBy finds the routine that a job ran: what its name stands for now if that is the
+// same, or else that of its version, if it is still there.
+export async function ranBy(spec) {
+  const now = (await all()).find((r) => r.ref === spec.routine);
+  if (now?.digest === spec.digest) return now;
+  const [plugin, name] = spec.routine.split('/');
+  try {
+    const p = await get(path('plugins', plugin));
+    if (!p.versions.some((v) => v.digest === spec.digest)) return undefined;
+    return (await ofVersion(plugin, spec.version)).find((r) => r.name === name);
+  } catch { return undefined; } // the plugin is gone
 }
 
 // usesOf makes links to the routines that could read a table. Without its columns
@@ -24,14 +42,15 @@ export async function usesOf(source, columns) {
 
 const fits = (input, columns) => !columns || (input.columns ?? []).every((want) => columns.some((c) => c.name === want.name));
 
-// remember keeps the spec of a job that is to be run again, for the form to find.
-export function remember(spec) {
-  sessionStorage.setItem('again', JSON.stringify(spec));
+// remember keeps the spec of a job that is to be run again, for the form of a ref to
+// find.
+export function remember(ref, spec) {
+  sessionStorage.setItem('again', JSON.stringify({ ...spec, ref }));
 }
 
 // remembered returns it, once.
 export function remembered(ref) {
   const spec = JSON.parse(sessionStorage.getItem('again') ?? '{}');
   sessionStorage.removeItem('again');
-  return spec.routine === ref ? spec : {};
+  return spec.ref === ref ? spec : {};
 }

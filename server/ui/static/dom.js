@@ -44,10 +44,12 @@ export const empty = (title, ...advice) => h('div', { class: 'card empty' }, h('
 export function problem(err) {
   const fields = (err.errors ?? []).map((e) => h('li', {}, e.field ? `${e.field}: ${e.message}` : e.message));
   const detail = err.detail ?? err.message;
+  const docs = err.type?.startsWith('/docs/') && err.type;
   return h('div', { class: 'card problem', role: 'alert' },
     h('strong', {}, err.title ?? 'Something went wrong'),
     detail && h('p', {}, detail),
-    fields.length > 0 && h('ul', {}, fields));
+    fields.length > 0 && h('ul', {}, fields),
+    docs && h('p', { class: 'small' }, h('a', { href: docs }, `About ${err.code}`)));
 }
 
 // announce tells those who hear the page what those who see it can see.
@@ -56,14 +58,25 @@ export function announce(text) {
 }
 
 // confirmed asks before something that cannot be undone. Escape means no.
-export function confirmed(question, verb) {
+export const confirmed = async (question, verb, choice = { style: 'danger' }) => await asked(question, verb, choice) !== null;
+
+// asked asks, and lets the user write a line if it has a label. It returns that line,
+// or null for no.
+export function asked(question, verb, { no = 'Keep it', style, label, value = '', most } = {}) {
   return new Promise((resolve) => {
-    const dialog = h('dialog', { 'aria-label': question, onclose: () => { dialog.remove(); resolve(dialog.returnValue === 'yes'); } },
+    const line = label && h('input', { id: 'answer', value, maxlength: most, autocomplete: 'off' });
+    const end = () => {
+      dialog.remove();
+      resolve(dialog.returnValue === 'yes' ? (line?.value.trim() ?? '') : null);
+    };
+    const dialog = h('dialog', { 'aria-label': question, onclose: end },
       h('form', { method: 'dialog' },
         h('p', {}, question),
+        line && h('label', { for: 'answer' }, label, line),
         h('div', { class: 'actions' },
-          h('button', { value: 'no' }, 'Keep it'),
-          h('button', { value: 'yes', class: 'danger' }, verb))));
+          // It does not submit, so that Enter in the line means the other one.
+          h('button', { type: 'button', onclick: () => dialog.close('no') }, no),
+          h('button', { value: 'yes', class: style ?? 'main' }, verb))));
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -2,8 +2,10 @@
 
 import { url } from './api.js';
 
-const types = ['job', 'progress', 'log', 'deleted', 'reset'];
+const types = ['job', 'progress', 'log', 'deleted', 'module', 'plugin', 'reset'];
 const comeBack = 2000; // ms until the next try, where the browser does not try itself
+
+let followed = 0; // streams that are open
 
 // follow calls handlers[type](data) for each event until the function that it
 // returns is called. handlers.open is called whenever the stream starts anew, and
@@ -38,10 +40,14 @@ export function follow(path, handlers) {
     }
   };
   connect();
+  followed++;
+  let over = false;
   return () => {
     clearTimeout(retry);
     source.close();
-    show(status, '');
+    if (over) return;
+    over = true;
+    if (--followed === 0) show(status, '');
   };
 }
 

@@ -42,7 +42,8 @@ export function param(name, schema, required, given) {
   return field(`params.${name}`, name, h('span', {}, title), hint, control, read);
 }
 
-function range(s) {
+// range says between what a number may be.
+export function range(s) {
   const low = s.minimum ?? s.exclusiveMinimum;
   const write = (n) => (Number.isInteger(n) ? count(n) : String(n));
   if (low !== undefined && s.maximum !== undefined) return `${s.exclusiveMinimum !== undefined ? 'above ' : ''}${write(low)} to ${write(s.maximum)}.`;

@@ -17,6 +17,7 @@ export const many = (n, thing) => `${count(n)} ${thing}${n === 1 ? '' : 's'}`;
 
 // duration writes seconds: 12 ms, 3.4 s, 2 min 5 s, 3 h 20 min.
 export function duration(s) {
+  if (s > 0 && s < 0.0005) return '< 1 ms';
   if (s < 1) return `${Math.round(s * 1000)} ms`;
   if (s < 60) return `${s < 10 ? s.toFixed(1) : Math.round(s)} s`;
   if (s < 3600) return parts(s / 60, 'min', s % 60, 's');

@@ -8,12 +8,13 @@ import { between, brief, bytes, count, duration, time } from './format.js';
 import { log } from './log.js';
 import { outputs } from './outputs.js';
 import { badge, final, progressBar, waits, wish } from './phase.js';
-import { remember, routineOf } from './catalog.js';
+import { ranBy, remember } from './catalog.js';
 
 export async function job(place, id) {
   const here = path('jobs', id);
   let j = await get(here);
-  const schema = await schemaOf(j.spec);
+  const routine = await ranBy(j.spec);
+  const schema = routine?.params ?? {};
   const state = h('div', { class: 'state' });
   const bar = progressBar();
   const wrong = h('div');
@@ -24,7 +25,7 @@ export async function job(place, id) {
   const buttons = actions(async (what) => {
     try {
       fill(wrong);
-      if (what === 'again') runAgain(j.spec);
+      if (what === 'again') runAgain(routine?.ref ?? j.spec.routine, j.spec);
       else if (what === 'retry') location.hash = `#/jobs/${(await post(`${here}/retry`)).id}`;
       else if (what === 'delete') await remove(here, j);
       else update(await post(`${here}/${what}`));
@@ -90,21 +91,16 @@ function actions(act) {
   return { node, update };
 }
 
-function runAgain(spec) {
-  remember(spec);
-  location.hash = `#/run/${spec.routine}`;
+// runAgain leads to the form of what ran, which need not be the active version.
+function runAgain(ref, spec) {
+  remember(ref, spec);
+  location.hash = `#/run/${ref}`;
 }
 
 async function remove(here, j) {
   if (!await confirmed(`Delete this job of ${j.spec.routine}, its result, tables and charts?`, 'Delete')) return;
   await del(here);
   location.hash = '#/jobs';
-}
-
-// schemaOf finds titles and units for the params, if the plugin is still the same.
-async function schemaOf(spec) {
-  const routine = await routineOf(spec.routine);
-  return routine?.digest === spec.digest ? routine.params : {};
 }
 
 function what(spec, schema) {
@@ -123,7 +119,7 @@ function what(spec, schema) {
     ['Batch', spec.batch && h('a', { href: `#/batches/${spec.batch}` }, spec.batch.slice(-6))],
     ['Repeats', spec.origin && link(spec.origin)],
     ['Priority', { '-1': 'low', 1: 'high' }[spec.priority]],
-    ['Plugin', [`${spec.routine.split('/')[0]} ${spec.version} `, h('code', { class: 'soft', title: spec.digest }, spec.digest.slice(0, 12))]],
+    ['Plugin', [h('a', { href: `#/plugins/${spec.routine.split('/')[0]}/${spec.version}` }, `${spec.routine.split('/')[0]} ${spec.version}`), ' ', h('code', { class: 'soft', title: spec.digest }, spec.digest.slice(0, 12))]],
   ]));
 }
 

@@ -63,7 +63,7 @@ function filters(filter) {
   const form = h('form', { class: 'filters', role: 'search', 'aria-label': 'Filter jobs', onsubmit: go },
     h('label', {}, 'Phase', h('select', { name: 'phase', onchange: () => form.requestSubmit() },
       h('option', { value: '' }, 'any'), phases.map((p) => h('option', { value: p, selected: p === filter.phase }, p)))),
-    h('label', {}, 'Plugin', h('input', { name: 'plugin', value: filter.plugin, placeholder: 'any' })),
+    h('label', {}, 'Plugin', h('input', { name: 'plugin', value: filter.plugin, placeholder: 'any', title: 'NAME, or NAME@VERSION' })),
     h('label', {}, 'Label', h('input', { name: 'label', value: filter.label, placeholder: 'key=value', pattern: '[^=]+=.*', title: 'key=value' })),
     filter.batch && h('input', { type: 'hidden', name: 'batch', value: filter.batch }),
     filter.tenant && h('input', { type: 'hidden', name: 'tenant', value: filter.tenant }),
@@ -99,9 +99,11 @@ function matches(filter, j) {
   return (!filter.phase || j.phase === filter.phase)
     && (!filter.batch || j.spec.batch === filter.batch)
     && (!filter.tenant || j.tenant === filter.tenant)
-    && (!filter.plugin || j.spec.routine.startsWith(`${filter.plugin}/`))
+    && (!filter.plugin || [pluginOf(j), `${pluginOf(j)}@${j.spec.version}`].includes(filter.plugin))
     && (!filter.label || j.spec.labels?.[key] === value.join('='));
 }
+
+const pluginOf = (j) => j.spec.routine.split('/')[0];
 
 function nothingHere(filter) {
   if (Object.values(filter).some(Boolean)) {

@@ -8,8 +8,12 @@ import { dataset, datasets } from './datasets.js';
 import { job } from './job.js';
 import { jobs } from './jobs.js';
 import { limits } from './limits.js';
+import { plugin } from './plugin.js';
+import { plugins } from './plugins.js';
 import { routines } from './routines.js';
 import { run } from './run.js';
+import { upload } from './push.js';
+import { version } from './version.js';
 
 const main = document.getElementById('main');
 let end; // ends the view that is shown
@@ -25,6 +29,8 @@ function view(place, path, query) {
     case 'batches': return rest.length ? batch(place, rest[0]) : batches(place);
     case 'limits': return limits(place);
     case 'routines': return routines(place);
+    case 'plugins': return rest.length > 1 ? version(place, ...rest) : rest.length ? plugin(place, rest[0]) : plugins(place);
+    case 'uploads': return upload(place, rest[0]);
   }
   throw { title: 'There is no such page', detail: `Nothing is at ${path}.` };
 }
@@ -41,7 +47,7 @@ async function show() {
   end?.();
   end = undefined;
   const [path, query] = (location.hash.slice(1) || '/jobs').split('?');
-  markInNavigation(path);
+  markInNavigation(path.replace(/^\/uploads/, '/plugins'));
   const place = h('div');
   main.replaceChildren(place);
   try {

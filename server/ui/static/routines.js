@@ -12,7 +12,7 @@ export async function routines(place) {
 
 function plugin(p) {
   return h('section', { class: 'card' },
-    h('h2', {}, p.name, h('span', { class: 'soft' }, ` ${p.version}`)),
+    h('h2', {}, h('a', { href: `#/plugins/${p.name}` }, p.name), h('span', { class: 'soft' }, ` ${p.version}`)),
     h('p', {}, p.summary),
     h('p', { class: 'soft small' }, [p.builtin && 'built in', p.license, p.bytes && bytes(p.bytes)].filter(Boolean).join(' · '), ' · ', h('code', { class: 'digest', title: `SHA-256 ${p.digest}` }, p.digest)),
     h('ul', { class: 'routines' }, p.routines.map((r) => routine(p, r))));

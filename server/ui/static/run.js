@@ -2,27 +2,40 @@
 // what few need under "More".
 
 import { post } from './api.js';
-import { all, remembered } from './catalog.js';
+import { all, ofVersion, remembered } from './catalog.js';
 import { card, empty, fill, h, problem } from './dom.js';
 import { input, sources } from './inputs.js';
 import { param, plain } from './fields.js';
 
 export async function run(place, ref, query) {
-  const routines = await all();
+  const [plugin, wanted] = ref.split('/')[0].split('@');
+  const active = await all();
+  // A version that is named is tried: it is offered beside what is active.
+  const tried = wanted ? await ofVersion(plugin, wanted) : [];
+  const routines = [...tried, ...active];
   if (routines.length === 0) {
     fill(place, h('h1', {}, 'Run a routine'), empty('There is nothing to run', 'This server was built without its plugins: run make build.'));
     return;
   }
   const routine = routines.find((r) => r.ref === (ref || routines[0].ref));
   if (!routine) throw { title: 'There is no such routine', detail: `${ref} is not among the plugins of this server.` };
-  fill(place, h('h1', {}, 'Run a routine'), await form(routine, picker(routines, routine), query));
+  const now = active.find((r) => r.plugin === plugin);
+  fill(place, h('h1', {}, 'Run a routine'), tried.length > 0 && now?.version !== wanted && trial(routine, now),
+    await form(routine, picker(active, tried, routine), query));
 }
 
-function picker(routines, chosen) {
-  const plugins = [...new Set(routines.map((r) => r.plugin))];
+// trial says that this is not what others get who name the plugin only.
+function trial(routine, now) {
+  return h('p', { class: 'card note' }, 'This runs ', h('a', { href: `#/plugins/${routine.plugin}/${routine.version}` }, `${routine.plugin} ${routine.version}`),
+    now ? [', which is not active: ', h('a', { href: `#/run/${now.plugin}/${routine.name}` }, `${now.plugin} ${now.version}`), ' is.'] : ', and no version of it is active.');
+}
+
+function picker(active, tried, chosen) {
   const option = (r) => h('option', { value: r.ref, selected: r === chosen }, `${r.title} (${r.ref})`);
+  const group = (name, routines) => h('optgroup', { label: name }, routines.map(option));
   const select = h('select', { id: 'routine', onchange: () => { location.hash = `#/run/${select.value}`; } },
-    plugins.map((p) => h('optgroup', { label: p }, routines.filter((r) => r.plugin === p).map(option))));
+    tried.length > 0 && group(`${chosen.plugin} ${chosen.version}`, tried),
+    [...new Set(active.map((r) => r.plugin))].map((p) => group(p, active.filter((r) => r.plugin === p))));
   return h('div', { class: 'field' }, h('label', { for: 'routine' }, 'Routine'), select);
 }
 
