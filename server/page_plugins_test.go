@@ -100,7 +100,9 @@ func TestAPluginIsUploadedTriedActivatedAndRolledBackOnThePage(t *testing.T) {
 	do(t, ctx, chromedp.WaitVisible("li[data-plugin=probe]"))
 
 	do(t, ctx, pick(t, "probe-2.wasm", two.Wasm()), chromedp.WaitVisible("#activate"),
-		chromedp.Click("#activate"), chromedp.Click(".push button"), chromedp.WaitVisible(".outcome .ready"),
+		eval[chromedp.Void](`document.querySelector('#activate').focus()`),
+		// By the keyboard alone: the box, and then the button behind it.
+		chromedp.KeyEvent(" "), chromedp.KeyEvent("\t"), chromedp.KeyEvent("\r"), chromedp.WaitVisible(".outcome .ready"),
 		chromedp.Click(".outcome a"), chromedp.WaitVisible(".routines a"))
 	assert.Equal(t, "probe 2.0.0-rc.1+b7", textOf(t, ctx, "h1"))
 	assert.Contains(t, textOf(t, ctx, "dl"), "ada", "who is remembered")
