@@ -41,7 +41,7 @@ type step struct {
 }
 
 // All are the toolchains.
-var All = []Toolchain{golang, clang, rust}
+var All = []Toolchain{golang, clang, rust, assemblyScript}
 
 // Of returns the toolchain of a language.
 func Of(language string) (Toolchain, error) {

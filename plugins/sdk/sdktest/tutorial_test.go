@@ -23,7 +23,7 @@ var fenced = regexp.MustCompile("`([a-zA-Z0-9_./-]+)`[^`\n]*:\n\n```[a-z]*\n((?s
 // What installs compilers is left out, and copies come from this repository.
 func TestTheTutorialsWorkAsWritten(t *testing.T) {
 	t.Parallel()
-	for language, page := range map[string]string{"c": "c.md", "rust": "rust.md"} {
+	for language, page := range map[string]string{"c": "c.md", "rust": "rust.md", "as": "assemblyscript.md"} {
 		t.Run(language, func(t *testing.T) {
 			chain, err := toolchain.Of(language)
 			require.NoError(t, err)
@@ -64,7 +64,12 @@ func follow(t *testing.T, page string) string {
 			before = rest[:at[0]]
 		}
 		for line := range strings.Lines(strings.ReplaceAll(before, "    rustc ", "    /usr/bin/rustc ")) { // Debian's, as the page has it
-			if command, ok := strings.CutPrefix(line, "    "); ok && !strings.HasPrefix(command, "apt-get") {
+			command, ok := strings.CutPrefix(line, "    ")
+			switch {
+			case !ok || strings.HasPrefix(command, "apt-get "):
+			case strings.HasPrefix(command, "npm install "):
+				script.WriteString("ln -s \"$THRESHER_ASC/node_modules\" node_modules\n")
+			default:
 				script.WriteString(strings.ReplaceAll(command, "/path/to/thresher", root))
 			}
 		}
