@@ -51,9 +51,9 @@ func (t ofTenant) tenant() string { return "?" + url.Values{"tenant": {t.Tenant}
 // Run uploads, and shows the verification until it is over. Its exit code is 1 if the
 // module is rejected.
 func (p *pluginsPush) Run(ctx context.Context, s streams, c *commands) error {
-	f, err := os.Open(p.File)
+	f, err := openModule(p.File)
 	if err != nil {
-		return &core.Invalid{Field: "file", Message: err.Error()}
+		return err
 	}
 	defer f.Close() // only read
 	signature, err := p.signature(f, s)

@@ -45,6 +45,30 @@ func WriteJSON(w io.Writer, t Ranger, from, to int64) error {
 	return out.Flush()
 }
 
+// WriteNDJSON writes rows as an object a line, with values as WriteJSON has them.
+func WriteNDJSON(w io.Writer, t Ranger, from, to int64) error {
+	out := bufio.NewWriter(w) // its first error comes back from Flush
+	names, err := quoted(t.Schema())
+	if err != nil {
+		return err
+	}
+	err = t.Range(from, to, func(batch arrow.RecordBatch) error {
+		for row := range int(batch.NumRows()) {
+			if err := writeObject(out, batch, names, row); err != nil {
+				return err
+			}
+			if err := out.WriteByte('\n'); err != nil {
+				return err // nobody reads on
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
 func quoted(s *arrow.Schema) ([]string, error) {
 	names := make([]string, s.NumFields())
 	for i, f := range s.Fields() {

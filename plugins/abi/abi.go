@@ -21,6 +21,12 @@ const (
 	ExportStep     = "thresher_step"     // (steps i32) → i32: a status
 )
 
+// What makes a command: a program of WASI preview 1, with its manifest in a section.
+const (
+	ExportStart     = "_start"            // () → (): all it does
+	ManifestSection = "thresher:manifest" // a custom section: the manifest, JSON
+)
+
 // The statuses that run, init and step return. Before Failed the guest says why
 // with the host function fail.
 const (

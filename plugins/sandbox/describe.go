@@ -17,8 +17,11 @@ import (
 // describeMemory is what initialising and describing a plugin may take, each.
 const describeMemory = 64 << 20
 
-// describe asks a module for its manifest.
+// describe asks a module for its manifest. That of a command is in it.
 func (h *Host) describe(ctx context.Context, m *module) (routine.Manifest, error) {
+	if m.command() {
+		return parseManifest(m.manifest, m.compiled)
+	}
 	var raw []byte
 	err := h.ask(ctx, m, func(ctx context.Context, _ *call, guest api.Module) error {
 		results, err := guest.ExportedFunction(abi.ExportDescribe).Call(ctx)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/tetratelabs/wazero/sys"
@@ -60,20 +62,20 @@ func (k *call) explain(ctx context.Context, err error) error {
 		return &job.Error{
 			Code:   "stack_limit",
 			Title:  "The plugin's calls were nested too deep",
-			Detail: fmt.Sprintf("limit about %d bytes of stack; a recursion without an end?", stackBytes),
+			Detail: k.told(fmt.Sprintf("limit about %d bytes of stack; a recursion without an end?", stackBytes)),
 			Stack:  stack,
 		}
 	case k.memory.refused && (exited || trapped):
 		return &job.Error{
 			Code:   "memory_limit",
 			Title:  "The job needed more memory than its limit",
-			Detail: fmt.Sprintf("limit %d bytes; it had %d when it asked for more", k.memory.limit, k.memory.peak),
+			Detail: k.told(fmt.Sprintf("limit %d bytes; it had %d when it asked for more", k.memory.limit, k.memory.peak)),
 			Stack:  stack,
 		}
 	case exited:
-		return &job.Error{Code: "guest_exit", Title: "The plugin ended itself", Detail: detail + "; its log may say why", Stack: stack}
+		return &job.Error{Code: "guest_exit", Title: "The plugin ended itself", Detail: k.told(detail), Stack: stack}
 	case trapped:
-		return &job.Error{Code: "guest_trap", Title: "The plugin crashed", Detail: trap, Stack: stack}
+		return &job.Error{Code: "guest_trap", Title: "The plugin crashed", Detail: k.told(trap), Stack: stack}
 	}
 	return err // a fault of the host's
 }
@@ -85,7 +87,7 @@ type hostError struct{ error }
 func (e hostError) Unwrap() error { return e.error }
 
 // splitStack parts wazero's text into what happened and the guest's frames,
-// innermost first.
+// innermost first. Where the module says which line a frame is at, it is at its end.
 func splitStack(text string) (detail string, stack []string) {
 	detail, trace, _ := strings.Cut(text, stackMark)
 	detail = strings.TrimSuffix(strings.TrimSpace(detail), " (recovered by wazero)")
@@ -94,13 +96,61 @@ func splitStack(text string) (detail string, stack []string) {
 		if line == "" && len(stack) == 0 {
 			continue
 		}
+		if at, of := strings.CutPrefix(line, "0x"); of && len(stack) > 0 {
+			if _, place, _ := strings.Cut(at, ": "); hasLine.MatchString(place) {
+				stack[len(stack)-1] += " at " + place
+			}
+			continue
+		}
 		if line == "" || len(stack) == maxFrames {
 			break // the host's own stack may follow
 		}
-		stack = append(stack, line)
+		stack = append(stack, frame(line))
 	}
 	return detail, stack
 }
+
+// frame is one as an author knows it: without a module's name, of which there is none,
+// and names of Rust as they are in the source.
+func frame(line string) string {
+	line = strings.TrimPrefix(line, ".")
+	end := strings.IndexByte(line, '(')
+	if end < 0 || !strings.HasPrefix(line, "_ZN") {
+		return line
+	}
+	return demangled(line[:end]) + line[end:]
+}
+
+// rustEscapes are the characters that mangled names spell out.
+var rustEscapes = strings.NewReplacer("$LT$", "<", "$GT$", ">", "$LP$", "(", "$RP$", ")", "$RF$", "&", "$BP$", "*",
+	"$C$", ",", "$u20$", " ", "$u27$", "'", "$u5b$", "[", "$u5d$", "]", "$u7b$", "{", "$u7d$", "}", "$u7e$", "~", "..", "::")
+
+// demangled is a name that was written as _ZN, parts with their lengths before them, E.
+// The last part of Rust's is a hash, which is left out. Another name stays as it is.
+func demangled(name string) string {
+	var parts []string
+	rest := strings.TrimPrefix(name, "_ZN")
+	for rest != "E" {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		n, err := strconv.Atoi(rest[:digits])
+		if err != nil || n > len(rest)-digits-1 {
+			return name
+		}
+		part := rest[digits : digits+n]
+		rest = rest[digits+n:]
+		if rest == "E" && len(part) == 17 && part[0] == 'h' {
+			break
+		}
+		if strings.HasPrefix(part, "_$") {
+			part = part[1:]
+		}
+		parts = append(parts, rustEscapes.Replace(part))
+	}
+	return strings.Join(parts, "::")
+}
+
+// hasLine is what a place is like that is more than a file.
+var hasLine = regexp.MustCompile(`:[1-9][0-9]*$`)
 
 // violation is a guest's breach of the contract.
 func violation(format string, args ...any) *job.Error {

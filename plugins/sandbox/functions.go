@@ -199,7 +199,7 @@ func progress(_ context.Context, k *call, guest api.Module, stack []uint64) {
 }
 
 func logText(_ context.Context, k *call, guest api.Module, stack []uint64) {
-	k.Host.Log(readBuffer(guest, uint32(stack[0]), uint32(stack[1])))
+	k.log(readBuffer(guest, uint32(stack[0]), uint32(stack[1])))
 }
 
 func fail(_ context.Context, k *call, guest api.Module, stack []uint64) {

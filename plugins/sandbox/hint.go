@@ -10,7 +10,7 @@ var hints = map[string]string{
 	"instruction_unknown": "instructions of WebAssembly 2.0",
 	"import_unknown":      "functions of the contract and of WASI preview 1, and nothing else: docs/abi.md lists them",
 	"import_signature":    "the function's type as docs/abi.md has it: a current SDK does",
-	"abi_unknown":         "a module that is built on an SDK, and exports thresher_describe",
+	"abi_unknown":         "a module that is built on an SDK and exports thresher_describe, or a program of WASI with a manifest: docs/wasi.md",
 	"abi_version":         "a module that is built on a current SDK",
 	"export_missing":      "the exports that docs/abi.md asks for, and those of the kind of each routine",
 	"export_signature":    "the export's type as docs/abi.md has it: a current SDK does",

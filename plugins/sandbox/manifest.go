@@ -41,6 +41,15 @@ func parseManifest(raw []byte, compiled wazero.CompiledModule) (routine.Manifest
 		return m, refuse("manifest_invalid", "%v", err)
 	}
 	exports := compiled.ExportedFunctions()
+	if _, contract := exports[abi.ExportDescribe]; !contract {
+		if err := checkCommand(m); err != nil {
+			return m, refuse("manifest_invalid", "%v", err)
+		}
+		return m, nil
+	}
+	if err := checkNoCommand(m); err != nil {
+		return m, refuse("manifest_invalid", "%v", err)
+	}
 	takesAndGives := binary.FuncType{Params: []byte{i32}, Results: []byte{i32}}
 	for _, r := range m.Routines {
 		needs := []string{abi.ExportRun}

@@ -34,6 +34,9 @@ type call struct {
 	clock  int64         // nanoseconds since 1970, virtual
 	result json.RawMessage
 	failed string // what the guest said before it returned Failed
+	tail   []byte // the end of its log
+
+	program *world // of a command; else nil
 
 	starting bool // the module's initialisers run
 	elements int  // that kernels have passed over and not yet paid for
@@ -111,6 +114,9 @@ func (h *Host) runIn(ctx context.Context, m *module, index int, c work.Call) (wo
 	}
 	k := newCall(c)
 	err := h.with(ctx, m, k, func(ctx context.Context, guest api.Module) error {
+		if m.command() {
+			return runCommand(ctx, k, guest, m.plugin.Routines[index])
+		}
 		if m.plugin.Routines[index].Kind == routine.Simulation {
 			return simulate(ctx, k, guest, index)
 		}

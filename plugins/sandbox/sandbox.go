@@ -29,6 +29,8 @@ import (
 
 	"thresher/core"
 	"thresher/core/guard"
+	"thresher/plugins/abi"
+	"thresher/plugins/sandbox/binary"
 	"thresher/plugins/sandbox/rewrite"
 	"thresher/plugins/sandbox/vet"
 )
@@ -83,6 +85,13 @@ type module struct {
 	lifted   *rewrite.Lifted // nil: it starts anew for each job, and plain says why
 	image    *image          // nil: as lifted, or not yet taken
 	plain    string
+	manifest []byte // of a command, as its section has it
+}
+
+// command reports whether it is a program that runs from _start to its end.
+func (m *module) command() bool {
+	_, contract := m.compiled.ExportedFunctions()[abi.ExportDescribe]
+	return !contract
 }
 
 func (m *module) close(ctx context.Context) error {
@@ -185,6 +194,9 @@ func (h *Host) compile(ctx context.Context, wasm []byte, r *Report) (m *module, 
 		return nil, err
 	}
 	m = &module{lifted: form.Lifted, plain: form.Plain}
+	if section, found := binary.FindCustom(wasm, abi.ManifestSection); found {
+		m.manifest = slices.Clone(section) // the module's bytes need not stay
+	}
 	r.Plain = m.plain
 	end := r.step("compile")
 	m.compiled, err = h.translate(ctx, form.Wasm)

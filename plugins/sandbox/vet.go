@@ -15,6 +15,9 @@ func policy(limits vet.Limits) vet.Policy {
 		Module: abi.Module,
 		Import: importType,
 		Memory: abi.ExportMemory,
+
+		Command:  abi.ExportStart,
+		Manifest: abi.ManifestSection,
 		Exports: map[string]binary.FuncType{
 			abi.ExportDescribe: {Results: []byte{i64}},
 			abi.ExportAlloc:    {Params: []byte{i32}, Results: []byte{i32}},

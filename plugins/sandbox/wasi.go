@@ -9,8 +9,8 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// wasiModule is WASI preview 1, as far as a guest without a world needs it: no
-// arguments, no environment, no files. Standard output and error are the job's
+// wasiModule is WASI preview 1, as far as a guest without a world needs it: no files,
+// and arguments, environment and standard input for commands only (command.go). Standard output and error are the job's
 // log. The clock is virtual: it starts at a fixed moment and moves only when the
 // guest asks for the time or sleeps, so that a run repeats exactly.
 const wasiModule = "wasi_snapshot_preview1"
@@ -28,10 +28,10 @@ const (
 // wasiFunctions is the module. What reaches out of the sandbox is answered by an
 // error, so that a program can be linked with it and told no.
 var wasiFunctions = map[string]hostFunction{
-	"args_get":              wasi(noEntries, i32, i32),
-	"args_sizes_get":        wasi(noSizes, i32, i32),
-	"environ_get":           wasi(noEntries, i32, i32),
-	"environ_sizes_get":     wasi(noSizes, i32, i32),
+	"args_get":              wasi(argsGet, i32, i32),
+	"args_sizes_get":        wasi(argsSizes, i32, i32),
+	"environ_get":           wasi(environGet, i32, i32),
+	"environ_sizes_get":     wasi(environSizes, i32, i32),
 	"clock_res_get":         wasi(clockResolution, i32, i32),
 	"clock_time_get":        wasi(clockTime, i32, i64, i32),
 	"random_get":            {types(i32, i32), types(i32), randomGet},
@@ -40,7 +40,7 @@ var wasiFunctions = map[string]hostFunction{
 	"proc_exit":             {types(i32), nil, procExit},
 	"proc_raise":            wasi(answer(wasiNoSys), i32),
 	"fd_write":              {types(i32, i32, i32, i32), types(i32), fdWrite},
-	"fd_read":               wasi(fdRead, i32, i32, i32, i32),
+	"fd_read":               {types(i32, i32, i32, i32), types(i32), fdRead},
 	"fd_close":              wasi(answer(wasiOK), i32),
 	"fd_fdstat_get":         wasi(fdStat, i32, i32),
 	"fd_fdstat_set_flags":   wasi(answer(wasiOK), i32, i32),
@@ -93,10 +93,41 @@ func answer(errno uint32) func(*call, api.Module, []uint64) uint32 {
 	return func(*call, api.Module, []uint64) uint32 { return errno }
 }
 
-func noEntries(*call, api.Module, []uint64) uint32 { return wasiOK }
+// texts writes the addresses of texts to one place and the texts, with a zero behind
+// each, to another.
+func texts(guest api.Module, all []string, addresses, content uint64) uint32 {
+	for i, text := range all {
+		if !guest.Memory().WriteUint32Le(uint32(addresses)+uint32(4*i), uint32(content)) ||
+			!guest.Memory().WriteString(uint32(content), text+"\x00") {
+			return wasiFault
+		}
+		content += uint64(len(text) + 1)
+	}
+	return wasiOK
+}
 
-func noSizes(_ *call, guest api.Module, args []uint64) uint32 {
-	return writeAll(guest, [2]uint64{args[0], 0}, [2]uint64{args[1], 0})
+func sizes(guest api.Module, all []string, count, bytes uint64) uint32 {
+	n := 0
+	for _, text := range all {
+		n += len(text) + 1
+	}
+	return writeAll(guest, [2]uint64{count, uint64(len(all))}, [2]uint64{bytes, uint64(n)})
+}
+
+func argsGet(k *call, guest api.Module, at []uint64) uint32 {
+	return texts(guest, k.program.arguments(), at[0], at[1])
+}
+
+func argsSizes(k *call, guest api.Module, at []uint64) uint32 {
+	return sizes(guest, k.program.arguments(), at[0], at[1])
+}
+
+func environGet(k *call, guest api.Module, at []uint64) uint32 {
+	return texts(guest, k.program.environment(), at[0], at[1])
+}
+
+func environSizes(k *call, guest api.Module, at []uint64) uint32 {
+	return sizes(guest, k.program.environment(), at[0], at[1])
 }
 
 // writeAll writes pairs of an address and a 32-bit value.
@@ -182,18 +213,47 @@ func (k *call) write(ctx context.Context, guest api.Module, args []uint64) uint3
 			return wasiFault
 		}
 		k.passed(ctx, vectorGas+len(text)/bytesOfGas)
-		k.Host.Log(text)
+		if fd == 1 && k.program != nil {
+			k.program.write(text)
+		} else {
+			k.log(text)
+		}
 		total += uint32(len(text))
 	}
 	return writeAll(guest, [2]uint64{uint64(written), uint64(total)})
 }
 
-// fdRead: standard input is empty.
-func fdRead(_ *call, guest api.Module, args []uint64) uint32 {
-	if args[0] != 0 {
+// fdRead reads standard input: a command's tables, or nothing. It reads what one piece
+// of the buffers takes: whoever wants more asks again.
+func fdRead(ctx context.Context, k *call, guest api.Module, stack []uint64) {
+	stack[0] = uint64(k.read(ctx, guest, stack))
+}
+
+func (k *call) read(ctx context.Context, guest api.Module, args []uint64) uint32 {
+	fd, vectors, count, read := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint64(uint32(args[3]))
+	if fd != 0 {
 		return wasiBadFD
 	}
-	return writeAll(guest, [2]uint64{args[3], 0})
+	if count > 1024 {
+		return wasiInval
+	}
+	list, ok := guest.Memory().Read(vectors, 8*count)
+	if !ok {
+		return wasiFault
+	}
+	for v := range slices.Chunk(list, 8) {
+		room, ok := guest.Memory().Read(binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:]))
+		if !ok {
+			return wasiFault
+		}
+		if len(room) == 0 {
+			continue
+		}
+		n := k.readInput(room[:min(len(room), 1<<20)])
+		k.passed(ctx, vectorGas+n/bytesOfGas)
+		return writeAll(guest, [2]uint64{read, uint64(n)})
+	}
+	return writeAll(guest, [2]uint64{read, 0})
 }
 
 // fdStat: the three standard streams are character devices without rights.

@@ -24,3 +24,24 @@ func EncodeExports(exports []Export) []byte {
 	}
 	return out
 }
+
+// CustomSection makes one of a name and what follows it.
+func CustomSection(name string, content []byte) Section {
+	out := stdbinary.AppendUvarint(nil, uint64(len(name)))
+	out = append(out, name...)
+	return Section{ID: SectionCustom, Content: append(out, content...)}
+}
+
+// Custom parts a custom section into its name and what follows it. It is empty for
+// others.
+func (s Section) Custom() (name string, content []byte) {
+	if s.ID != SectionCustom {
+		return "", nil
+	}
+	r := &reader{data: s.Content}
+	name = r.name()
+	if r.err != nil {
+		return "", nil
+	}
+	return name, s.Content[r.at:]
+}

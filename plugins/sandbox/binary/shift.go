@@ -3,7 +3,7 @@ package binary
 import stdbinary "encoding/binary"
 
 // ShiftNames returns the content of a name section in which functions from an index
-// on have moved up by one. Of the names it keeps the module's and the functions'.
+// on have moved up by one. Of the names it keeps the functions'.
 // It reports whether the content is that of a name section at all.
 func ShiftNames(content []byte, from uint32) (shifted []byte, ok bool) {
 	r := &reader{data: content}
@@ -16,8 +16,6 @@ func ShiftNames(content []byte, from uint32) (shifted []byte, ok bool) {
 		part := r.part(r.uint32())
 		var names []byte
 		switch id {
-		case namesOfModule:
-			names = part.data
 		case namesOfFunctions:
 			names = part.shifted(from)
 		default:

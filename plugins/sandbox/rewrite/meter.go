@@ -42,7 +42,8 @@ import (
 type meter struct {
 	m      *binary.Module
 	layout layout
-	refs   map[uint32]uint32 // function → its place in the table of references
+	refs   map[uint32]uint32  // function → its place in the table of references
+	moved  func(from, to int) // if not nil, told where each instruction of a body has gone
 }
 
 // layout is where the parts are that rewriting adds.
@@ -93,7 +94,11 @@ func (w *meter) body(t binary.FuncType, b binary.Body) ([]byte, error) {
 	if f.scratch {
 		locals = append(locals, binary.Local{Count: 1, Type: binary.TypeI32})
 	}
-	return append(encodeLocals(locals), f.out...), nil
+	head := encodeLocals(locals)
+	for _, m := range f.moves {
+		w.moved(m[0], len(head)+m[1])
+	}
+	return append(head, f.out...), nil
 }
 
 func encodeLocals(locals []binary.Local) []byte {
@@ -113,11 +118,15 @@ type function struct {
 	out     code
 	loops   []*region // that are to come
 	open    blocks
-	scratch bool // the local is needed
+	scratch bool     // the local is needed
+	moves   [][2]int // if they are asked for: from where in the code, to where in out
 }
 
 func (f *function) instruction(i binary.Instruction) error {
 	raw := f.in[i.Start:i.End]
+	if f.moved != nil {
+		f.moves = append(f.moves, [2]int{i.Start, len(f.out)})
+	}
 	switch i.Op {
 	case binary.OpBlock, binary.OpIf:
 		f.open = append(f.open, nil)

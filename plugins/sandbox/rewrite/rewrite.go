@@ -34,7 +34,7 @@ const (
 
 // Version changes whenever the same module is rewritten otherwise, so that compiled
 // code of an older form is not used.
-const Version = 3
+const Version = 4
 
 // Rewritten is a module that pays for what it does.
 type Rewritten struct {
@@ -156,7 +156,8 @@ func (r *rewriter) sections(lifted *Lifted) ([]binary.Section, error) {
 			has[s.ID] = s
 		}
 	}
-	code, err := r.code()
+	source := r.source(custom)
+	code, err := r.code(source)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func (r *rewriter) sections(lifted *Lifted) ([]binary.Section, error) {
 			all = append(all, s)
 		}
 	}
-	return append(all, r.names(custom)...), nil
+	return slices.Concat(all, r.names(custom), source.sections()), nil
 }
 
 // roomToShrink declares a memory that may have a page more than the module says: the
@@ -352,7 +353,7 @@ func (r *rewriter) elements(s binary.Section) (content []byte, some bool) {
 	return more(content, segment), true
 }
 
-func (r *rewriter) code() ([]byte, error) {
+func (r *rewriter) code(s *source) ([]byte, error) {
 	w := meter{m: r.m, layout: r.layout, refs: r.refs}
 	out := stdbinary.AppendUvarint(nil, uint64(len(r.m.Bodies)+3))
 	add := func(body []byte) {
@@ -360,11 +361,13 @@ func (r *rewriter) code() ([]byte, error) {
 		out = append(out, body...)
 	}
 	for i, b := range r.m.Bodies {
+		w.moved = s.function(b)
 		body, err := w.body(r.m.Types[r.m.Functions[i]], b)
 		if err != nil {
 			return nil, err
 		}
 		add(body)
+		s.done(len(out)-len(body), len(out))
 	}
 	add(chargeBody(r.layout))
 	if r.hasMemory() {
@@ -381,8 +384,8 @@ func (r *rewriter) hasMemory() bool {
 	return r.m.Memories > 0 || slices.ContainsFunc(r.m.Imports, func(i binary.Import) bool { return i.Kind == binary.KindMemory })
 }
 
-// names keeps the names of functions, for the stack of a trap. Other custom sections
-// are about the code as it was.
+// names keeps the names of functions, for the stack of a trap. Of other custom sections,
+// which are about the code as it was, see source.
 func (r *rewriter) names(custom []binary.Section) []binary.Section {
 	for _, s := range custom {
 		if content, ok := binary.ShiftNames(s.Content, r.layout.shift); ok {

@@ -108,14 +108,19 @@ func (c *checker) exports() error {
 		_, contract := c.policy.Exports[e.Name]
 		some = some || contract
 	}
+	required := c.policy.Exports
+	if _, command := exported[c.policy.Command]; command && !some && c.hasManifest() {
+		required = map[string]binary.FuncType{c.policy.Command: {}}
+		some = true
+	}
 	if !some && len(c.policy.Exports) > 0 {
 		return refuse("abi_unknown", at, "it exports no function of the contract: %s", c.looksLike(exported))
 	}
 	if e, ok := exported[c.policy.Memory]; c.policy.Memory != "" && (!ok || e.Kind != binary.KindMemory) {
 		return refuse("export_missing", at, "it exports no memory named %q", c.policy.Memory)
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.policy.Exports)) {
-		want := c.policy.Exports[name]
+	for _, name := range slices.Sorted(maps.Keys(required)) {
+		want := required[name]
 		e, ok := exported[name]
 		if !ok || e.Kind != binary.KindFunction {
 			return refuse("export_missing", at, "it exports no function %s %s", name, Signature(want))
@@ -134,9 +139,16 @@ func (c *checker) exports() error {
 // looksLike guesses what the module was built for.
 func (c *checker) looksLike(exported map[string]binary.Export) string {
 	if _, command := exported["_start"]; command {
-		return "it is a WASI program (it exports _start); build a reactor on the SDK"
+		return "it is a WASI program (it exports _start): it needs a manifest beside it, or build a reactor on the SDK"
 	}
 	return "build it on the SDK"
+}
+
+func (c *checker) hasManifest() bool {
+	return slices.ContainsFunc(c.module.Sections, func(s binary.Section) bool {
+		name, _ := s.Custom()
+		return name == c.policy.Manifest && name != ""
+	})
 }
 
 // typeOf returns the type of a function by its index.

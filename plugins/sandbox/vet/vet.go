@@ -24,6 +24,9 @@ type Policy struct {
 	// A module that exports none of these functions is of another contract.
 	Memory  string
 	Exports map[string]binary.FuncType
+	// Command is the function that a command exports instead, a program with its manifest
+	// in a custom section of that name. Empty: there are no commands.
+	Command, Manifest string
 	// Module is the name that the contract's functions are imported from. One that
 	// begins with it and a slash is another version's.
 	Module string

@@ -1,0 +1,308 @@
+package sandbox
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tetratelabs/wazero/api"
+
+	"thresher/core/job"
+	"thresher/core/routine"
+	"thresher/core/table"
+	"thresher/plugins/abi"
+	"thresher/plugins/sandbox/binary"
+)
+
+// A command is a program of WASI preview 1, from any language, that knows nothing of
+// thresher: it reads tables from standard input, params from its arguments, and writes
+// what it found to standard output. Its manifest stands in a custom section.
+// docs/wasi.md is the whole contract.
+
+// WithManifest returns a program's module with its manifest in it.
+func WithManifest(wasm, manifest []byte) ([]byte, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, manifest); err != nil {
+		return nil, refuse("manifest_invalid", "%v", err)
+	}
+	with, err := binary.WithCustom(wasm, abi.ManifestSection, compact.Bytes())
+	if err != nil {
+		return nil, refuse("invalid_module", "%v", err)
+	}
+	return with, nil
+}
+
+// The formats of standard input and output.
+var (
+	stdinFormats  = []string{"", string(table.CSV), string(table.NDJSON), string(table.Arrow)}
+	stdoutFormats = []string{"", "json", string(table.CSV), string(table.NDJSON), string(table.Arrow)}
+)
+
+// checkCommand holds a manifest against what commands can do.
+func checkCommand(m routine.Manifest) error {
+	for _, r := range m.Routines {
+		isTable := r.Stdout != "" && r.Stdout != "json"
+		switch {
+		case r.Kind != routine.Analysis:
+			return fmt.Errorf("routine %s: kind %q: a program runs from its start to its end: want %s", r.Name, r.Kind, routine.Analysis)
+		case !slices.Contains(stdinFormats, r.Stdin):
+			return fmt.Errorf("routine %s: stdin %q: want csv, ndjson or arrow", r.Name, r.Stdin)
+		case !slices.Contains(stdoutFormats, r.Stdout):
+			return fmt.Errorf("routine %s: stdout %q: want json, csv, ndjson or arrow", r.Name, r.Stdout)
+		case len(r.Inputs) > 1 && r.Stdin != string(table.Arrow):
+			return fmt.Errorf("routine %s: %d inputs: a program reads one from stdin, or several with stdin arrow", r.Name, len(r.Inputs))
+		case len(r.Inputs) > 1 && slices.ContainsFunc(r.Inputs, func(in routine.Input) bool { return in.Optional }):
+			return fmt.Errorf("routine %s: one of several inputs is optional: the program could not tell which is missing", r.Name)
+		case isTable && len(r.Outputs) != 1:
+			return fmt.Errorf("routine %s: %d outputs: stdout %s is the one output table", r.Name, len(r.Outputs), r.Stdout)
+		case !isTable && len(r.Outputs) > 0:
+			return fmt.Errorf("routine %s: it has outputs: with stdout json there are none", r.Name)
+		}
+	}
+	return nil
+}
+
+// checkNoCommand refuses what only a command's manifest may say.
+func checkNoCommand(m routine.Manifest) error {
+	for _, r := range m.Routines {
+		if r.Stdin != "" || r.Stdout != "" {
+			return fmt.Errorf("routine %s: stdin and stdout are those of programs: this module is no program", r.Name)
+		}
+	}
+	return nil
+}
+
+// world is what a command has of the world. A nil has nothing.
+type world struct {
+	args, env []string
+	stdin     io.Reader
+	stdout    io.Writer
+	left      int64  // bytes that it may still write
+	put       func() // ends the guest that has written too much
+}
+
+func (p *world) arguments() []string {
+	if p == nil {
+		return nil
+	}
+	return p.args
+}
+
+func (p *world) environment() []string {
+	if p == nil {
+		return nil
+	}
+	return p.env
+}
+
+func (p *world) write(text []byte) {
+	if p.left -= int64(len(text)); p.left < 0 {
+		p.put()
+	}
+	if _, err := p.stdout.Write(text); err != nil {
+		panic(hostError{fmt.Errorf("keep what a program wrote: %w", err)})
+	}
+}
+
+// readInput reads standard input. Whoever writes it may take a while: others have the
+// turn meanwhile.
+func (k *call) readInput(room []byte) (n int) {
+	if k.program == nil {
+		return 0
+	}
+	err := k.away(func() (err error) {
+		n, err = io.ReadFull(k.program.stdin, room)
+		return err
+	})
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		panic(hostError{fmt.Errorf("write a program's input: %w", err)})
+	}
+	return n
+}
+
+// argumentsOf are a command's: its routine, and each param as --name=value: text as it
+// is, all else as JSON.
+func argumentsOf(k *call) ([]string, error) {
+	var params map[string]json.RawMessage
+	if err := json.Unmarshal(k.Params, &params); err != nil {
+		return nil, fmt.Errorf("params: %w", err)
+	}
+	args := []string{k.Routine}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		value := string(params[name])
+		var text string
+		if json.Unmarshal(params[name], &text) == nil && value != "null" {
+			value = text
+		}
+		args = append(args, strings.ReplaceAll("--"+name+"="+value, "\x00", ""))
+	}
+	return args, nil
+}
+
+// runCommand runs a command from its start to its end.
+func runCommand(ctx context.Context, k *call, guest api.Module, decl routine.Routine) error {
+	args, err := argumentsOf(k)
+	if err != nil {
+		return err
+	}
+	in, done := k.feed(decl)
+	defer done()
+	k.program = &world{
+		args: args, stdin: in,
+		env: []string{"THRESHER_PARAMS=" + string(k.Params), fmt.Sprintf("THRESHER_SEED=%d", k.Seed)},
+	}
+	if decl.Stdout == "" || decl.Stdout == "json" {
+		return k.forResult(ctx, guest)
+	}
+	return k.forTable(ctx, guest, decl)
+}
+
+// feed writes the inputs, one behind the other in the order of the manifest, as they
+// are read. done ends that, and must be called before the tables are closed.
+func (k *call) feed(decl routine.Routine) (in io.Reader, done func()) {
+	r, w := io.Pipe()
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		var err error
+		for _, input := range decl.Inputs {
+			if f := k.Inputs[input.Name]; f != nil && err == nil {
+				err = writeInput(w, f, decl.Stdin)
+			}
+		}
+		_ = w.CloseWithError(err) // it never fails
+	}()
+	return r, func() {
+		_ = r.Close() // it never fails
+		<-written
+	}
+}
+
+func writeInput(w io.Writer, f *table.File, format string) error {
+	switch table.Format(format) {
+	case table.NDJSON:
+		return table.WriteNDJSON(w, f, 0, f.Rows())
+	case table.Arrow:
+		return table.WriteArrow(w, f, 0, f.Rows())
+	}
+	return table.WriteCSV(w, f, 0, f.Rows())
+}
+
+// start runs the program, and says how it ended.
+func (k *call) start(ctx context.Context, guest api.Module) error {
+	_, err := guest.ExportedFunction(abi.ExportStart).Call(ctx)
+	var left exit
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil || k.memory.refused || !errors.As(err, &left):
+		return err
+	case left.code == 0:
+		return nil
+	}
+	last := k.lastLines()
+	last = last[strings.LastIndexByte(last, '\n')+1:]
+	return &job.Error{
+		Code: "guest_error", Title: fmt.Sprintf("The program ended with exit code %d", left.code),
+		Detail: cmp.Or(last, "it wrote nothing to standard error"),
+	}
+}
+
+// forResult runs a program whose output is its result.
+func (k *call) forResult(ctx context.Context, guest api.Module) error {
+	var out bytes.Buffer
+	k.program.stdout, k.program.left = &out, min(k.Limits.OutputBytes, maxHandOver)
+	k.program.put = func() { k.mayHandOver("standard output", min(k.Limits.OutputBytes, maxHandOver)+1) }
+	if err := k.start(ctx, guest); err != nil {
+		return err
+	}
+	result := bytes.TrimSpace(out.Bytes())
+	if len(result) == 0 {
+		return violation("the program wrote nothing to standard output: want its result, JSON")
+	}
+	k.passed(ctx, len(result)) // it is read letter by letter
+	if !isJSON(result, func() { k.rest(ctx) }) || !k.isText(ctx, result) {
+		return violation("standard output is not JSON: it begins with %q", result[:min(len(result), 100)])
+	}
+	k.result = result
+	return nil
+}
+
+// forTable runs a program whose output is a table. Its result says how many rows.
+func (k *call) forTable(ctx context.Context, guest api.Module, decl routine.Routine) (err error) {
+	dir, err := os.MkdirTemp("", "thresher-stdout-")
+	if err != nil {
+		return hostError{err}
+	}
+	defer os.RemoveAll(dir)
+	out, err := os.CreateTemp(dir, "")
+	if err != nil {
+		return hostError{err}
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	k.program.stdout, k.program.left = out, k.Limits.OutputBytes
+	k.program.put = func() {
+		panic(job.OutputLimit("standard output has more than %d bytes, the limit of results, tables and artifacts", k.Limits.OutputBytes))
+	}
+	if err := k.start(ctx, guest); err != nil {
+		return err
+	}
+	if _, err := out.Seek(0, io.SeekStart); err != nil {
+		return hostError{err}
+	}
+	return k.away(func() error { return k.take(ctx, out, dir, decl) })
+}
+
+// take makes a program's output the rows of its output table.
+func (k *call) take(ctx context.Context, out io.Reader, dir string, decl routine.Routine) error {
+	sealed, err := table.Import(ctx, out, table.Format(decl.Stdout), dir, nil)
+	var bad *table.ImportError
+	if errors.As(err, &bad) {
+		return violation("standard output is no table in %s: %v", decl.Stdout, bad)
+	}
+	if err != nil {
+		return hostError{err}
+	}
+	f, err := table.Open(sealed.Path)
+	if err != nil {
+		return hostError{err}
+	}
+	err = f.Range(0, f.Rows(), func(rows arrow.RecordBatch) error {
+		if err := k.Host.Gate(ctx); err != nil {
+			return err
+		}
+		kept, err := copied(rows)
+		if err != nil {
+			return err
+		}
+		return k.Host.Append(decl.Outputs[0].Name, kept)
+	})
+	if err = errors.Join(err, f.Close()); err != nil {
+		return hostError{err}
+	}
+	k.result, err = json.Marshal(map[string]int64{"rows": f.Rows()})
+	return err
+}
+
+// copied is rows that stay when the file that they were mapped from is gone.
+func copied(rows arrow.RecordBatch) (arrow.RecordBatch, error) {
+	columns := make([]arrow.Array, rows.NumCols())
+	for i, c := range rows.Columns() {
+		var err error
+		if columns[i], err = array.Concatenate([]arrow.Array{c}, memory.DefaultAllocator); err != nil {
+			return nil, err
+		}
+	}
+	return array.NewRecordBatch(rows.Schema(), columns, rows.NumRows()), nil
+}
