@@ -23,6 +23,7 @@ import (
 type pluginSetup struct {
 	cacheDir     string // for compiled code
 	folder       string // with more plugins than those that ship; empty: none
+	onlyFolder   bool   // without those that ship
 	limits       vet.Limits
 	signed       bool // uploads must be
 	disableAfter int  // failures in a row
@@ -54,6 +55,9 @@ func loadPlugins(ctx context.Context, p pluginSetup, log *slog.Logger) (*sandbox
 	if err != nil && p.folder == "" {
 		return nil, errors.Join(err, host.Close(ctx))
 	}
+	if p.onlyFolder {
+		modules = nil
+	}
 	var loading errgroup.Group // side by side: that is what a start with few jobs waits for
 	for name, wasm := range modules {
 		loading.Go(func() error {
@@ -83,7 +87,7 @@ func loadFolder(ctx context.Context, host *sandbox.Host, folder string) error {
 	loading.SetLimit(runtime.NumCPU())
 	for _, path := range paths {
 		loading.Go(func() error {
-			wasm, err := os.ReadFile(path)
+			wasm, err := readModule(path)
 			if err != nil {
 				return fmt.Errorf("plugins: %w", err)
 			}

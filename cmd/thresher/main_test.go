@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
@@ -38,6 +41,32 @@ func pluginFolder(t *testing.T) string {
 	return dir
 }
 
+// await waits until a file says something.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE TEXT")
+	}
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(text), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s never said %q", args[0], args[1])
+}
+
+// replace changes a text in a file, as an editor does.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace OLD NEW FILE")
+	}
+	text := ts.ReadFile(args[2])
+	if !strings.Contains(text, args[0]) {
+		ts.Fatalf("%s does not say %q", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Replace(text, args[0], args[1], 1)), 0o600))
+}
+
 // The scripts run the program as users type it.
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -45,10 +74,20 @@ func TestScripts(t *testing.T) {
 	require.NoError(t, err)
 	plugins := pluginFolder(t)
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "replace": replace},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(exe)+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("PROGRAM", filepath.Dir(exe))
 			env.Setenv("THRESHER_PLUGINS", plugins)
+			// What Go has built before is not built again; a home of its own has nothing.
+			for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
+				where, err := exec.Command("go", "env", name).Output()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, strings.TrimSpace(string(where)))
+			}
 			env.Setenv("XDG_CACHE_HOME", guesttest.CacheHome())
 			for _, name := range []string{"penguins.json", "agentfarm-simulation-steps.csv"} {
 				data, err := samples.Files.ReadFile(name)

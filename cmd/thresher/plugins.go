@@ -8,12 +8,15 @@ import (
 	"os"
 	"time"
 
-	"thresher/core"
 	"thresher/plugins/sandbox"
 )
 
 // pluginsCmd is about plugins.
 type pluginsCmd struct {
+	New       pluginsNew       `cmd:"" help:"Make a folder with a plugin to begin with; it builds without a network."`
+	Build     pluginsBuild     `cmd:"" help:"Build the plugin of a folder."`
+	Test      pluginsTest      `cmd:"" help:"Build the plugin of a folder and run its examples, here, in the sandbox."`
+	Dev       pluginsDev       `cmd:"" help:"Build and run the plugin of a folder whenever a file changes, and show what it finds."`
 	Check     pluginsCheck     `cmd:"" help:"Take a module through all that a server does before it loads it, its examples too, and say what was found."`
 	Conform   pluginsConform   `cmd:"" help:"Put a module to every check of the plugin contract: docs/abi.md."`
 	Push      pluginsPush      `cmd:"" help:"Upload a plugin: it is verified, and then its version is there."`
@@ -39,9 +42,9 @@ func (p *pluginsCheck) Run(ctx context.Context, s streams, c *commands) (err err
 	if err != nil {
 		return err
 	}
-	wasm, err := os.ReadFile(p.File)
+	wasm, err := readModule(p.File)
 	if err != nil {
-		return &core.Invalid{Field: "file", Message: err.Error()}
+		return err
 	}
 	compile, err := compiler()
 	if err != nil {

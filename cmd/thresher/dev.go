@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"thresher/core"
+	"thresher/core/routine"
+	"thresher/plugins/sandbox"
+)
+
+// pluginsDev builds and runs a plugin whenever a file of its changes.
+type pluginsDev struct {
+	folder  `embed:""`
+	Routine string            `help:"The routine to run; the first one if absent."`
+	Input   map[string]string `help:"A table to read, NAME=FILE; those of the routine's first example if absent." short:"i" placeholder:"NAME=FILE"`
+	Param   map[string]string `help:"A param: NAME=VALUE; as --input." short:"p" placeholder:"NAME=VALUE"`
+	Runs    int               `help:"End after so many builds; 0: never." placeholder:"N"`
+}
+
+// look is how often files are looked at.
+const look = 100 * time.Millisecond
+
+// Run goes on until it is interrupted.
+func (p *pluginsDev) Run(ctx context.Context, s streams, c *commands) error {
+	var seen map[string]time.Time
+	for runs := 0; p.Runs == 0 || runs < p.Runs; {
+		now, err := p.files()
+		if err != nil {
+			return &core.Invalid{Field: "dir", Message: err.Error()}
+		}
+		if maps.Equal(now, seen) {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(look):
+			}
+			continue
+		}
+		seen = now
+		runs++
+		start := time.Now()
+		if err := p.once(ctx, s, c); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			fmt.Fprintf(s.err, "%v\n", err)
+		}
+		fmt.Fprintf(s.err, "— %.1f s; waiting for a change —\n", time.Since(start).Seconds())
+	}
+	return nil
+}
+
+// outFolder is where a run leaves what it put out, in the plugin's folder.
+const outFolder = "out"
+
+// files are what the plugin is made of, and when each was changed.
+func (p *pluginsDev) files() (map[string]time.Time, error) {
+	all := map[string]time.Time{}
+	err := filepath.WalkDir(p.Dir, func(path string, d fs.DirEntry, err error) error {
+		name := filepath.Base(path)
+		made := path == filepath.Join(p.Dir, outFolder) || name == "node_modules" || name == "target" ||
+			path != p.Dir && strings.HasPrefix(name, ".")
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it is being replaced
+			return nil
+		case err != nil:
+			return err
+		case d.IsDir() && made:
+			return fs.SkipDir
+		case d.IsDir() || made || strings.HasSuffix(name, ".wasm") || name == "go.sum":
+			return nil
+		}
+		info, err := d.Info()
+		if err == nil {
+			all[path] = info.ModTime()
+		}
+		return nil
+	})
+	return all, err
+}
+
+// once builds the plugin and runs it.
+func (p *pluginsDev) once(ctx context.Context, s streams, c *commands) error {
+	wasm, err := p.build(ctx)
+	if err != nil {
+		return err
+	}
+	manifest, err := manifestOf(ctx, wasm)
+	if err != nil {
+		return err
+	}
+	decl := manifest.Routines[0]
+	if p.Routine != "" {
+		var found bool
+		if decl, found = manifest.Find(p.Routine); !found {
+			return fmt.Errorf("the plugin has no routine %s", p.Routine)
+		}
+	}
+	dir, err := os.MkdirTemp("", "thresher-dev-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "plugin.wasm"), wasm, 0o600); err != nil {
+		return err
+	}
+	out := filepath.Join(p.Dir, outFolder)
+	if err := os.RemoveAll(out); err != nil {
+		return err
+	}
+	run := runCmd{Routine: manifest.Name + "/" + decl.Name, Plugins: dir, Out: out, Input: p.Input, Param: p.Param, onlyFolder: true}
+	if err := p.sample(&run, decl, dir); err != nil {
+		return err
+	}
+	if err := run.Run(ctx, s, c); err != nil {
+		return err
+	}
+	return showCharts(s.out, out)
+}
+
+// sample fills in what the user has not given, from the routine's first example.
+func (p *pluginsDev) sample(run *runCmd, decl routine.Routine, dir string) (err error) {
+	if len(decl.Examples) == 0 {
+		return nil
+	}
+	x := decl.Examples[0]
+	if len(p.Param) == 0 {
+		run.Params, run.Seed = string(x.Params), &x.Seed
+	}
+	if len(p.Input) == 0 {
+		run.Input, err = exampleFiles(dir, x.Inputs)
+	}
+	return err
+}
+
+// manifestOf loads a module, and leaves its code where the run finds it.
+func manifestOf(ctx context.Context, wasm []byte) (m routine.Manifest, err error) {
+	compile, err := compiler()
+	if err != nil {
+		return m, err
+	}
+	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: compiledCache(), Compiler: compile, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, host.Close(context.WithoutCancel(ctx))) }()
+	p, err := host.Load(ctx, wasm, false)
+	return p.Manifest, err
+}

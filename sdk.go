@@ -1,0 +1,12 @@
+// Package thresher holds what a plugin in Go is built on, as source: the command line
+// puts it beside a new plugin, which then builds without a network.
+package thresher
+
+import "embed"
+
+// SDK is the packages of the Go SDK, at their places in this module. They need nothing
+// but Go's own library.
+//
+//go:embed LICENSE core/routine/*.go core/stats/kernel/*.go plugins/abi/*.go plugins/builtin/chart/*.go
+//go:embed plugins/sdk/go/*.go plugins/sdk/go/internal/host/*.go plugins/sdk/go/vector/*.go
+var SDK embed.FS
