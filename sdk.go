@@ -1,4 +1,4 @@
-// Package thresher holds what a plugin in Go is built on, as source: the command line
+// Package thresher holds what plugins in Go and in C are built on, as source: the command line
 // puts it beside a new plugin, which then builds without a network.
 package thresher
 
@@ -10,3 +10,8 @@ import "embed"
 //go:embed LICENSE core/routine/*.go core/stats/kernel/*.go plugins/abi/*.go plugins/builtin/chart/*.go
 //go:embed plugins/sdk/go/*.go plugins/sdk/go/internal/host/*.go plugins/sdk/go/vector/*.go
 var SDK embed.FS
+
+// CSDK is the header of the C SDK, and the one that its tests need.
+//
+//go:embed plugins/sdk/c/*.h
+var CSDK embed.FS

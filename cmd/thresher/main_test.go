@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"thresher/plugins/builtin/guesttest"
+	"thresher/plugins/compilers"
 	"thresher/samples"
 )
 
@@ -76,6 +78,16 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "replace": replace},
+		Condition: func(name string) (bool, error) {
+			if name != "clang" {
+				return false, fmt.Errorf("condition %q is not known", name)
+			}
+			err := compilers.C(t.Context(), []string{"testdata/empty.c"}, filepath.Join(t.TempDir(), "empty.wasm"), compilers.Command)
+			if err != nil {
+				t.Logf("*** SKIPPED: plugins in C: %v ***", err)
+			}
+			return err == nil, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(exe)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("PROGRAM", filepath.Dir(exe))

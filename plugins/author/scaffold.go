@@ -32,11 +32,15 @@ func scaffold(language, dir, name string) (err error) {
 	}); err != nil {
 		return err
 	}
-	if language != "go" {
+	as := func(text string) string { return text }
+	switch language {
+	case "wasi":
 		return nil
+	case "c":
+		return write(thresher.CSDK, "plugins/sdk/c", dir, as)
 	}
 	sdk := filepath.Join(dir, "thresher")
-	if err := write(thresher.SDK, ".", sdk, func(text string) string { return text }); err != nil {
+	if err := write(thresher.SDK, ".", sdk, as); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(sdk, "go.mod"), fmt.Appendf(nil, "module thresher\n\ngo %s\n", goVersion()), 0o644)

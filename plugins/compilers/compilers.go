@@ -114,7 +114,8 @@ var clangs = func() []string {
 	return names
 }()
 
-// C builds C files. A plugin has no C library; a command has that of WASI.
+// C builds C files. A command has the C library of WASI, and so has a plugin on the SDK,
+// whose header is beside it; another plugin has none.
 func C(ctx context.Context, files []string, out string, form Form, flags ...string) error {
 	linker := func(clang string) bool {
 		_, err := exec.LookPath(says(clang, "-print-prog-name=wasm-ld"))
@@ -122,8 +123,12 @@ func C(ctx context.Context, files []string, out string, form Form, flags ...stri
 	}
 	args := []string{"--target=wasm32", "-nostdlib", "-Wl,--no-entry"}
 	suits, missing := linker, &Missing{"clang with wasm-ld", "apt-get install clang lld"}
-	if form == Command {
+	onSDK := form == Plugin && len(files) > 0 && exists(filepath.Join(filepath.Dir(files[0]), "thresher.h"))
+	if form == Command || onSDK {
 		args = []string{"--target=wasm32-wasi"}
+		if onSDK {
+			args = append(args, "-mexec-model=reactor")
+		}
 		suits = func(clang string) bool { return linker(clang) && exists(builtins(clang)) }
 		missing = &Missing{"clang with wasm-ld and the C library of WASI", "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32"}
 		if !slices.ContainsFunc([]string{"/usr/include/wasm32-wasi", "/usr/include/wasm32-wasip1"}, exists) {

@@ -90,9 +90,13 @@ func (s *source) done(start, end int) {
 	f := lines.Function{End: uint32(end)}
 	for _, row := range s.here {
 		row.Addr += uint32(start)
-		if n := len(f.Rows); row.End {
+		n := len(f.Rows)
+		switch {
+		case row.End:
 			row.Line, row.Column = 0, 0
-		} else if n > 0 && f.Rows[n-1].Line == row.Line && f.Rows[n-1].File == row.File && f.Rows[n-1].Column == row.Column {
+		case row.Line == 0: // of no line: that before it is near
+			continue
+		case n > 0 && f.Rows[n-1].Line == row.Line && f.Rows[n-1].File == row.File && f.Rows[n-1].Column == row.Column:
 			continue
 		}
 		f.Rows = append(f.Rows, row)
