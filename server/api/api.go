@@ -36,9 +36,11 @@ type handlers struct {
 	keeps  *registry.Registry // what was uploaded; nil if nothing can be
 }
 
+// huma makes its errors with this, for all servers of a process.
+func init() { huma.NewError = problem.FromHuma }
+
 // Mount adds the routes, and /openapi.json.
 func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, version string, log *slog.Logger) huma.API {
-	huma.NewError = problem.FromHuma
 	config := huma.DefaultConfig("Thresher", version)
 	config.Info.Description = "Simulation and analysis jobs as sandboxed WebAssembly plugins."
 	config.DocsPath = "" // served by the ui, without a foreign script

@@ -49,7 +49,9 @@ func (h handlers) push(c *fiber.Ctx) error {
 	}
 	c.Location("/api/v1/modules/" + v.Digest + "?tenant=" + tenant)
 	if wait > 0 && !v.Decided() {
-		ctx, cancel := context.WithTimeout(c.Context(), wait)
+		// Not of fasthttp's context, whose end is written without a lock when the server is
+		// shut down; then the registry ends this.
+		ctx, cancel := context.WithTimeout(c.UserContext(), wait)
 		defer cancel()
 		if v, err = h.plugins.Await(ctx, tenant, v.Digest); err != nil {
 			return err
