@@ -7,6 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/requestid"
 
 	"thresher/core"
+	"thresher/server/content"
 	"thresher/server/problem"
 )
 
@@ -26,7 +27,7 @@ func (s *Server) Recovering(store string, read, of uint64) {
 // mountStarting answers while there is no engine yet: the process lives, this is how far
 // it is, come back.
 func (s *Server) mountStarting() {
-	s.front.Use(requestid.New(), guardDoor, securityHeaders)
+	s.front.Use(requestid.New(), content.Finish, guardDoor, securityHeaders)
 	s.front.Get("/healthz", alive)
 	s.front.Get("/readyz", func(c *fiber.Ctx) error {
 		answer := struct {
