@@ -26,9 +26,9 @@ import (
 	"thresher/core"
 	"thresher/core/table"
 	"thresher/plugins/builtin/guesttest"
+	"thresher/plugins/compilers"
 	"thresher/plugins/conform"
 	"thresher/plugins/sandbox"
-	"thresher/plugins/toolchain"
 	"thresher/samples"
 )
 
@@ -47,7 +47,7 @@ func source(language, example string) string {
 // there. What was built once is used again.
 func build(t *testing.T, language, example string) []byte {
 	t.Helper()
-	chain, err := toolchain.Of(language)
+	chain, err := compilers.Of(language)
 	require.NoError(t, err)
 	if err := chain.Missing(); err != nil {
 		t.Skipf("*** NOT TESTED: %v ***", err)
@@ -374,7 +374,7 @@ func TestTheExamplesTestsPass(t *testing.T) {
 	t.Parallel()
 	for language := range languages {
 		t.Run(language, func(t *testing.T) {
-			chain, err := toolchain.Of(language)
+			chain, err := compilers.Of(language)
 			require.NoError(t, err)
 			if err := chain.Missing(); err != nil {
 				t.Skipf("*** NOT TESTED: %v ***", err)

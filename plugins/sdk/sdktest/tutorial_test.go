@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"thresher/plugins/builtin/guesttest"
-	"thresher/plugins/toolchain"
+	"thresher/plugins/compilers"
 )
 
 // fenced is a file that a tutorial shows: its name, at the end of a line before it, and
@@ -25,7 +25,7 @@ func TestTheTutorialsWorkAsWritten(t *testing.T) {
 	t.Parallel()
 	for language, page := range map[string]string{"c": "c.md", "rust": "rust.md", "as": "assemblyscript.md"} {
 		t.Run(language, func(t *testing.T) {
-			chain, err := toolchain.Of(language)
+			chain, err := compilers.Of(language)
 			require.NoError(t, err)
 			err = chain.Missing()
 			if _, there := os.Stat("/usr/bin/rustc"); language == "rust" && there != nil {
