@@ -2,8 +2,6 @@
 package main
 
 import (
-	"fmt"
-
 	"thresher/plugins/builtin/chart"
 	"thresher/plugins/builtin/models/sir"
 	sdk "thresher/plugins/sdk/go"
@@ -11,16 +9,6 @@ import (
 )
 
 func main() {}
-
-// Params of models/sir.
-type Params struct {
-	Population    int     `json:"population" default:"1000" minimum:"1" maximum:"10000000" unit:"agents" title:"Population"`
-	InfectionRate float64 `json:"infection_rate" default:"0.05" minimum:"0" maximum:"1" unit:"per contact" title:"Infection rate" doc:"Probability that a contact of an infected with a susceptible agent infects it."`
-	RecoveryRate  float64 `json:"recovery_rate" default:"0.1" minimum:"0" maximum:"1" unit:"per step" title:"Recovery rate" doc:"Probability that an infected agent recovers in a step."`
-	Contacts      int     `json:"contacts" default:"5" minimum:"0" maximum:"1000" unit:"per agent and step" title:"Contacts" doc:"How many others each infected agent meets in a step."`
-	Initial       int     `json:"initial_infected" default:"10" minimum:"0" maximum:"10000000" unit:"agents" title:"Infected at the start" doc:"At most the population."`
-	Steps         int     `json:"steps" default:"200" minimum:"1" maximum:"1000000" unit:"steps" title:"Steps" doc:"The run ends after these."`
-}
 
 func init() {
 	sdk.Register(sdk.Plugin{
@@ -48,59 +36,39 @@ func init() {
 
 // run is an epidemic and its record.
 type run struct {
-	call     *sdk.Call
-	params   Params
-	epidemic *sir.Epidemic
-	out      *sdk.Writer
-	step     int
-
-	peak, peakStep, over int
-	steps                []float64
-	series               [3][]float64 // susceptible, infected, recovered
+	call   *sdk.Call
+	sir    *sir.Run
+	out    *sdk.Writer
+	steps  []float64
+	series [3][]float64 // susceptible, infected, recovered
 }
 
-func start(c *sdk.Call, p Params) (sdk.Stepper, error) {
-	if p.Initial > p.Population {
-		return nil, fmt.Errorf("initial_infected: %d agents cannot be infected in a population of %d", p.Initial, p.Population)
+func start(c *sdk.Call, p sir.Params) (sdk.Stepper, error) {
+	epidemic, err := sir.Start(p, c.Rand())
+	if err != nil {
+		return nil, err
 	}
-	r := &run{
-		call:   c,
-		params: p,
-		epidemic: sir.New(sir.Params{
-			Population: p.Population, InfectionRate: p.InfectionRate, RecoveryRate: p.RecoveryRate,
-			Contacts: p.Contacts, Initial: p.Initial,
-		}, c.Rand()),
-		out: c.Output("steps", sdk.Int64Col("step"), sdk.Int64Col("susceptible"),
-			sdk.Int64Col("infected"), sdk.Int64Col("recovered"), sdk.Int64Col("total_agents")),
-		over: -1,
-	}
+	r := &run{call: c, sir: epidemic, out: c.Output("steps", sdk.Int64Col("step"), sdk.Int64Col("susceptible"),
+		sdk.Int64Col("infected"), sdk.Int64Col("recovered"), sdk.Int64Col("total_agents"))}
 	return r, r.record()
 }
 
 // Step implements sdk.Stepper.
 func (r *run) Step() (bool, error) {
-	r.epidemic.Step()
-	r.step++
+	r.sir.Step()
 	if err := r.record(); err != nil {
 		return false, err
 	}
-	r.call.Progress(float64(r.step)/float64(r.params.Steps), fmt.Sprintf("step %d: %d infected", r.step, r.epidemic.Infected))
-	return r.step >= r.params.Steps, nil
+	r.call.Progress(r.sir.Progress())
+	return r.sir.Done(), nil
 }
 
 func (r *run) record() error {
-	e := r.epidemic
-	if e.Infected > r.peak {
-		r.peak, r.peakStep = e.Infected, r.step
-	}
-	if e.Over() && r.over < 0 {
-		r.over = r.step
-	}
-	r.steps = append(r.steps, float64(r.step))
-	for i, n := range []int{e.Susceptible, e.Infected, e.Recovered} {
+	r.steps = append(r.steps, float64(r.sir.At))
+	for i, n := range []int{r.sir.Susceptible, r.sir.Infected, r.sir.Recovered} {
 		r.series[i] = append(r.series[i], float64(n))
 	}
-	return r.out.Append(r.step, e.Susceptible, e.Infected, e.Recovered, r.params.Population)
+	return r.out.Append(r.sir.Row()...)
 }
 
 // Result implements sdk.Stepper.
@@ -113,19 +81,5 @@ func (r *run) Result() (any, error) {
 	if err := r.call.Chart("epidemic", chart.Lines("Epidemic", "agents", points)); err != nil {
 		return nil, err
 	}
-	result := map[string]any{
-		"steps":         r.step,
-		"peak_infected": r.peak,
-		"peak_step":     r.peakStep,
-		"final_size":    float64(r.epidemic.Infected+r.epidemic.Recovered) / float64(r.params.Population),
-		"over_at_step":  nil,
-		"r0":            nil,
-	}
-	if r.over >= 0 {
-		result["over_at_step"] = r.over
-	}
-	if r.params.RecoveryRate > 0 {
-		result["r0"] = float64(r.params.Contacts) * r.params.InfectionRate / r.params.RecoveryRate
-	}
-	return result, nil
+	return r.sir.Result(), nil
 }

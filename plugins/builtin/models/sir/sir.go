@@ -17,13 +17,14 @@ package sir
 
 import "math/rand/v2"
 
-// Params of a run.
+// Params of a run. The tags are those of a routine's params.
 type Params struct {
-	Population    int
-	InfectionRate float64 // probability a contact
-	RecoveryRate  float64 // probability a step
-	Contacts      int     // of each infected agent a step
-	Initial       int     // infected at step 0
+	Population    int     `json:"population" default:"1000" minimum:"1" maximum:"10000000" unit:"agents" title:"Population"`
+	InfectionRate float64 `json:"infection_rate" default:"0.05" minimum:"0" maximum:"1" unit:"per contact" title:"Infection rate" doc:"Probability that a contact of an infected with a susceptible agent infects it."`
+	RecoveryRate  float64 `json:"recovery_rate" default:"0.1" minimum:"0" maximum:"1" unit:"per step" title:"Recovery rate" doc:"Probability that an infected agent recovers in a step."`
+	Contacts      int     `json:"contacts" default:"5" minimum:"0" maximum:"1000" unit:"per agent and step" title:"Contacts" doc:"How many others each infected agent meets in a step."`
+	Initial       int     `json:"initial_infected" default:"10" minimum:"0" maximum:"10000000" unit:"agents" title:"Infected at the start" doc:"At most the population."`
+	Steps         int     `json:"steps" default:"200" minimum:"1" maximum:"1000000" unit:"steps" title:"Steps" doc:"The run ends after these."` // of a Run
 }
 
 // Epidemic is a run. It is a pure function of its params and generator.
