@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 
 	"thresher/core"
 	"thresher/plugins/author"
 	"thresher/plugins/compilers"
-	"thresher/plugins/sandbox"
+	"thresher/plugins/sandbox/vet"
 )
 
 // pluginsNew makes a folder to begin with.
@@ -78,11 +77,7 @@ func (p *pluginsTest) Run(ctx context.Context, s streams, c *commands) (err erro
 	if err != nil {
 		return err
 	}
-	compile, err := compiler()
-	if err != nil {
-		return err
-	}
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: compiledCache(), Compiler: compile, Log: slog.New(slog.DiscardHandler)})
+	host, err := quietHost(ctx, compiledCache(), vet.Limits{})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -14,7 +13,7 @@ import (
 	"thresher/core"
 	"thresher/core/table"
 	"thresher/plugins/conform"
-	"thresher/plugins/sandbox"
+	"thresher/plugins/sandbox/vet"
 )
 
 // pluginsConform puts a module to the conformance suite.
@@ -48,11 +47,7 @@ func (p *pluginsConform) Run(ctx context.Context, s streams, c *commands) (err e
 		defer f.Close() // only read
 		options.Inputs[name] = f
 	}
-	compile, err := compiler()
-	if err != nil {
-		return err
-	}
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: dir, Compiler: compile, Log: slog.New(slog.DiscardHandler)})
+	host, err := quietHost(ctx, dir, vet.Limits{})
 	if err != nil {
 		return err
 	}

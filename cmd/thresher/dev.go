@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,7 +13,7 @@ import (
 
 	"thresher/core"
 	"thresher/core/routine"
-	"thresher/plugins/sandbox"
+	"thresher/plugins/sandbox/vet"
 )
 
 // pluginsDev builds and runs a plugin whenever a file of its changes.
@@ -144,11 +143,7 @@ func (p *pluginsDev) sample(run *runCmd, decl routine.Routine, dir string) (err 
 
 // manifestOf loads a module, and leaves its code where the run finds it.
 func manifestOf(ctx context.Context, wasm []byte) (m routine.Manifest, err error) {
-	compile, err := compiler()
-	if err != nil {
-		return m, err
-	}
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: compiledCache(), Compiler: compile, Log: slog.New(slog.DiscardHandler)})
+	host, err := quietHost(ctx, compiledCache(), vet.Limits{})
 	if err != nil {
 		return m, err
 	}

@@ -100,6 +100,16 @@ func loadFolder(ctx context.Context, host *sandbox.Host, folder string) error {
 	return loading.Wait()
 }
 
+// quietHost is a sandbox for looking at one module: it compiles in a process of its own,
+// into a folder, and logs nothing. The caller closes it.
+func quietHost(ctx context.Context, cacheDir string, limits vet.Limits) (*sandbox.Host, error) {
+	compile, err := compiler()
+	if err != nil {
+		return nil, err
+	}
+	return sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Compiler: compile, Vet: limits, Log: slog.New(slog.DiscardHandler)})
+}
+
 // openEngine opens an engine with its registry and its sandbox. closeAll drains until
 // ctx ends.
 func openEngine(ctx context.Context, cfg core.Config, p pluginSetup) (e *core.Engine, plugins *registry.Registry, closeAll func(context.Context) error, err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -46,16 +45,12 @@ func (p *pluginsCheck) Run(ctx context.Context, s streams, c *commands) (err err
 	if err != nil {
 		return err
 	}
-	compile, err := compiler()
-	if err != nil {
-		return err
-	}
 	dir, err := os.MkdirTemp("", "thresher-check-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: dir, Compiler: compile, Vet: limits, Log: slog.New(slog.DiscardHandler)})
+	host, err := quietHost(ctx, dir, limits)
 	if err != nil {
 		return err
 	}

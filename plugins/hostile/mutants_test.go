@@ -26,7 +26,7 @@ var mutants = flag.Int("mutants", 20_000, "how many damaged modules are loaded")
 // Damaged modules are loaded or refused by name, as many as one likes: none takes the
 // process along, and none leaves anything behind.
 func TestDamagedModulesAreLoadedOrRefusedByName(t *testing.T) {
-	seeds := seeds()
+	seeds := seeds(4 << 10)
 	load := func(worker, n int) (codes map[string]int, err error) {
 		random := rand.New(rand.NewPCG(uint64(worker), 5))
 		nursery := &nursery{}
@@ -115,9 +115,9 @@ func (n *nursery) close() error {
 }
 
 // seeds are the attacks that are small enough to be damaged many times.
-func seeds() (all [][]byte) {
+func seeds(most int) (all [][]byte) {
 	for _, a := range hostile.Attacks() {
-		if len(a.Wasm) < 4<<10 {
+		if len(a.Wasm) < most {
 			all = append(all, a.Wasm)
 		}
 	}

@@ -192,7 +192,7 @@ func TestMemoryIsGivenBackHoweverACallEnds(t *testing.T) {
 			h, err := New(t.Context(), Config{})
 			require.NoError(t, err)
 			defer h.Close(context.Background())
-			loaded, err := h.compile(t.Context(), m.Encode(), &Report{})
+			loaded, err := h.compile(t.Context(), m.Encode(), digestOf(m.Encode()), &Report{})
 			require.NoError(t, err)
 			defer loaded.close(context.Background())
 			k := newCall(work.Call{Host: mute{}, Limits: job.Limits{MemoryBytes: 1 << 20}})

@@ -52,20 +52,20 @@ func (h *Host) maker() string {
 	return fmt.Sprintf("%s %+v", program(), h.policy.Limits)
 }
 
-// keptFile has the form of a module. There is one for each, whoever made it, so that
+// keptFile has the form of the module with a digest. There is one for each, whoever made it, so that
 // those of older programs do not pile up.
-func (h *Host) keptFile(wasm []byte) string {
-	return filepath.Join(h.cacheDir, "rewritten-"+digestOf(wasm))
+func (h *Host) keptFile(digest string) string {
+	return filepath.Join(h.cacheDir, "rewritten-"+digest)
 }
 
 // recall reads what was kept of a module. It finds nothing where another program, or
 // other limits, made that; or where it cannot be read.
-func (h *Host) recall(wasm []byte) (k kept, found bool) {
+func (h *Host) recall(digest string) (k kept, found bool) {
 	maker := h.maker()
 	if maker == "" {
 		return k, false
 	}
-	f, err := os.Open(h.keptFile(wasm))
+	f, err := os.Open(h.keptFile(digest))
 	if err != nil {
 		return k, false
 	}
@@ -79,7 +79,7 @@ func (h *Host) recall(wasm []byte) (k kept, found bool) {
 
 // remember keeps a module's form. That it cannot be kept is no more than a slower
 // start.
-func (h *Host) remember(wasm []byte, k kept) {
+func (h *Host) remember(digest string, k kept) {
 	if k.By = h.maker(); k.By == "" {
 		return
 	}
@@ -91,7 +91,7 @@ func (h *Host) remember(wasm []byte, k kept) {
 	to := gob.NewEncoder(f)
 	err = errors.Join(to.Encode(k.By), to.Encode(k.Form), to.Encode(k.Figures), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), h.keptFile(wasm))
+		err = os.Rename(f.Name(), h.keptFile(digest))
 	}
 	if err != nil {
 		h.log.Warn("a rewritten plugin was not kept", "err", errors.Join(err, os.Remove(f.Name())))

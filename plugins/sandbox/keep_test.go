@@ -59,6 +59,6 @@ func TestAModuleIsVettedAndRewrittenOnce(t *testing.T) {
 	}
 	other := &Host{cacheDir: dir}
 	other.policy.Limits = vet.Limits{Types: 3}
-	_, found := other.recall(wasm)
+	_, found := other.recall(digestOf(wasm))
 	assert.False(t, found)
 }

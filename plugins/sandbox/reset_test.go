@@ -59,7 +59,7 @@ type soiled struct {
 
 func (s *soiled) check() {
 	var err error
-	s.m, err = s.h.compile(s.Context(), s.wasm.Wasm, &Report{})
+	s.m, err = s.h.compile(s.Context(), s.wasm.Wasm, digestOf(s.wasm.Wasm), &Report{})
 	require.NoError(s, err)
 	defer func() {
 		s.h.clones.drain(s.m)

@@ -176,7 +176,7 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin, st
 // build takes a module through every step until it can be run, and notes in the report
 // what it finds.
 func (h *Host) build(ctx context.Context, wasm []byte, digest string, r *Report) (*module, error) {
-	m, err := h.compile(ctx, wasm, r)
+	m, err := h.compile(ctx, wasm, digest, r)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +188,8 @@ func (h *Host) build(ctx context.Context, wasm []byte, digest string, r *Report)
 }
 
 // compile vets a module, rewrites it and compiles it.
-func (h *Host) compile(ctx context.Context, wasm []byte, r *Report) (m *module, err error) {
-	form, err := h.rewritten(wasm, r)
+func (h *Host) compile(ctx context.Context, wasm []byte, digest string, r *Report) (m *module, err error) {
+	form, err := h.rewritten(wasm, digest, r)
 	if err != nil {
 		return nil, err
 	}
@@ -209,8 +209,8 @@ func (h *Host) compile(ctx context.Context, wasm []byte, r *Report) (m *module, 
 }
 
 // rewritten vets a module and rewrites it, unless an earlier start has.
-func (h *Host) rewritten(wasm []byte, r *Report) (rewrite.Rewritten, error) {
-	if k, found := h.recall(wasm); found {
+func (h *Host) rewritten(wasm []byte, digest string, r *Report) (rewrite.Rewritten, error) {
+	if k, found := h.recall(digest); found {
 		r.Figures = k.Figures
 		return k.Form, nil
 	}
@@ -227,7 +227,7 @@ func (h *Host) rewritten(wasm []byte, r *Report) (rewrite.Rewritten, error) {
 	if err != nil {
 		return form, refuse("invalid_module", "%v", err)
 	}
-	h.remember(wasm, kept{Form: form, Figures: vetted.Figures})
+	h.remember(digest, kept{Form: form, Figures: vetted.Figures})
 	return form, nil
 }
 

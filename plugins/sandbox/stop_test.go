@@ -78,7 +78,7 @@ func prepared(t testing.TB, m hostile.Module) (*Host, *module) {
 	t.Helper()
 	h, err := New(t.Context(), Config{})
 	require.NoError(t, err)
-	loaded, err := h.compile(t.Context(), m.Encode(), &Report{})
+	loaded, err := h.compile(t.Context(), m.Encode(), digestOf(m.Encode()), &Report{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		h.clones.drain(nil)

@@ -2,6 +2,18 @@ package binary
 
 import stdbinary "encoding/binary"
 
+// AppendSigned appends a signed LEB128 number.
+func AppendSigned(out []byte, v int64) []byte {
+	for {
+		b := byte(v & 0x7f)
+		v >>= 7
+		if v == 0 && b&0x40 == 0 || v == -1 && b&0x40 != 0 {
+			return append(out, b)
+		}
+		out = append(out, b|0x80)
+	}
+}
+
 // Encode returns the bytes of a module with these sections.
 func Encode(sections []Section) []byte {
 	out := append([]byte(nil), header...)

@@ -2,6 +2,8 @@ package lines
 
 import (
 	stdbinary "encoding/binary"
+
+	"thresher/plugins/sandbox/binary"
 )
 
 // Function is the lines of a function: rows by address, from its first byte to End.
@@ -69,22 +71,10 @@ func writeProgram(files []string, f Function) []byte {
 		out = stdbinary.AppendUvarint(append(out, opAdvancePC), uint64(r.Addr-addr))
 		out = stdbinary.AppendUvarint(append(out, opSetFile), place[r.File])
 		out = stdbinary.AppendUvarint(append(out, opSetColumn), uint64(r.Column))
-		out = appendSigned(append(out, opAdvance), int64(r.Line)-line)
+		out = binary.AppendSigned(append(out, opAdvance), int64(r.Line)-line)
 		out = append(out, opCopy)
 		addr, line = r.Addr, int64(r.Line)
 	}
 	out = stdbinary.AppendUvarint(append(out, opAdvancePC), uint64(f.End-addr))
 	return append(out, 0, 1, opEndSequence)
-}
-
-// appendSigned appends a signed LEB128 number.
-func appendSigned(out []byte, v int64) []byte {
-	for {
-		b := byte(v & 0x7f)
-		v >>= 7
-		if v == 0 && b&0x40 == 0 || v == -1 && b&0x40 != 0 {
-			return append(out, b)
-		}
-		out = append(out, b|0x80)
-	}
 }

@@ -39,24 +39,12 @@ func (c *code) opcode(op uint32) {
 
 func (c *code) i32(v int32) {
 	*c = append(*c, binary.OpI32Const)
-	*c = appendSigned(*c, int64(v))
+	*c = binary.AppendSigned(*c, int64(v))
 }
 
 func (c *code) i64(v int64) {
 	*c = append(*c, binary.OpI64Const)
-	*c = appendSigned(*c, v)
+	*c = binary.AppendSigned(*c, v)
 }
 
 func (c *code) raw(p []byte) { *c = append(*c, p...) }
-
-// appendSigned appends a signed LEB128 number.
-func appendSigned(out []byte, v int64) []byte {
-	for {
-		b := byte(v & 0x7f)
-		v >>= 7
-		if v == 0 && b&0x40 == 0 || v == -1 && b&0x40 != 0 {
-			return append(out, b)
-		}
-		out = append(out, b|0x80)
-	}
-}

@@ -252,7 +252,7 @@ func (f *function) inPieces(raw []byte, long uint32) {
 	f.out.i32(inlineBytes)
 	f.out.ops(binary.OpI32GtU)
 	f.out.op(binary.OpIf)
-	f.out = appendSigned(f.out, int64(f.layout.bulk))
+	f.out = binary.AppendSigned(f.out, int64(f.layout.bulk))
 	f.out.op(binary.OpCall, long)
 	f.out.ops(binary.OpElse)
 	f.out.raw(raw)

@@ -32,10 +32,6 @@ const (
 	Start = "thresher:start"
 )
 
-// Version changes whenever the same module is rewritten otherwise, so that compiled
-// code of an older form is not used.
-const Version = 4
-
 // Rewritten is a module that pays for what it does.
 type Rewritten struct {
 	Wasm []byte
