@@ -1,5 +1,5 @@
-// Package thresher holds what plugins in Go and in C are built on, as source: the command line
-// puts it beside a new plugin, which then builds without a network.
+// Package thresher holds what plugins are built on, as source: the command line puts it
+// beside a new plugin, which then builds without a network.
 package thresher
 
 import "embed"
@@ -15,3 +15,13 @@ var SDK embed.FS
 //
 //go:embed plugins/sdk/c/*.h
 var CSDK embed.FS
+
+// RustSDK is the crate.
+//
+//go:embed plugins/sdk/rust/Cargo.toml plugins/sdk/rust/src/*.rs
+var RustSDK embed.FS
+
+// ASSDK is the npm package of AssemblyScript.
+//
+//go:embed plugins/sdk/assemblyscript/package.json plugins/sdk/assemblyscript/harness.mjs plugins/sdk/assemblyscript/assembly/*.ts
+var ASSDK embed.FS

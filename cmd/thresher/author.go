@@ -15,7 +15,7 @@ import (
 
 // pluginsNew makes a folder to begin with.
 type pluginsNew struct {
-	Lang string `help:"go, c, or wasi for a program in any language." required:"" placeholder:"LANG"`
+	Lang string `help:"go, rust, c, as (AssemblyScript), or wasi for a program in any language." required:"" placeholder:"LANG"`
 	Name string `arg:"" help:"The folder, whose name is the plugin's." type:"path"`
 }
 

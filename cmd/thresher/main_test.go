@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,29 +78,19 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "replace": replace},
-		Condition: func(name string) (bool, error) {
-			if name != "clang" {
-				return false, fmt.Errorf("condition %q is not known", name)
-			}
-			err := compilers.C(t.Context(), []string{"testdata/empty.c"}, filepath.Join(t.TempDir(), "empty.wasm"), compilers.Command)
+		Condition: func(language string) (bool, error) {
+			chain, err := compilers.Of(language)
 			if err != nil {
-				t.Logf("*** SKIPPED: plugins in C: %v ***", err)
+				return false, err
 			}
-			return err == nil, nil
+			if err := chain.Missing(); err != nil { // TestFromNothingToAResult fails where none may be missing
+				t.Logf("*** SKIPPED: plugins in %s: %v ***", language, err)
+				return false, nil
+			}
+			return true, nil
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", filepath.Dir(exe)+string(os.PathListSeparator)+env.Getenv("PATH"))
-			env.Setenv("PROGRAM", filepath.Dir(exe))
 			env.Setenv("THRESHER_PLUGINS", plugins)
-			// What Go has built before is not built again; a home of its own has nothing.
-			for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
-				where, err := exec.Command("go", "env", name).Output()
-				if err != nil {
-					return err
-				}
-				env.Setenv(name, strings.TrimSpace(string(where)))
-			}
-			env.Setenv("XDG_CACHE_HOME", guesttest.CacheHome())
 			for _, name := range []string{"penguins.json", "agentfarm-simulation-steps.csv"} {
 				data, err := samples.Files.ReadFile(name)
 				if err != nil {
@@ -110,7 +100,29 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			return nil
+			return atHome(env, exe)
 		},
 	})
+}
+
+// atHome lets a script find the program, and what compilers keep in a user's home.
+func atHome(env *testscript.Env, exe string) error {
+	env.Setenv("PATH", filepath.Dir(exe)+string(os.PathListSeparator)+env.Getenv("PATH"))
+	env.Setenv("PROGRAM", filepath.Dir(exe))
+	env.Setenv("XDG_CACHE_HOME", guesttest.CacheHome())
+	env.Setenv("THRESHER_ASC", os.Getenv("THRESHER_ASC"))
+	// What Go has built before is not built again; a home of its own has nothing.
+	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
+		where, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, strings.TrimSpace(string(where)))
+	}
+	home, err := os.UserHomeDir()
+	if err == nil {
+		env.Setenv("RUSTUP_HOME", cmp.Or(os.Getenv("RUSTUP_HOME"), filepath.Join(home, ".rustup")))
+	}
+	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+	return os.Mkdir(env.Getenv("HOME"), 0o700)
 }

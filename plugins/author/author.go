@@ -93,7 +93,7 @@ func compile(ctx context.Context, dir string, form compilers.Form) (m made, err 
 }
 
 // Languages are those that New knows.
-func Languages() []string { return []string{"go", "c", "wasi"} }
+func Languages() []string { return []string{"go", "rust", "c", "as", "wasi"} }
 
 // New makes a folder with a plugin of a language to begin with. Its name is that of the
 // folder. The folder must not be there.

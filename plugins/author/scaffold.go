@@ -33,13 +33,17 @@ func scaffold(language, dir, name string) (err error) {
 		return err
 	}
 	as := func(text string) string { return text }
+	sdk := filepath.Join(dir, "thresher")
 	switch language {
 	case "wasi":
 		return nil
 	case "c":
 		return write(thresher.CSDK, "plugins/sdk/c", dir, as)
+	case "rust":
+		return write(thresher.RustSDK, "plugins/sdk/rust", sdk, as)
+	case "as":
+		return write(thresher.ASSDK, "plugins/sdk/assemblyscript", sdk, as)
 	}
-	sdk := filepath.Join(dir, "thresher")
 	if err := write(thresher.SDK, ".", sdk, as); err != nil {
 		return err
 	}

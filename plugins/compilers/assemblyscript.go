@@ -2,23 +2,29 @@ package compilers
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 )
 
-// AssemblyScript runs the compiler of a folder: its own one in node_modules, or that
-// of the machine.
-func AssemblyScript(ctx context.Context, dir, out string, files ...string) error {
-	if _, err := node(); err != nil {
+// AssemblyScript runs the compiler of a folder, as its asconfig.json says.
+func AssemblyScript(ctx context.Context, dir, out string) error {
+	compiler, err := asc(dir)
+	if err != nil {
 		return err
 	}
-	asc, found := first([]string{filepath.Join(dir, "node_modules", ".bin", "asc"), "asc"}, func(string) bool { return true })
-	if !found {
-		return &Missing{"the AssemblyScript compiler", "npm install --save-dev assemblyscript (in the plugin's folder, or with --global)"}
+	err = command{dir, nil, append(compiler, "--outFile", out, "--optimize", "--debug")}.run(ctx)
+	var failed *Failed
+	if errors.As(err, &failed) && !starts(compiler) {
+		return missingASC
 	}
-	return command{dir, nil, slices.Concat([]string{asc}, files, []string{"--outFile", out, "--optimize", "--debug"})}.run(ctx)
+	return err
 }
+
+var missingASC = &Missing{"the AssemblyScript compiler, or a node that is new enough for it,",
+	"npm install assemblyscript@0.28.20, in the plugin's folder or in the one that THRESHER_ASC names (Debian: apt-get install nodejs npm)"}
 
 func node() (string, error) {
 	path, found := first([]string{"node", "nodejs"}, func(string) bool { return true })
@@ -28,20 +34,53 @@ func node() (string, error) {
 	return path, nil
 }
 
-// assemblyScript builds assembly/index.ts, and tests the module with test.mjs. Its
-// compiler is a package of npm's, in node_modules: of this folder, or of the one that
-// THRESHER_ASC names.
+// asc is how the compiler is run, a package of npm's: that in a folder's node_modules,
+// that of the folder which THRESHER_ASC names, or the machine's.
+func asc(dir string) (args []string, err error) {
+	path, err := node()
+	if err != nil {
+		return nil, err
+	}
+	homes := []string{dir}
+	if named := os.Getenv("THRESHER_ASC"); named != "" {
+		homes = append(homes, named)
+	}
+	for _, home := range homes {
+		script := absolute(filepath.Join(home, "node_modules/assemblyscript/bin/asc.js"))
+		if exists(script) {
+			return []string{path, script}, nil
+		}
+	}
+	if global, err := exec.LookPath("asc"); err == nil {
+		return []string{global}, nil
+	}
+	return nil, missingASC
+}
+
+// starts says whether the compiler does: node may be too old for it.
+func starts(compiler []string) bool {
+	return says(append(slices.Clip(compiler), "--version")...) != ""
+}
+
+// assemblyScript builds assembly/index.ts, and tests the module with test.mjs.
 var assemblyScript = Toolchain{
 	Language: "as",
-	missing:  func() error { _, err := asc(); return err },
-	build:    buildAS,
+	missing: func() error {
+		compiler, err := asc(".")
+		if err == nil && !starts(compiler) {
+			err = missingASC
+		}
+		return err
+	},
+	build: buildAS,
 	test: func(dir, sdk, work string) ([]command, error) {
 		out := filepath.Join(work, "plugin.wasm")
 		commands, err := buildAS(dir, sdk, out)
 		if err != nil {
 			return nil, err
 		}
-		return append(commands, command{env: []string{"PLUGIN=" + absolute(out)}, args: []string{commands[0].args[0], "--test", "test.mjs"}}), nil
+		path, err := node()
+		return append(commands, command{env: []string{"PLUGIN=" + absolute(out)}, args: []string{path, "--test", "test.mjs"}}), err
 	},
 }
 
@@ -50,22 +89,6 @@ func buildAS(dir, sdk, out string) ([]command, error) {
 	if path, err := filepath.Rel(absolute(dir), absolute(filepath.Join(sdk, "assemblyscript/assembly/abort/abort"))); err == nil {
 		abort = filepath.ToSlash(path)
 	}
-	compiler, err := asc()
+	compiler, err := asc(dir)
 	return []command{{args: append(compiler, "assembly/index.ts", "-O3", "--use", "abort="+abort, "-o", absolute(out))}}, err
-}
-
-// asc is how the compiler is run.
-func asc() (args []string, err error) {
-	path, err := node()
-	if err != nil {
-		return nil, err
-	}
-	for _, home := range []string{os.Getenv("THRESHER_ASC"), "."} {
-		script := absolute(filepath.Join(home, "node_modules/assemblyscript/bin/asc.js"))
-		if home != "" && exists(script) && says(path, script, "--version") != "" { // node may be too old for it
-			return []string{path, script}, nil
-		}
-	}
-	return nil, &Missing{"the AssemblyScript compiler, or a node that is new enough for it,",
-		"npm install assemblyscript@0.28.20, in the plugin's folder or in the one that THRESHER_ASC names (Debian: apt-get install nodejs npm)"}
 }

@@ -32,13 +32,9 @@ func targetFolder(rustc, target string) string {
 // Cargo builds the crate of a folder, and returns where the module is. It asks nobody
 // for anything.
 func Cargo(ctx context.Context, dir string) (module string, err error) {
-	rustc, err := Rust(RustTarget)
+	rustc, cargo, err := rustTools()
 	if err != nil {
 		return "", err
-	}
-	cargo, found := first([]string{filepath.Join(filepath.Dir(rustc), "cargo"), "cargo"}, func(string) bool { return true })
-	if !found {
-		return "", &Missing{"cargo", "apt-get install cargo"}
 	}
 	target := filepath.Join(dir, "target")
 	build := command{dir, []string{"RUSTC=" + rustc}, []string{
@@ -55,11 +51,23 @@ func Cargo(ctx context.Context, dir string) (module string, err error) {
 	return made[0], nil
 }
 
-// rust builds src/lib.rs with rustc alone: cargo makes the same of it, and is not always
-// there.
+// rustTools finds a compiler, and the cargo of the same place: one that is newer gives
+// options that the compiler does not know.
+func rustTools() (rustc, cargo string, err error) {
+	if rustc, err = Rust(RustTarget); err != nil {
+		return "", "", err
+	}
+	if cargo = filepath.Join(filepath.Dir(rustc), "cargo"); !exists(cargo) {
+		return "", "", &Missing{"cargo beside " + rustc, "apt-get install cargo"}
+	}
+	return rustc, cargo, nil
+}
+
+// rust builds src/lib.rs with rustc alone: cargo, which authors build with, makes the same
+// of it.
 var rust = Toolchain{
 	Language: "rust",
-	missing:  func() error { _, err := Rust(RustTarget); return err },
+	missing:  func() error { _, _, err := rustTools(); return err },
 	build: func(_, sdk, out string) ([]command, error) {
 		rustc, err := Rust(RustTarget)
 		work := filepath.Join(filepath.Dir(absolute(out)), "sdk")
