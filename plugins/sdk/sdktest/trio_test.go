@@ -35,13 +35,8 @@ import (
 // languages are those that have an SDK, and their folders.
 var languages = map[string]string{"go": "go", "c": "c", "rust": "rust", "as": "assemblyscript"}
 
-// source is the folder of an example: the three routines, or those that use the rest.
-func source(language, example string) string {
-	if language == "go" && example == "example" {
-		example = "trio" // its example is the plugin of the tutorial
-	}
-	return languages[language] + "/" + example
-}
+// source is the folder of an example: the three routines, or one that uses the rest.
+func source(language, example string) string { return languages[language] + "/" + example }
 
 // build makes an example of a language, or skips the test where its compiler is not
 // there. What was built once is used again.
