@@ -1,5 +1,7 @@
 package hostile
 
+import "bytes"
+
 // What the code of a generated module is made of.
 
 const mostDepth = 7
@@ -204,7 +206,7 @@ func (g *generator) statements() {
 
 func (g *generator) statement() {
 	g.left--
-	switch g.pick(14) {
+	switch g.pick(15) {
 	default:
 		types := []byte{g.typeOfValue()}
 		g.values(types)
@@ -241,7 +243,46 @@ func (g *generator) statement() {
 		}
 	case 13:
 		g.branch(g.pick(4) > 0)
+	case 14:
+		g.parts()
 	}
+}
+
+// parts makes a loop as Go's compiler does: parts that go to each other by their
+// number in a local and the loop's head. Each burns, for the head cannot.
+func (g *generator) parts() {
+	chosen, _ := g.local(I32)
+	n := 1 + g.pick(5)
+	g.emit([]byte{0x03, 0x40}, bytes.Repeat([]byte{0x02, 0x40}, n), []byte{0x20}, uleb(chosen))
+	var targets [][]byte
+	for range 1 + g.pick(6) {
+		targets = append(targets, uleb(uint32(g.pick(n))))
+	}
+	g.emit([]byte{0x0e}, list(targets[1:]...), targets[0])
+	loop := len(g.labels)
+	jump := func() {
+		g.emit(I32Const(int32(g.pick(7))), []byte{0x21}, uleb(chosen), []byte{0x0c}, uleb(uint32(len(g.labels)-1-loop)))
+	}
+	g.labels = append(g.labels, make([][]byte, n+1)...)
+	for range n {
+		g.end()
+		g.burn()
+		g.statements()
+		g.value(I32)
+		g.emit([]byte{0x04, 0x40}) // if
+		g.labels = append(g.labels, nil)
+		jump()
+		g.end()
+		if g.pick(4) == 1 {
+			jump()
+		}
+	}
+	g.end()
+}
+
+func (g *generator) end() {
+	g.labels = g.labels[:len(g.labels)-1]
+	g.emit([]byte{0x0b})
 }
 
 // block opens a block, loop or if whose parameters are on the stack.
@@ -273,8 +314,7 @@ func (g *generator) block(params, results []byte) {
 		g.emit([]byte{0x05})
 		body()
 	}
-	g.labels = g.labels[:len(g.labels)-1]
-	g.emit([]byte{0x0b})
+	g.end()
 }
 
 func (g *generator) label() (depth uint32, takes []byte) {
@@ -308,8 +348,7 @@ func (g *generator) branchTable() {
 		}
 	}
 	g.emit([]byte{0x0e}, list(targets...), uleb(depth+1))
-	g.labels = g.labels[:len(g.labels)-1]
-	g.emit([]byte{0x0b})
+	g.end()
 }
 
 func (g *generator) bulk() {

@@ -12,6 +12,7 @@ type Instruction struct {
 	Index  uint32
 	Second uint32 // the table of call_indirect, table.init and table.copy's source
 	Labels uint32 // of br_table, beside the default
+	Const  int32  // of i32.const
 	Block  int64  // of block, loop and if: a type's index, or below 0 a result's type
 }
 
@@ -72,7 +73,7 @@ func (r *reader) instruction() Instruction {
 	case op == OpBr, op == OpBrIf, op == OpCall, OpLocalGet <= op && op <= OpTableSet, op == OpRefFunc:
 		i.Index = r.uint32()
 	case op == OpI32Const:
-		r.signed(32)
+		i.Const = int32(r.signed(32))
 	case op == OpI64Const:
 		r.signed(64)
 	case op == OpF32Const:

@@ -9,8 +9,9 @@ import (
 
 // meter writes functions anew so that they pay for what they do. A function pays
 // when it is entered, for all that is in it, once; and whoever goes back to the head
-// of a loop pays for all that is in the loop, once. So nothing is done twice that was
-// paid once. Where the gas is spent, the host's tick is called.
+// of a loop pays for what stands between. Execution only goes forward but for that, so
+// nothing is done twice that was paid once. Where the gas is spent, the host's tick is
+// called.
 //
 // The call must be where the loop's own code never comes by: the compiler stores a
 // value that lives across a call each time that it is made. So a loop
@@ -21,8 +22,8 @@ import (
 //
 //	block T $done
 //	  loop $again
-//	    block $spent
-//	      loop T  ... pay; if some is left, br to the loop; else br $spent ...  end
+//	    block (result i64) $spent
+//	      loop T  ... pay n; if some is left, br to the loop; else n, br $spent ...  end
 //	      br $done
 //	    end
 //	    call tick; pay
@@ -57,7 +58,7 @@ type layout struct {
 	bulk    uint32 // type of fill and copy
 	table   uint32 // of references
 	scratch uint32 // in the function being written: a local that holds a length
-	left    uint32 // and one that holds what is left of the gas, in a tight loop
+	left    uint32 // and one that holds what is left of the gas, in a tight loop, or was missing behind one
 }
 
 func (l layout) function(index uint32) uint32 {
@@ -69,11 +70,11 @@ func (l layout) function(index uint32) uint32 {
 
 // body writes a function of a type anew.
 func (w *meter) body(t binary.FuncType, b binary.Body) ([]byte, error) {
-	outside, loops, err := w.measure(b)
+	m, err := w.measure(b)
 	if err != nil {
 		return nil, err
 	}
-	f := function{meter: w, in: b.Code, loops: loops}
+	f := function{meter: w, in: b.Code, measured: m}
 	f.layout = w.layout
 	f.layout.left = uint32(len(t.Params))
 	for _, l := range b.Locals {
@@ -81,12 +82,12 @@ func (w *meter) body(t binary.FuncType, b binary.Body) ([]byte, error) {
 	}
 	f.layout.scratch = f.layout.left
 	locals := b.Locals[:len(b.Locals):len(b.Locals)]
-	if slices.ContainsFunc(loops, (*region).tight) {
+	if slices.ContainsFunc(m.loops, func(l *region) bool { return l.around() > 0 }) {
 		f.layout.scratch++
 		locals = append(locals, binary.Local{Count: 1, Type: binary.TypeI64})
 	}
-	if outside.calls || outside.gas > costCall {
-		f.out.pay(f.layout, outside.gas)
+	if m.whole.calls || m.whole.gas > costCall {
+		f.out.pay(f.layout, m.whole.gas)
 	}
 	if err := b.Instructions(f.instruction); err != nil {
 		return nil, err
@@ -113,13 +114,13 @@ func encodeLocals(locals []binary.Local) []byte {
 // function is one that is being written.
 type function struct {
 	*meter
-	layout  layout
-	in      []byte
-	out     code
-	loops   []*region // that are to come
-	open    blocks
-	scratch bool     // the local is needed
-	moves   [][2]int // if they are asked for: from where in the code, to where in out
+	measured // of its loops, those that are to come
+	layout   layout
+	in       []byte
+	out      code
+	open     blocks
+	scratch  bool     // the local is needed
+	moves    [][2]int // if they are asked for: from where in the code, to where in out
 }
 
 func (f *function) instruction(i binary.Instruction) error {
@@ -170,7 +171,7 @@ func (f *function) loop(raw []byte) {
 	if l.around() > 0 {
 		f.out.ops(binary.OpBlock)
 		f.out.raw(raw[1:])
-		f.out.ops(binary.OpLoop, binary.NoResult, binary.OpBlock, binary.NoResult)
+		f.out.ops(binary.OpLoop, binary.NoResult, binary.OpBlock, uint32(binary.TypeI64))
 	}
 	if l.tight() {
 		f.out.op(binary.OpGlobalGet, f.layout.gas)
@@ -190,8 +191,7 @@ func (f *function) end() {
 	}
 	f.out.op(binary.OpBr, 2)
 	f.out.ops(binary.OpEnd)
-	f.out.tick(f.layout, closed.gas)
-	f.out.take(f.layout, closed.gas)
+	f.out.settle(f.layout)
 	f.out.op(binary.OpBr, 0)
 	f.out.ops(binary.OpEnd, binary.OpUnreachable, binary.OpEnd)
 }
@@ -206,31 +206,36 @@ func (f *function) depth(label uint32) uint32 {
 }
 
 func (f *function) branch(i binary.Instruction) {
-	to, depth := f.open.loop(i.Index), f.depth(i.Index)
+	label, ahead := f.ahead[i.Start]
+	if !ahead {
+		label = i.Index
+	}
+	to, depth := f.open.loop(label), f.depth(label)
 	switch {
-	case to.around() == 0:
+	case ahead || to.around() == 0:
 		f.out.op(i.Op, depth)
 	case i.Op == binary.OpBr:
-		f.again(to, depth)
+		f.again(to, f.back[i.Start], depth)
 	default:
 		f.out.ops(binary.OpIf, binary.NoResult)
-		f.again(to, depth+1)
+		f.again(to, f.back[i.Start], depth+1)
 		f.out.ops(binary.OpEnd)
 	}
 }
 
 // again goes back to the head of a loop, or to its tick, which is one block out.
-func (f *function) again(l *region, depth uint32) {
+func (f *function) again(l *region, gas uint64, depth uint32) {
 	if l.tight() {
-		f.out.takeTight(f.layout, l.gas)
+		f.out.takeTight(f.layout, gas)
 	} else {
-		f.out.take(f.layout, l.gas)
+		f.out.take(f.layout, gas)
 		f.out.op(binary.OpGlobalGet, f.layout.gas)
 	}
 	f.out.i64(0)
 	f.out.ops(binary.OpI64GeS, binary.OpIf, binary.NoResult)
 	f.out.op(binary.OpBr, depth+1)
 	f.out.ops(binary.OpElse)
+	f.out.i64(int64(gas))
 	f.out.op(binary.OpBr, depth+2)
 	f.out.ops(binary.OpEnd, binary.OpUnreachable)
 }

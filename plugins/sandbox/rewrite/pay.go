@@ -30,6 +30,17 @@ func (c *code) tick(l layout, gas uint64) {
 	c.op(binary.OpCall, l.tick)
 }
 
+// settle calls the tick for gas that was taken and not there, and is on the stack, and
+// takes it again.
+func (c *code) settle(l layout) {
+	c.op(binary.OpLocalTee, l.left)
+	c.op(binary.OpCall, l.tick)
+	c.op(binary.OpGlobalGet, l.gas)
+	c.op(binary.OpLocalGet, l.left)
+	c.ops(binary.OpI64Sub)
+	c.op(binary.OpGlobalSet, l.gas)
+}
+
 // pay takes gas, if need be after a tick. The tick comes last, and goes back, so that
 // it is out of the way in the code that is compiled too:
 //

@@ -21,6 +21,15 @@ func TestEveryTimeRoundIsPaid(t *testing.T) {
 	}
 	many := hostile.Code(slices.Repeat([][]byte{hostile.I32Const(0), {0x0d, 0}}, 70)...)
 	const typeAlloc = 1 // i32 → i32
+	zero := hostile.I32Const(0)
+	load := hostile.Code(zero, []byte{0x28, 2, 0})
+	goTo := func(part int32, loop byte) []byte {
+		return hostile.Code(hostile.I32Const(part), []byte{0x21, 0, 0x0c, loop})
+	}
+	parts := hostile.Code(zero, hostile.LocalGet0, []byte{0x36, 2, 0}, zero, []byte{0x21, 0}, // the rounds to memory, local 0 says the part
+		loop(0x40, []byte{0x02, 0x40, 0x02, 0x40, 0x02, 0x40}, hostile.LocalGet0, []byte{0x0e, 2, 0, 1, 2, 0x0b},
+			goTo(1, 2), []byte{0x0b},
+			zero, load, hostile.I32Const(1), []byte{0x6b, 0x36, 2, 0}, load, []byte{0x04, 0x40}, goTo(1, 2), []byte{0x0b, 0x0b}))
 	for name, c := range map[string]struct {
 		code  []byte
 		round int64 // what one costs
@@ -31,6 +40,7 @@ func TestEveryTimeRoundIsPaid(t *testing.T) {
 		"from_afar":  {code: loop(0x40, count, []byte{0x04, 0x40, 0x03, 0x40, 0x0c, 2, 0x0b, 0x0b}), round: 8},
 		"many":       {code: loop(0x40, many, count, []byte{0x0d, 0}), round: 146},
 		"br_table":   {code: loop(0x40, count, hostile.Drop, []byte{0x02, 0x40}, hostile.LocalGet0, []byte{0x45, 0x0e, 1, 1, 0, 0x0b}), round: 12},
+		"a part":     {code: parts, round: 12, more: 14},
 		"parameters": {code: hostile.Code(hostile.LocalGet0, loop(typeAlloc, hostile.Drop, count, hostile.LocalGet0, []byte{0x0d, 0}), hostile.Drop), round: 8, more: 2},
 	} {
 		t.Run(name, func(t *testing.T) {

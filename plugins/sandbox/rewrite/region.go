@@ -10,10 +10,13 @@ import (
 // region is what is paid for at once: a function, or a loop in it.
 type region struct {
 	gas    uint64 // of what is in it, once
+	start  uint64 // of a loop: what all costs that stands in front of it
 	ways   int    // of a loop: branches back to its head
 	atHead bool   // of a loop: has parameters, or a br_table leads back to it
 	calls  bool   // functions
 	loops  bool   // has some inside
+
+	dispatch *dispatch // of a loop that begins with one
 }
 
 const (
@@ -43,57 +46,119 @@ func (r *region) around() uint32 {
 	return 3
 }
 
-// add counts in a loop that ends.
-func (r *region) add(l *region) {
-	if !l.paysAtHead() {
-		r.gas += l.gas
-	}
-	r.calls = r.calls || l.calls
-	r.loops = true
+// measured is a function, before it is written.
+type measured struct {
+	whole *region
+	loops []*region      // in order
+	back  map[int]uint64 // where there is a branch back to a loop → what it pays
+	ahead map[int]uint32 // where there is a branch to a loop that means a part ahead → the label to take
 }
 
-// measure returns the region that a function is, and those of its loops, in order.
-func (w *meter) measure(body binary.Body) (whole *region, loops []*region, err error) {
-	whole = &region{}
-	inside := []*region{whole} // whole, and the loops that are open
-	open := blocks{}
-	err = body.Instructions(func(i binary.Instruction) error {
-		in := inside[len(inside)-1]
-		in.gas += cost(i.Op)
-		in.calls = in.calls || calls(i.Op)
-		switch i.Op {
-		case binary.OpBlock, binary.OpIf:
-			open = append(open, nil)
-		case binary.OpLoop:
-			l, err := w.newLoop(i)
-			if err != nil {
-				return err
-			}
-			loops, open, inside = append(loops, l), append(open, l), append(inside, l)
-		case binary.OpEnd:
-			if open.pop() != nil {
-				inside = inside[:len(inside)-1]
-				inside[len(inside)-1].add(in)
-			}
-		case binary.OpBr, binary.OpBrIf:
-			if l := open.loop(i.Index); l != nil {
-				l.ways++
-			}
-		case binary.OpBrTable:
-			for _, label := range labels(body.Code[i.Start:i.End]) {
-				if l := open.loop(label); l != nil {
-					l.atHead = true
-				}
+// measuring measures a function, of which it has seen so much.
+type measuring struct {
+	*meter
+	measured
+	code       []byte
+	cost       uint64    // of what came up to here, but for loops that pay at their head
+	inside     []*region // the whole, and the loops that are open
+	open       blocks
+	dispatches dispatches
+}
+
+func (w *meter) measure(body binary.Body) (measured, error) {
+	m := &measuring{meter: w, code: body.Code}
+	m.whole, m.back, m.ahead = &region{}, map[int]uint64{}, map[int]uint32{}
+	m.inside = []*region{m.whole}
+	err := body.Instructions(m.instruction)
+	m.whole.gas = m.cost
+	return m.measured, err
+}
+
+func (m *measuring) innermost() *region { return m.inside[len(m.inside)-1] }
+
+func (m *measuring) instruction(i binary.Instruction) error {
+	raw := m.code[i.Start:i.End]
+	m.cost += cost(i.Op)
+	m.innermost().calls = m.innermost().calls || calls(i.Op)
+	m.dispatches.head(i, raw)
+	switch i.Op {
+	case binary.OpBlock, binary.OpIf:
+		m.open = append(m.open, nil)
+	case binary.OpLoop:
+		if err := m.begin(i); err != nil {
+			return err
+		}
+	case binary.OpEnd:
+		m.end(m.open.pop())
+	case binary.OpBr, binary.OpBrIf:
+		m.branch(i, m.open.loop(i.Index))
+	case binary.OpBrTable:
+		for _, label := range labels(raw) {
+			if l := m.open.loop(label); l != nil {
+				l.atHead = true
 			}
 		}
-		return nil
-	})
-	return whole, loops, err
+	}
+	m.dispatches.before, m.dispatches.last = m.dispatches.last, i
+	return nil
+}
+
+func (m *measuring) begin(i binary.Instruction) error {
+	l, err := m.newLoop(i)
+	if err != nil {
+		return err
+	}
+	if !l.atHead {
+		m.dispatches.loop(l, len(m.open))
+	}
+	l.start = m.cost
+	m.cost += costPlain // going round is not free
+	m.loops, m.open, m.inside = append(m.loops, l), append(m.open, l), append(m.inside, l)
+	return nil
+}
+
+func (m *measuring) end(l *region) {
+	if l == nil {
+		m.innermost().dispatch.ended(len(m.open), m.cost)
+		return
+	}
+	l.gas = m.cost - l.start
+	if l.dispatch != nil {
+		l.dispatch.direct(func(at int, label uint32) { m.ahead[at] = label })
+	}
+	m.inside = m.inside[:len(m.inside)-1]
+	around := m.innermost()
+	around.calls, around.loops = around.calls || l.calls, true
+	if l.paysAtHead() {
+		m.cost = l.start
+	}
+}
+
+// branch looks at one that may be to a loop. Execution goes forward, but for branches
+// back: what it passes is paid for if all that is in the function is, when it is entered,
+// and what stands between where a branch back is and where it leads to, each time.
+func (m *measuring) branch(i binary.Instruction, to *region) {
+	if to == nil {
+		return
+	}
+	start := to.start
+	if part, known := m.dispatches.part(i, to); known {
+		d := to.dispatch
+		if part >= d.begun {
+			d.ahead = append(d.ahead, ahead{at: i.Start, from: d.begun - 1, to: part, open: len(m.open)})
+			m.ahead[i.Start] = i.Index
+			return
+		}
+		start = d.parts[part].start
+		d.parts[part].last = d.begun - 1
+	}
+	to.ways++
+	m.back[i.Start] = m.cost - start
 }
 
 // newLoop returns a loop that is not measured yet.
 func (w *meter) newLoop(i binary.Instruction) (*region, error) {
-	l := &region{gas: costPlain} // going round is not free
+	l := &region{}
 	if i.Block < 0 {
 		return l, nil // no result, or the type of the one there is
 	}
