@@ -35,7 +35,7 @@ type Registry interface {
 	// Close ends what works in the background. The ledger is still open.
 	Close()
 	// Available lists what a tenant can run without naming a version.
-	Available(ctx context.Context, tenant string) []Plugin
+	Available(ctx context.Context, tenant string) ([]Plugin, error)
 	// Resolve returns what a name stands for now, or an error that wraps ErrNotFound,
 	// or a *Refused.
 	Resolve(ctx context.Context, tenant string, ref routine.Ref) (Plugin, error)
@@ -81,7 +81,7 @@ func (fixed) Release(string)                                        {}
 func (fixed) Ended(string, string, string)                          {}
 func (fixed) Audit(context.Context) ([]string, error)               { return nil, nil }
 
-func (f fixed) Available(context.Context, string) []Plugin { return f.List() }
+func (f fixed) Available(context.Context, string) ([]Plugin, error) { return f.List(), nil }
 
 func (f fixed) Resolve(_ context.Context, _ string, ref routine.Ref) (Plugin, error) {
 	return Among(f.List(), ref)

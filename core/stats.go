@@ -63,7 +63,7 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 }
 
 // Routines lists what a tenant can run: its own plugins, and those that are everyone's.
-func (e *Engine) Routines(ctx context.Context, tenant string) []Plugin {
+func (e *Engine) Routines(ctx context.Context, tenant string) ([]Plugin, error) {
 	return e.plugins.Available(ctx, cmp.Or(tenant, DefaultTenant))
 }
 

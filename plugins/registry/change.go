@@ -47,8 +47,8 @@ func (r *Registry) create(ctx context.Context, key string, p Plugin) error {
 	if err != nil {
 		return err
 	}
-	if n >= maxPlugins {
-		return refuse("registry_full", "there are %d plugins, which is the limit", maxPlugins)
+	if n >= r.cfg.MaxPlugins {
+		return refuse("registry_full", "there are %d plugins, which is the limit", r.cfg.MaxPlugins)
 	}
 	_, err = r.plugins.Create(ctx, key, p)
 	return err

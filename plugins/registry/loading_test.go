@@ -109,9 +109,13 @@ func TestATenantsOwnPluginsComeFirst(t *testing.T) {
 	j, err := w.Submit(t.Context(), core.Request{Routine: mine.Routine(), Tenant: "acme"})
 	require.NoError(t, err)
 	assert.Equal(t, v.Digest, j.Spec.Digest)
-	assert.Len(t, w.Routines(t.Context(), "acme"), 1)
+	list, err := w.Routines(t.Context(), "acme")
+	require.NoError(t, err)
+	assert.Len(t, list, 1)
 	require.NoError(t, w.reg.Delete(t.Context(), "acme", "probe", "1.0.0"))
-	assert.Empty(t, w.Routines(t.Context(), "acme"))
+	list, err = w.Routines(t.Context(), "acme")
+	require.NoError(t, err)
+	assert.Empty(t, list)
 	assert.JSONEq(t, theirs.Result(), string(w.run(t, theirs.Routine()).Outcome.Result))
 }
 

@@ -42,16 +42,15 @@ type Config struct {
 	// DisableAfter is after how many jobs in a row that crashed, broke the contract or
 	// took too long a version is disabled; 0: never.
 	DisableAfter int
+	MaxPlugins   int              // names that a tenant may have; default 1000
+	MaxVerifying int              // modules that may wait for their verification; default 500
+	Retry        time.Duration    // before a module is verified again, where the server failed; default 1 s
 	Log          *slog.Logger     // default slog.Default()
 	Now          func() time.Time // default time.Now
 }
 
-// Bounds of a tenant's uploads.
-const (
-	maxVerifying = 500  // modules that wait for their verification
-	maxRejected  = 200  // of which is known why
-	maxPlugins   = 1000 // names
-)
+// maxRejected bounds a tenant's uploads that were in vain.
+const maxRejected = 200 // of which is known why
 
 // Registry keeps plugins. It is a [core.Registry]; its methods may be called
 // concurrently, once the engine has opened it.
@@ -82,6 +81,8 @@ var _ core.Registry = (*Registry)(nil)
 // is everyone's. The caller closes the host after the engine.
 func New(host *sandbox.Host, cfg Config) *Registry {
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 32<<20)
+	cfg.MaxPlugins, cfg.MaxVerifying = cmp.Or(cfg.MaxPlugins, 1000), cmp.Or(cfg.MaxVerifying, 500)
+	cfg.Retry = cmp.Or(cfg.Retry, time.Second)
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
@@ -234,17 +235,28 @@ func (r *Registry) Resolve(ctx context.Context, tenant string, ref routine.Ref) 
 }
 
 // Available implements core.Registry.
-func (r *Registry) Available(ctx context.Context, tenant string) []core.Plugin {
+func (r *Registry) Available(ctx context.Context, tenant string) ([]core.Plugin, error) {
+	own, err := r.all(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
 	var list []core.Plugin
 	names := map[string]bool{}
-	for p := range r.each(ctx, tenant) {
+	for _, p := range own {
 		v, ok := p.Find(p.Active)
 		if !ok {
 			continue
 		}
 		names[p.Name] = true
-		if m, err := r.modules.Get(ctx, moduleKey(tenant, v.Digest)); err == nil && v.State == Ready {
+		if v.State != Ready {
+			continue
+		}
+		m, err := r.modules.Get(ctx, moduleKey(tenant, v.Digest))
+		switch {
+		case err == nil:
 			list = append(list, m.Value.Plugin())
+		case !errors.Is(err, ledger.ErrNotFound): // it may have been deleted in this moment
+			return nil, err
 		}
 	}
 	for _, p := range r.shipped {
@@ -253,23 +265,17 @@ func (r *Registry) Available(ctx context.Context, tenant string) []core.Plugin {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b core.Plugin) int { return strings.Compare(a.Name, b.Name) })
-	return list
+	return list, nil
 }
 
-// each yields a tenant's plugins by name. What cannot be read ends it: there are no
-// others then.
-func (r *Registry) each(ctx context.Context, tenant string) func(func(Plugin) bool) {
-	return func(yield func(Plugin) bool) {
-		found, _, err := r.plugins.List(ctx, ledger.Query{Terms: []string{"tenant=" + tenant}, Ascending: true, Limit: maxPlugins})
-		if err != nil {
-			return
-		}
-		for _, e := range found {
-			if !yield(e.Value) {
-				return
-			}
-		}
+// all returns a tenant's plugins, by name.
+func (r *Registry) all(ctx context.Context, tenant string) ([]Plugin, error) {
+	found, _, err := r.plugins.List(ctx, ledger.Query{Terms: []string{"tenant=" + tenant}, Ascending: true, Limit: r.cfg.MaxPlugins})
+	list := make([]Plugin, len(found))
+	for i, e := range found {
+		list[i] = e.Value
 	}
+	return list, err
 }
 
 // Archive implements core.Registry. Names come first: what they name is added before

@@ -93,7 +93,7 @@ func (r *Registry) add(ctx context.Context, key string, m Module) error {
 		if err != nil {
 			return err
 		}
-		if n >= maxVerifying {
+		if n >= r.cfg.MaxVerifying {
 			return refuse("too_many_uploads", "%d modules wait for their verification, which is the limit", n)
 		}
 		_, err = r.modules.Create(ctx, key, m)

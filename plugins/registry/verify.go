@@ -41,7 +41,7 @@ func (r *Registry) verifyLoop(ctx context.Context) {
 			r.cfg.Log.Error("module not verified yet", "module", key, "error", err)
 			select { // it is the server's fault: the disk may be full
 			case <-ctx.Done():
-			case <-time.After(time.Second):
+			case <-time.After(r.cfg.Retry):
 			}
 		}
 	}
@@ -49,7 +49,7 @@ func (r *Registry) verifyLoop(ctx context.Context) {
 
 // next returns the module that waits the longest, of those that were tried the least.
 func (r *Registry) next(ctx context.Context) (key string, ok bool) {
-	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"phase=" + string(Verifying)}, Limit: maxVerifying + 1})
+	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"phase=" + string(Verifying)}, Limit: r.cfg.MaxVerifying + 1})
 	if err != nil || len(found) == 0 {
 		return "", false
 	}

@@ -80,8 +80,8 @@ func (r *Registry) changed(ctx context.Context, tenant, name string, e Event) (L
 	if err != nil {
 		return Listed{}, r.shippedToo(name, err)
 	}
-	l, _ := r.listed(ctx, p)
-	return l, nil
+	l, _, err := r.listed(ctx, p)
+	return l, err
 }
 
 // notes are the texts of an event that users wrote.

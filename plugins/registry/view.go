@@ -139,11 +139,19 @@ type Versioned struct {
 }
 
 // Plugins lists a tenant's plugins, and those that are everyone's.
-func (r *Registry) Plugins(ctx context.Context, tenant string) []Listed {
+func (r *Registry) Plugins(ctx context.Context, tenant string) ([]Listed, error) {
+	mine, err := r.all(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
 	var list []Listed
 	own := map[string]bool{}
-	for p := range r.each(ctx, tenant) {
-		if l, ok := r.listed(ctx, p); ok {
+	for _, p := range mine {
+		l, ok, err := r.listed(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			own[p.Name] = l.Active != ""
 			list = append(list, l)
 		}
@@ -154,15 +162,15 @@ func (r *Registry) Plugins(ctx context.Context, tenant string) []Listed {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Listed) int { return strings.Compare(a.Name, b.Name) })
-	return list
+	return list, nil
 }
 
 // Named returns one plugin: a tenant's own, or else everyone's.
 func (r *Registry) Named(ctx context.Context, tenant, name string) (Listed, error) {
 	entry, err := r.plugins.Get(ctx, pluginKey(tenant, name))
 	if err == nil {
-		if l, ok := r.listed(ctx, entry.Value); ok {
-			return l, nil
+		if l, ok, err := r.listed(ctx, entry.Value); ok || err != nil {
+			return l, err
 		}
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return Listed{}, err
@@ -185,15 +193,18 @@ func everyones(p core.Plugin) Listed {
 }
 
 // listed returns a plugin of which a version is left.
-func (r *Registry) listed(ctx context.Context, p Plugin) (l Listed, ok bool) {
+func (r *Registry) listed(ctx context.Context, p Plugin) (l Listed, ok bool, err error) {
 	l = Listed{Source: "uploaded", Active: p.Active, History: p.History, Versions: []Versioned{}}
 	if n := p.previous(); n >= 0 {
 		l.Previous = p.Before[n]
 	}
 	for _, v := range p.Versions {
 		entry, err := r.modules.Get(ctx, moduleKey(p.Tenant, v.Digest))
-		if err != nil || v.State == Deleted {
+		if errors.Is(err, ledger.ErrNotFound) || v.State == Deleted {
 			continue
+		}
+		if err != nil {
+			return l, false, err
 		}
 		m := entry.Value
 		active := v.Version == p.Active
@@ -209,7 +220,7 @@ func (r *Registry) listed(ctx context.Context, p Plugin) (l Listed, ok bool) {
 	slices.SortFunc(l.Versions, func(a, b Versioned) int {
 		return cmp.Or(semver.Compare("v"+b.Version.Version, "v"+a.Version.Version), cmp.Compare(b.Version.Version, a.Version.Version))
 	})
-	return l, len(l.Versions) > 0
+	return l, len(l.Versions) > 0, nil
 }
 
 // Version returns a version's upload, with its report: of everyone's plugins that is
@@ -235,7 +246,7 @@ func (r *Registry) Version(ctx context.Context, tenant, name, version string) (V
 // Uploads lists a tenant's newest uploads, without their manifests: what was rejected,
 // and what waits, too.
 func (r *Registry) Uploads(ctx context.Context, tenant string) ([]View, error) {
-	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"tenant=" + tenant}, Limit: maxPlugins * MaxVersions})
+	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"tenant=" + tenant}, Limit: r.cfg.MaxPlugins * MaxVersions})
 	slices.SortFunc(found, func(a, b ledger.Entry[Module]) int { return b.Value.Uploaded.At.Compare(a.Value.Uploaded.At) })
 	list := make([]View, min(len(found), maxUploads))
 	for i := range list {

@@ -1,6 +1,10 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
+
+	"thresher/plugins/sandbox/vet"
+)
 
 // hints say what would have passed, where the refusal itself does not.
 var hints = map[string]string{
@@ -18,6 +22,11 @@ var hints = map[string]string{
 	"describe_failed":     "a module that starts and describes itself within 10 s and 64 MiB each, with no import but WASI",
 	"manifest_invalid":    "a manifest as docs/abi.md describes it: an SDK makes one",
 	"example_failed":      "examples that the server can run to their end",
+}
+
+// Codes are all the codes that a module can be refused with.
+func Codes() []string {
+	return append(vet.Codes(), "compile_failed", "describe_failed", "manifest_invalid", "example_failed")
 }
 
 // hint says what would pass instead of what has a code.

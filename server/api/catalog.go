@@ -25,11 +25,12 @@ type pluginList struct {
 }
 
 func (h handlers) routines(ctx context.Context, in *TenantInput) (*output[pluginList], error) {
-	list := slices.Clone(h.engine.Routines(ctx, in.Tenant))
+	list, err := h.engine.Routines(ctx, in.Tenant)
+	list = slices.Clone(list)
 	for i, p := range list {
 		list[i].Manifest = withoutExamples(p.Manifest)
 	}
-	return answer(pluginList{orEmpty(list)}, nil)
+	return answer(pluginList{orEmpty(list)}, err)
 }
 
 // withoutExamples is a manifest for a list: examples have tables in them.

@@ -30,11 +30,11 @@ type listedPlugins struct {
 }
 
 func (h handlers) plugins(ctx context.Context, in *TenantInput) (*output[listedPlugins], error) {
-	list := h.keeps.Plugins(ctx, in.Tenant)
+	list, err := h.keeps.Plugins(ctx, in.Tenant)
 	for i, l := range list {
 		list[i].Manifest, list[i].History = withoutExamples(l.Manifest), nil
 	}
-	return answer(listedPlugins{orEmpty(list)}, nil)
+	return answer(listedPlugins{orEmpty(list)}, err)
 }
 
 // OnePlugin names a plugin of a tenant.

@@ -40,11 +40,18 @@ func Start(t testing.TB, limits core.Limits, guests ...string) *Server {
 // StartWith starts a server that is set up otherwise.
 func StartWith(t testing.TB, cfg server.Config, limits core.Limits, guests ...string) *Server {
 	t.Helper()
-	ctx := context.Background()
-	log := slog.New(slog.DiscardHandler)
 	host, err := loaded(t, guests)
 	require.NoError(t, err)
-	plugins := registry.New(host, registry.Config{Log: log})
+	return StartOn(t, host, cfg, registry.Config{}, limits)
+}
+
+// StartOn starts a server whose modules run in a host of the caller's.
+func StartOn(t testing.TB, host *sandbox.Host, cfg server.Config, keeps registry.Config, limits core.Limits) *Server {
+	t.Helper()
+	ctx := context.Background()
+	log := slog.New(slog.DiscardHandler)
+	keeps.Log = log
+	plugins := registry.New(host, keeps)
 	e, err := core.Open(ctx, core.Config{Dir: t.TempDir(), Limits: limits, Log: log}, plugins)
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
