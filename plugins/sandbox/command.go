@@ -201,7 +201,7 @@ func writeInput(w io.Writer, f *table.File, format string) error {
 
 // start runs the program, and says how it ended.
 func (k *call) start(ctx context.Context, guest api.Module) error {
-	_, err := guest.ExportedFunction(abi.ExportStart).Call(ctx)
+	_, err := k.enter(ctx, guest.ExportedFunction(abi.ExportStart))
 	var left exit
 	switch {
 	case err == nil:

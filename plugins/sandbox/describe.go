@@ -23,8 +23,8 @@ func (h *Host) describe(ctx context.Context, m *module) (routine.Manifest, error
 		return parseManifest(m.manifest, m.compiled)
 	}
 	var raw []byte
-	err := h.ask(ctx, m, func(ctx context.Context, _ *call, guest api.Module) error {
-		results, err := guest.ExportedFunction(abi.ExportDescribe).Call(ctx)
+	err := h.ask(ctx, m, func(ctx context.Context, k *call, guest api.Module) error {
+		results, err := k.enter(ctx, guest.ExportedFunction(abi.ExportDescribe))
 		if err != nil {
 			return err
 		}

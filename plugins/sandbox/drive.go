@@ -84,7 +84,7 @@ func (g *Guest) export(name string, arguments ...uint64) (uint64, error) {
 	if f == nil {
 		return 0, &job.Error{Code: "export_missing", Title: "The plugin exports no such function", Detail: name}
 	}
-	results, err := f.Call(g.ctx, arguments...)
+	results, err := g.call.enter(g.ctx, f, arguments...)
 	if err != nil {
 		return 0, g.call.explain(g.ctx, err)
 	}

@@ -25,8 +25,8 @@ const stackMark = "wasm stack trace:"
 // stackOverflow is the one trap without a prefix.
 const stackOverflow = "stack overflow"
 
-// stackBytes is how far the runtime lets a guest's stack of calls grow: it doubles
-// 10 KiB until that is more than 50 MB.
+// stackBytes is how far the runtime lets a guest's stack of calls grow between two
+// ticks: it doubles 10 KiB until that is more than 50 MB.
 const stackBytes = 10 << 10 << 13
 
 // maxFrames bounds the frames kept of a guest's stack.
@@ -43,6 +43,7 @@ func (k *call) explain(ctx context.Context, err error) error {
 	}
 	var known *job.Error
 	if errors.As(err, &known) {
+		_, known.Stack = splitStack(err.Error())
 		return known
 	}
 	var host hostError
@@ -59,12 +60,9 @@ func (k *call) explain(ctx context.Context, err error) error {
 	trap, trapped := strings.CutPrefix(detail, "wasm error: ")
 	switch {
 	case detail == stackOverflow:
-		return &job.Error{
-			Code:   "stack_limit",
-			Title:  "The plugin's calls were nested too deep",
-			Detail: k.told(fmt.Sprintf("limit about %d bytes of stack; a recursion without an end?", stackBytes)),
-			Stack:  stack,
-		}
+		deep := tooDeep(fmt.Sprintf("limit about %d bytes of stack", stackBytes))
+		deep.Detail, deep.Stack = k.told(deep.Detail), stack
+		return deep
 	case k.memory.refused && (exited || trapped):
 		return &job.Error{
 			Code:   "memory_limit",

@@ -72,7 +72,7 @@ func initialise(ctx context.Context, m *module, k *call, guest api.Module) error
 	}
 	for _, name := range []string{rewrite.Start, exportInitialize} {
 		if f := guest.ExportedFunction(name); f != nil {
-			if _, err := f.Call(ctx); err != nil {
+			if _, err := k.enter(ctx, f); err != nil {
 				return err
 			}
 		}

@@ -107,8 +107,8 @@ func (k *call) yield() {
 
 // tick is called by a guest that owes more gas than it had: it has been taken, but
 // will be asked for again.
-func (k *call) tick(ctx context.Context, guest api.Module, owed int64) {
-	m := &k.meter
+func (k *call) tick(ctx context.Context, guest api.Module, params []uint64) {
+	m, owed := &k.meter, int64(params[0])
 	if m.gas == nil { // the runtime itself calls the initialisers of a plain instance
 		m.attach(guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal))
 		m.given = 0 // all that it has is what it was just given
@@ -120,6 +120,7 @@ func (k *call) tick(ctx context.Context, guest api.Module, owed int64) {
 	m.gas.Set(uint64(left)) // should it end here, it has not done what it owes for
 	slice = nextSlice(slice, m.look(), m.slice)
 	k.checkBudgets(owed)
+	k.stack.check(params)
 	k.yield()
 	k.gate(ctx)
 	m.since = threadTime()
@@ -176,7 +177,7 @@ func (k *call) checkBudgets(wants int64) {
 func exportTick(ctx context.Context, r wazero.Runtime) error {
 	_, err := r.NewHostModuleBuilder(rewrite.Host).NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
 		func(ctx context.Context, guest api.Module, stack []uint64) {
-			callFrom(ctx).tick(ctx, guest, int64(stack[0]))
+			callFrom(ctx).tick(ctx, guest, stack)
 		}), types(i64), nil).Export(rewrite.Tick).Instantiate(ctx)
 	if err != nil {
 		return fmt.Errorf("sandbox: module %s: %w", rewrite.Host, err)

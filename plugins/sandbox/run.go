@@ -29,7 +29,8 @@ type call struct {
 	memory *linearMemory // of the instance it has
 	peak   uint64        // of that memory, when the instance was given back
 	meter  meter
-	turns  turns         // it has one, but for where it waits
+	turns  turns // it has one, but for where it waits
+	stack  stack
 	dice   *rand.ChaCha8 // made when it is first thrown: see random
 	clock  int64         // nanoseconds since 1970, virtual
 	result json.RawMessage
@@ -211,7 +212,7 @@ func status(results []uint64, err error, other int32) (int32, error) {
 
 // run calls an export that takes a routine's number and answers OK or Failed.
 func run(ctx context.Context, guest api.Module, export string, index int) error {
-	results, err := guest.ExportedFunction(export).Call(ctx, uint64(index))
+	results, err := callFrom(ctx).enter(ctx, guest.ExportedFunction(export), uint64(index))
 	_, err = status(results, err, abi.OK)
 	return err
 }
@@ -234,7 +235,7 @@ func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
 			return err
 		}
 		start := time.Now()
-		results, err := step.Call(ctx, steps)
+		results, err := k.enter(ctx, step, steps)
 		if status, err := status(results, err, abi.Done); err != nil || status == abi.Done {
 			return err
 		}

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"sync"
@@ -151,13 +152,17 @@ func TestEveryGuestEndsByItsBudgets(t *testing.T) {
 	}
 }
 
-// Recursion ends by the stack, though nothing loops.
-func TestDeepRecursionEndsByTheStack(t *testing.T) {
+// Recursion ends by the stack, though nothing loops: at the limit, not where the runtime
+// would end it, and with the functions that it was in.
+func TestADeepRecursionEndsAtTheLimitOfTheStack(t *testing.T) {
 	t.Parallel()
 	h, loaded := prepared(t, hostile.Module{Run: hostile.Code(hostile.LocalGet0, hostile.Call(hostile.Self(0)))})
 	free := &gatekeeper{ask: func(context.Context, int64) error { return nil }}
 	_, err := h.attack(t.Context(), loaded, free, job.Limits{})
-	assert.Equal(t, "stack_limit", failure(t, err).Code)
+	failed := failure(t, err)
+	assert.Equal(t, "stack_limit", failed.Code)
+	assert.Contains(t, failed.Detail, fmt.Sprintf("limit %d bytes of stack; it used ", StackBytes))
+	assert.NotEmpty(t, failed.Stack)
 	_, err = h.attack(t.Context(), loaded, free, job.Limits{Gas: 1000})
 	assert.Equal(t, "gas_limit", failure(t, err).Code)
 }

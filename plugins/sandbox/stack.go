@@ -1,0 +1,62 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"thresher/core/job"
+)
+
+// StackBytes is how much stack a guest's nested calls may take: twice what systems
+// give a program. The runtime's own bound is five times that, and on its way there it
+// copies the stack whenever it doubles it, in one piece, for tens of milliseconds, in
+// memory that is on nobody's account. The stack is looked at in ticks: for as long as a
+// slice of gas lasts a guest may have more.
+const StackBytes = 16 << 20
+
+// stack is that of the call of a guest that goes on; its zero value that of none.
+type stack struct{ top reflect.Value }
+
+// topOfStack is the runtime's name of the address where a call's stack begins. It
+// tells nobody; should the name change, there is its own bound, and
+// TestADeepRecursionEndsAtTheLimitOfTheStack fails.
+const topOfStack = "stackTop"
+
+func stackOf(f api.Function) stack {
+	if call := reflect.Indirect(reflect.ValueOf(f)); call.Kind() == reflect.Struct {
+		if top := call.FieldByName(topOfStack); top.Kind() == reflect.Uintptr {
+			return stack{top}
+		}
+	}
+	return stack{}
+}
+
+// used is how many bytes there are above the parameters of a function of the host's.
+// They are given to it where they lie.
+func (s stack) used(params []uint64) uint64 {
+	if !s.top.IsValid() {
+		return 0
+	}
+	return s.top.Uint() - uint64(uintptr(unsafe.Pointer(unsafe.SliceData(params))))
+}
+
+func (s stack) check(params []uint64) {
+	if used := s.used(params); used > StackBytes {
+		panic(tooDeep(fmt.Sprintf("limit %d bytes of stack; it used %d", StackBytes, used)))
+	}
+}
+
+func tooDeep(detail string) *job.Error {
+	return &job.Error{Code: "stack_limit", Title: "The plugin's calls were nested too deep", Detail: detail + "; a recursion without an end?"}
+}
+
+// enter calls a function of a guest's. All calls of guests go through here.
+func (k *call) enter(ctx context.Context, f api.Function, arguments ...uint64) ([]uint64, error) {
+	k.stack = stackOf(f)
+	defer func() { k.stack = stack{} }()
+	return f.Call(ctx, arguments...)
+}
