@@ -17,10 +17,10 @@ type heard struct {
 }
 
 // generate asks a URL at a rate, and counts from when it should have asked; or as fast
-// as eight clients can. It is a process of its own, so that what it does is not the
+// as 32 clients can. It is a process of its own, so that what it does is not the
 // server's.
 func generate(url string, rate int, length time.Duration) error {
-	const clients = 8
+	const clients = 32
 	c := &fasthttp.Client{MaxConnsPerHost: 64, ReadTimeout: 30 * time.Second}
 	var all sync.WaitGroup
 	took, errs := make([][]time.Duration, clients), make([]error, clients)
