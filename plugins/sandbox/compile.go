@@ -47,6 +47,7 @@ func (h *Host) translate(ctx context.Context, wasm []byte) (wazero.CompiledModul
 		if err := h.compileApart(ctx, wasm); err != nil {
 			return nil, err
 		}
+		h.trim()
 	}
 	compiled, err := h.runtime.CompileModule(ctx, wasm)
 	if err != nil {
@@ -102,7 +103,9 @@ func (h *Host) finished(wasm []byte) bool {
 		if _, err := os.Stat(filepath.Join(h.cacheDir, entry)); err != nil {
 			return false
 		}
+		h.used(entry)
 	}
+	h.used(filepath.Base(h.mark(wasm)))
 	return true
 }
 

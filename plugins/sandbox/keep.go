@@ -74,6 +74,7 @@ func (h *Host) recall(digest string) (k kept, found bool) {
 	if err := from.Decode(&k.By); err != nil || k.By != maker {
 		return kept{}, false
 	}
+	h.used(filepath.Base(f.Name()))
 	return k, from.Decode(&k.Form) == nil && from.Decode(&k.Figures) == nil
 }
 

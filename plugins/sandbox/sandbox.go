@@ -126,6 +126,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	if h.runtime, err = newRuntime(ctx, h.cache); err != nil {
 		return nil, errors.Join(err, h.cache.Close(ctx))
 	}
+	h.trim()
 	return h, nil
 }
 
