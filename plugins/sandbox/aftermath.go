@@ -12,26 +12,33 @@ const (
 	tailLines = 20
 )
 
-// log appends to the job's log, and keeps the end of it for an error to show.
-func (k *call) log(p []byte) {
-	k.Host.Log(p)
+// tail is the end of what a guest wrote.
+type tail []byte
+
+func (t *tail) add(p []byte) {
 	if len(p) > tailBytes {
-		p, k.tail = p[len(p)-tailBytes:], k.tail[:0]
+		p, *t = p[len(p)-tailBytes:], (*t)[:0]
 	}
-	if over := len(k.tail) + len(p) - tailBytes; over > 0 {
-		k.tail = append(k.tail[:0], k.tail[over:]...)
+	if over := len(*t) + len(p) - tailBytes; over > 0 {
+		*t = append((*t)[:0], (*t)[over:]...)
 	}
-	k.tail = append(k.tail, p...)
+	*t = append(*t, p...)
 }
 
-// lastLines is the end of the log, from the beginning of a line on where it can be.
-func (k *call) lastLines() string {
-	text := bytes.TrimRight(k.tail, "\n")
-	if cut := bytes.IndexByte(text, '\n'); len(k.tail) == tailBytes && cut >= 0 {
+// lines are its last, from the beginning of a line on where it can be.
+func (t tail) lines() string {
+	text := bytes.TrimRight(t, "\n")
+	if cut := bytes.IndexByte(text, '\n'); len(t) == tailBytes && cut >= 0 {
 		text = text[cut+1:]
 	}
 	lines := strings.Split(printable(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
+}
+
+// log appends to the job's log, and keeps the end of it for an error to show.
+func (k *call) log(p []byte) {
+	k.Host.Log(p)
+	k.tail.add(p)
 }
 
 // told is what happened, with all that helps an author to find out why: in which
@@ -43,8 +50,11 @@ func (k *call) told(what string) string {
 		fmt.Fprintf(&b, ", in routine %s", k.Routine)
 	}
 	b.WriteString(". It had used " + k.usage())
-	if last := k.lastLines(); last != "" {
+	if last := k.tail.lines(); last != "" {
 		b.WriteString(". Its log ends:\n" + last)
+	}
+	if k.program != nil && len(k.program.said) > 0 { // where TinyGo's panics are
+		b.WriteString(". Its output ends:\n" + k.program.said.lines())
 	}
 	return b.String()
 }

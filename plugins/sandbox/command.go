@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -46,20 +45,25 @@ func WithManifest(wasm, manifest []byte) ([]byte, error) {
 // The formats of standard input and output.
 var (
 	stdinFormats  = []string{"", string(table.CSV), string(table.NDJSON), string(table.Arrow)}
-	stdoutFormats = []string{"", "json", string(table.CSV), string(table.NDJSON), string(table.Arrow)}
+	stdoutFormats = []string{"", "json", "text", string(table.CSV), string(table.NDJSON), string(table.Arrow)}
 )
+
+// writesTable reports whether what a program writes is the rows of its output table.
+func writesTable(r routine.Routine) bool {
+	return !slices.Contains([]string{"", "json", "text"}, r.Stdout)
+}
 
 // checkCommand holds a manifest against what commands can do.
 func checkCommand(m routine.Manifest) error {
 	for _, r := range m.Routines {
-		isTable := r.Stdout != "" && r.Stdout != "json"
+		isTable := writesTable(r)
 		switch {
 		case r.Kind != routine.Analysis:
 			return fmt.Errorf("routine %s: kind %q: a program runs from its start to its end: want %s", r.Name, r.Kind, routine.Analysis)
 		case !slices.Contains(stdinFormats, r.Stdin):
 			return fmt.Errorf("routine %s: stdin %q: want csv, ndjson or arrow", r.Name, r.Stdin)
 		case !slices.Contains(stdoutFormats, r.Stdout):
-			return fmt.Errorf("routine %s: stdout %q: want json, csv, ndjson or arrow", r.Name, r.Stdout)
+			return fmt.Errorf("routine %s: stdout %q: want json, text, csv, ndjson or arrow", r.Name, r.Stdout)
 		case len(r.Inputs) > 1 && r.Stdin != string(table.Arrow):
 			return fmt.Errorf("routine %s: %d inputs: a program reads one from stdin, or several with stdin arrow", r.Name, len(r.Inputs))
 		case len(r.Inputs) > 1 && slices.ContainsFunc(r.Inputs, func(in routine.Input) bool { return in.Optional }):
@@ -67,7 +71,10 @@ func checkCommand(m routine.Manifest) error {
 		case isTable && len(r.Outputs) != 1:
 			return fmt.Errorf("routine %s: %d outputs: stdout %s is the one output table", r.Name, len(r.Outputs), r.Stdout)
 		case !isTable && len(r.Outputs) > 0:
-			return fmt.Errorf("routine %s: it has outputs: with stdout json there are none", r.Name)
+			return fmt.Errorf("routine %s: it has outputs: with stdout json or text there are none", r.Name)
+		}
+		if err := checkArgs(r); err != nil {
+			return fmt.Errorf("routine %s: %w", r.Name, err)
 		}
 	}
 	return nil
@@ -76,8 +83,8 @@ func checkCommand(m routine.Manifest) error {
 // checkNoCommand refuses what only a command's manifest may say.
 func checkNoCommand(m routine.Manifest) error {
 	for _, r := range m.Routines {
-		if r.Stdin != "" || r.Stdout != "" {
-			return fmt.Errorf("routine %s: stdin and stdout are those of programs: this module is no program", r.Name)
+		if r.Stdin != "" || r.Stdout != "" || r.Args != nil {
+			return fmt.Errorf("routine %s: stdin, stdout and args are those of programs: this module is no program", r.Name)
 		}
 	}
 	return nil
@@ -90,6 +97,7 @@ type world struct {
 	stdout    io.Writer
 	left      int64  // bytes that it may still write
 	put       func() // ends the guest that has written too much
+	said      tail   // the end of what it wrote to standard output
 }
 
 func (p *world) arguments() []string {
@@ -110,6 +118,7 @@ func (p *world) write(text []byte) {
 	if p.left -= int64(len(text)); p.left < 0 {
 		p.put()
 	}
+	p.said.add(text)
 	if _, err := p.stdout.Write(text); err != nil {
 		panic(hostError{fmt.Errorf("keep what a program wrote: %w", err)})
 	}
@@ -131,28 +140,9 @@ func (k *call) readInput(room []byte) (n int) {
 	return n
 }
 
-// argumentsOf are a command's: its routine, and each param as --name=value: text as it
-// is, all else as JSON.
-func argumentsOf(k *call) ([]string, error) {
-	var params map[string]json.RawMessage
-	if err := json.Unmarshal(k.Params, &params); err != nil {
-		return nil, fmt.Errorf("params: %w", err)
-	}
-	args := []string{k.Routine}
-	for _, name := range slices.Sorted(maps.Keys(params)) {
-		value := string(params[name])
-		var text string
-		if json.Unmarshal(params[name], &text) == nil && value != "null" {
-			value = text
-		}
-		args = append(args, strings.ReplaceAll("--"+name+"="+value, "\x00", ""))
-	}
-	return args, nil
-}
-
 // runCommand runs a command from its start to its end.
 func runCommand(ctx context.Context, k *call, guest api.Module, decl routine.Routine) error {
-	args, err := argumentsOf(k)
+	args, err := argumentsOf(k, decl)
 	if err != nil {
 		return err
 	}
@@ -162,10 +152,10 @@ func runCommand(ctx context.Context, k *call, guest api.Module, decl routine.Rou
 		args: args, stdin: in,
 		env: []string{"THRESHER_PARAMS=" + string(k.Params), fmt.Sprintf("THRESHER_SEED=%d", k.Seed)},
 	}
-	if decl.Stdout == "" || decl.Stdout == "json" {
-		return k.forResult(ctx, guest)
+	if writesTable(decl) {
+		return k.forTable(ctx, guest, decl)
 	}
-	return k.forTable(ctx, guest, decl)
+	return k.forResult(ctx, guest, decl.Stdout == "text")
 }
 
 // feed writes the inputs, one behind the other in the order of the manifest, as they
@@ -211,21 +201,24 @@ func (k *call) start(ctx context.Context, guest api.Module) error {
 	case left.code == 0:
 		return nil
 	}
-	last := k.lastLines()
+	last := cmp.Or(k.tail.lines(), k.program.said.lines())
 	last = last[strings.LastIndexByte(last, '\n')+1:]
 	return &job.Error{
 		Code: "guest_error", Title: fmt.Sprintf("The program ended with exit code %d", left.code),
-		Detail: cmp.Or(last, "it wrote nothing to standard error"),
+		Detail: cmp.Or(last, "it wrote nothing"),
 	}
 }
 
-// forResult runs a program whose output is its result.
-func (k *call) forResult(ctx context.Context, guest api.Module) error {
+// forResult runs a program whose output is its result: JSON, or a text.
+func (k *call) forResult(ctx context.Context, guest api.Module, isText bool) error {
 	var out bytes.Buffer
 	k.program.stdout, k.program.left = &out, min(k.Limits.OutputBytes, maxHandOver)
 	k.program.put = func() { k.mayHandOver("standard output", min(k.Limits.OutputBytes, maxHandOver)+1) }
 	if err := k.start(ctx, guest); err != nil {
 		return err
+	}
+	if isText {
+		return k.textResult(ctx, out.Bytes())
 	}
 	result := bytes.TrimSpace(out.Bytes())
 	if len(result) == 0 {
@@ -236,6 +229,23 @@ func (k *call) forResult(ctx context.Context, guest api.Module) error {
 		return violation("standard output is not JSON: it begins with %q", result[:min(len(result), 100)])
 	}
 	k.result = result
+	return nil
+}
+
+// textResult makes a text, as it is, the result: a JSON string.
+func (k *call) textResult(ctx context.Context, text []byte) error {
+	k.passed(ctx, len(text)) // it is read letter by letter
+	if !k.isText(ctx, text) {
+		return violation("standard output is not UTF-8")
+	}
+	var result bytes.Buffer
+	e := json.NewEncoder(&result)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(string(text)); err != nil {
+		return hostError{err}
+	}
+	k.result = bytes.TrimSpace(result.Bytes())
+	k.mayHandOver("standard output, as JSON,", int64(len(k.result)))
 	return nil
 }
 

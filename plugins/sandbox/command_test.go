@@ -135,8 +135,11 @@ func TestAProgramThatBreaksTheContractIsTold(t *testing.T) {
 		"no result":          {"abi_violation", "json", `return 0;`, "wrote nothing to standard output"},
 		"no JSON":            {"abi_violation", "json", `puts("hello"); return 0;`, `it begins with "hello"`},
 		"two results":        {"abi_violation", "json", `puts("{}\n{}"); return 0;`, "not JSON"},
+		"no text":            {"abi_violation", "text", `puts("\xff"); return 0;`, "not UTF-8"},
+		"failure in words":   {"guest_error", "text", `puts("no such column"); return 2;`, "no such column"},
+		"too much text":      {"output_limit", "text", `for (;;) puts("0123456789");`, "limit"},
 		"no table":           {"abi_violation", "arrow", `puts("hello"); return 0;`, "no table in arrow"},
-		"silent failure":     {"guest_error", "json", `return 4;`, "nothing to standard error"},
+		"silent failure":     {"guest_error", "json", `return 4;`, "it wrote nothing"},
 		"failure after rows": {"guest_error", "csv", `puts("a\n1"); fputs("half done", stderr); return 1;`, "half done"},
 		"too much":           {"output_limit", "json", `for (;;) puts("0123456789");`, "limit"},
 		"too many rows":      {"output_limit", "csv", `for (;;) puts("0123456789");`, "limit"},
@@ -146,7 +149,7 @@ func TestAProgramThatBreaksTheContractIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			outputs := ""
-			if c.stdout != "json" {
+			if c.stdout != "json" && c.stdout != "text" {
 				outputs = `, "outputs": [{"name": "out"}]`
 			}
 			h, digest, err := commandHost(t, cCommand(t, head+c.body+"}\n"), fmt.Sprintf(`{"name": "wrong", "version": "1.0.0", "summary": "",
@@ -166,12 +169,14 @@ func TestManifestsOfProgramsAreHeldAgainstWhatProgramsCan(t *testing.T) {
 	t.Parallel()
 	wasm := cCommand(t, "testdata/command/echo.c")
 	for routine, says := range map[string]string{
-		`"kind": "simulation"`:                                         "a program runs from its start to its end",
-		`"kind": "analysis", "stdin": "xml"`:                           `stdin "xml"`,
-		`"kind": "analysis", "stdout": "text"`:                         `stdout "text"`,
-		`"kind": "analysis", "stdout": "csv"`:                          "0 outputs",
-		`"kind": "analysis", "outputs": [{"name": "a"}]`:               "with stdout json there are none",
-		`"kind": "analysis", "inputs": [{"name": "a"}, {"name": "b"}]`: "several with stdin arrow",
+		`"kind": "simulation"`:                                                                             "a program runs from its start to its end",
+		`"kind": "analysis", "stdin": "xml"`:                                                               `stdin "xml"`,
+		`"kind": "analysis", "stdout": "xml"`:                                                              `stdout "xml"`,
+		`"kind": "analysis", "args": ["-n", "{n}"]`:                                                        "there is no param n",
+		`"kind": "analysis", "stdout": "text", "outputs": [{"name": "a"}]`:                                 "with stdout json or text there are none",
+		`"kind": "analysis", "stdout": "csv"`:                                                              "0 outputs",
+		`"kind": "analysis", "outputs": [{"name": "a"}]`:                                                   "with stdout json or text there are none",
+		`"kind": "analysis", "inputs": [{"name": "a"}, {"name": "b"}]`:                                     "several with stdin arrow",
 		`"kind": "analysis", "stdin": "arrow", "inputs": [{"name": "a"}, {"name": "b", "optional": true}]`: "which is missing",
 	} {
 		_, _, err := commandHost(t, wasm, `{"name": "echo", "version": "1.0.0", "summary": "", "routines": [{"name": "echo", "title": "", "params": {}, `+routine+`}]}`)

@@ -35,7 +35,7 @@ type call struct {
 	clock  int64         // nanoseconds since 1970, virtual
 	result json.RawMessage
 	failed string // what the guest said before it returned Failed
-	tail   []byte // the end of its log
+	tail   tail   // the end of its log
 
 	program *world // of a command; else nil
 

@@ -22,6 +22,7 @@ const (
 	wasiFault  = 21
 	wasiInval  = 28
 	wasiNoSys  = 52
+	wasiSPipe  = 70
 	wasiNotCap = 76
 )
 
@@ -47,13 +48,13 @@ var wasiFunctions = map[string]hostFunction{
 	"fd_fdstat_set_rights":  wasi(answer(wasiNotCap), i32, i64, i64),
 	"fd_prestat_get":        wasi(answer(wasiBadFD), i32, i32),
 	"fd_prestat_dir_name":   wasi(answer(wasiBadFD), i32, i32, i32),
-	"fd_seek":               wasi(answer(wasiBadFD), i32, i64, i32, i32),
-	"fd_tell":               wasi(answer(wasiBadFD), i32, i32),
+	"fd_seek":               wasi(ofStream(wasiSPipe), i32, i64, i32, i32),
+	"fd_tell":               wasi(ofStream(wasiSPipe), i32, i32),
 	"fd_advise":             wasi(answer(wasiBadFD), i32, i64, i64, i32),
 	"fd_allocate":           wasi(answer(wasiBadFD), i32, i64, i64),
-	"fd_datasync":           wasi(answer(wasiBadFD), i32),
-	"fd_sync":               wasi(answer(wasiBadFD), i32),
-	"fd_filestat_get":       wasi(answer(wasiBadFD), i32, i32),
+	"fd_datasync":           wasi(ofStream(wasiInval), i32),
+	"fd_sync":               wasi(ofStream(wasiInval), i32),
+	"fd_filestat_get":       wasi(fileStat, i32, i32),
 	"fd_filestat_set_size":  wasi(answer(wasiBadFD), i32, i64),
 	"fd_filestat_set_times": wasi(answer(wasiBadFD), i32, i64, i64, i32),
 	"fd_pread":              wasi(answer(wasiBadFD), i32, i32, i32, i64, i32),
@@ -91,6 +92,17 @@ func wasi(f func(k *call, guest api.Module, args []uint64) uint32, params ...api
 
 func answer(errno uint32) func(*call, api.Module, []uint64) uint32 {
 	return func(*call, api.Module, []uint64) uint32 { return errno }
+}
+
+// ofStream answers what files can do and the three standard streams cannot: as a pipe
+// does.
+func ofStream(errno uint32) func(*call, api.Module, []uint64) uint32 {
+	return func(_ *call, _ api.Module, args []uint64) uint32 {
+		if args[0] > 2 {
+			return wasiBadFD
+		}
+		return errno
+	}
 }
 
 // texts writes the addresses of texts to one place and the texts, with a zero behind
@@ -256,12 +268,48 @@ func (k *call) read(ctx context.Context, guest api.Module, args []uint64) uint32
 	return writeAll(guest, [2]uint64{read, 0})
 }
 
-// fdStat: the three standard streams are character devices without rights.
-func fdStat(_ *call, guest api.Module, args []uint64) uint32 {
+// What a standard stream may be used for.
+const (
+	rightRead  = 1 << 1
+	rightWrite = 1 << 6
+	rightPoll  = 1 << 27
+)
+
+// streamType is the file type of the standard streams. Those of a command are pipes,
+// for which WASI has no type: a program that took them for a terminal would colour what
+// it writes, or ask. Of a reactor they are a terminal, so that C's library writes out
+// each line of the log as it comes: nothing flushes it in the end.
+func (k *call) streamType() byte {
+	if k.program != nil {
+		return 0 // unknown
+	}
+	return 2 // character device
+}
+
+// fdStat says what the three standard streams are.
+func fdStat(k *call, guest api.Module, args []uint64) uint32 {
 	if args[0] > 2 {
 		return wasiBadFD
 	}
-	stat := [24]byte{2} // filetype: character device
+	stat := [24]byte{k.streamType()}
+	rights := uint64(rightWrite | rightPoll)
+	if args[0] == 0 {
+		rights = rightRead | rightPoll
+	}
+	binary.LittleEndian.PutUint64(stat[8:], rights)
+	if !guest.Memory().Write(uint32(args[1]), stat[:]) {
+		return wasiFault
+	}
+	return wasiOK
+}
+
+// fileStat is the same for programs that ask for more: a size and times of 0.
+func fileStat(k *call, guest api.Module, args []uint64) uint32 {
+	if args[0] > 2 {
+		return wasiBadFD
+	}
+	var stat [64]byte
+	stat[16], stat[24] = k.streamType(), 1 // links
 	if !guest.Memory().Write(uint32(args[1]), stat[:]) {
 		return wasiFault
 	}
