@@ -33,18 +33,24 @@ type folder struct {
 	Dir string `arg:"" help:"The plugin's folder." optional:"" default:"." type:"path"`
 }
 
-// build builds the plugin. What its author can put right is a *jobEnded.
+// build builds the plugin and leaves the module in its folder.
 func (f folder) build(ctx context.Context) ([]byte, error) {
 	wasm, err := author.Build(ctx, f.Dir)
+	return wasm, notBuilt(ctx, err)
+}
+
+// notBuilt says why there is no module. What the plugin's author can put right is a
+// *jobEnded.
+func notBuilt(ctx context.Context, err error) error {
 	var missing *compilers.Missing
 	var failed *compilers.Failed
 	switch {
 	case errors.As(err, &missing), errors.As(err, &failed):
-		return nil, &jobEnded{exitJobFailed, err.Error()}
+		return &jobEnded{exitJobFailed, err.Error()}
 	case err != nil && ctx.Err() == nil:
-		return nil, &core.Invalid{Field: "dir", Message: err.Error()}
+		return &core.Invalid{Field: "dir", Message: err.Error()}
 	}
-	return wasm, err
+	return err
 }
 
 // pluginsBuild builds a plugin.

@@ -13,7 +13,6 @@ import (
 
 	"thresher/core"
 	"thresher/core/routine"
-	"thresher/plugins/sandbox/vet"
 )
 
 // pluginsDev builds and runs a plugin whenever a file of its changes.
@@ -26,10 +25,15 @@ type pluginsDev struct {
 }
 
 // look is how often files are looked at.
-const look = 100 * time.Millisecond
+const look = 30 * time.Millisecond
 
 // Run goes on until it is interrupted.
-func (p *pluginsDev) Run(ctx context.Context, s streams, c *commands) error {
+func (p *pluginsDev) Run(ctx context.Context, s streams, c *commands) (err error) {
+	w, err := openWorkshop(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close(context.WithoutCancel(ctx))) }()
 	var seen map[string]time.Time
 	for runs := 0; p.Runs == 0 || runs < p.Runs; {
 		now, err := p.files()
@@ -46,14 +50,13 @@ func (p *pluginsDev) Run(ctx context.Context, s streams, c *commands) error {
 		}
 		seen = now
 		runs++
-		start := time.Now()
-		if err := p.once(ctx, s, c); err != nil {
+		if err := p.once(ctx, w, s); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			fmt.Fprintf(s.err, "%v\n", err)
 		}
-		fmt.Fprintf(s.err, "— %.1f s; waiting for a change —\n", time.Since(start).Seconds())
+		fmt.Fprintf(s.err, "— %s; waiting for a change —\n", w.took)
 	}
 	return nil
 }
@@ -75,7 +78,7 @@ func (p *pluginsDev) files() (map[string]time.Time, error) {
 			return err
 		case d.IsDir() && made:
 			return fs.SkipDir
-		case d.IsDir() || made || strings.HasSuffix(name, ".wasm") || name == "go.sum":
+		case d.IsDir() || made || strings.HasSuffix(name, ".wasm") || name == "go.sum" || name == "Cargo.lock":
 			return nil
 		}
 		info, err := d.Info()
@@ -88,19 +91,16 @@ func (p *pluginsDev) files() (map[string]time.Time, error) {
 }
 
 // once builds the plugin and runs it.
-func (p *pluginsDev) once(ctx context.Context, s streams, c *commands) error {
-	wasm, err := p.build(ctx)
+func (p *pluginsDev) once(ctx context.Context, w *workshop, s streams) error {
+	defer w.begin()()
+	plugin, err := w.build(ctx, p.Dir)
 	if err != nil {
 		return err
 	}
-	manifest, err := manifestOf(ctx, wasm)
-	if err != nil {
-		return err
-	}
-	decl := manifest.Routines[0]
+	decl := plugin.Routines[0]
 	if p.Routine != "" {
 		var found bool
-		if decl, found = manifest.Find(p.Routine); !found {
+		if decl, found = plugin.Find(p.Routine); !found {
 			return fmt.Errorf("the plugin has no routine %s", p.Routine)
 		}
 	}
@@ -109,18 +109,15 @@ func (p *pluginsDev) once(ctx context.Context, s streams, c *commands) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "plugin.wasm"), wasm, 0o600); err != nil {
-		return err
-	}
 	out := filepath.Join(p.Dir, outFolder)
 	if err := os.RemoveAll(out); err != nil {
 		return err
 	}
-	run := runCmd{Routine: manifest.Name + "/" + decl.Name, Plugins: dir, Out: out, Input: p.Input, Param: p.Param, onlyFolder: true}
+	run := runCmd{Routine: plugin.Name + "/" + decl.Name, Out: out, Input: p.Input, Param: p.Param, NoCache: true}
 	if err := p.sample(&run, decl, dir); err != nil {
 		return err
 	}
-	if err := run.Run(ctx, s, c); err != nil {
+	if err := run.on(ctx, s, w.client); err != nil {
 		return err
 	}
 	return showCharts(s.out, out)
@@ -139,15 +136,4 @@ func (p *pluginsDev) sample(run *runCmd, decl routine.Routine, dir string) (err 
 		run.Input, err = exampleFiles(dir, x.Inputs)
 	}
 	return err
-}
-
-// manifestOf loads a module, and leaves its code where the run finds it.
-func manifestOf(ctx context.Context, wasm []byte) (m routine.Manifest, err error) {
-	host, err := quietHost(ctx, compiledCache(), vet.Limits{})
-	if err != nil {
-		return m, err
-	}
-	defer func() { err = errors.Join(err, host.Close(context.WithoutCancel(ctx))) }()
-	p, err := host.Load(ctx, wasm, false)
-	return p.Manifest, err
 }

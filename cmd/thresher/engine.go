@@ -23,7 +23,6 @@ import (
 type pluginSetup struct {
 	cacheDir     string // for compiled code
 	folder       string // with more plugins than those that ship; empty: none
-	onlyFolder   bool   // without those that ship
 	limits       vet.Limits
 	signed       bool // uploads must be
 	disableAfter int  // failures in a row
@@ -54,9 +53,6 @@ func loadPlugins(ctx context.Context, p pluginSetup, log *slog.Logger) (*sandbox
 	modules, err := builtin.Modules()
 	if err != nil && p.folder == "" {
 		return nil, errors.Join(err, host.Close(ctx))
-	}
-	if p.onlyFolder {
-		modules = nil
 	}
 	var loading errgroup.Group // side by side: that is what a start with few jobs waits for
 	for name, wasm := range modules {

@@ -200,7 +200,11 @@ func refusalText(file, server string, r *sandbox.Refused) string {
 		fmt.Fprintf(&b, ", %s", r.Check)
 	}
 	fmt.Fprintf(&b, "): %s", r.Detail)
-	for _, line := range [][2]string{{"found", r.Found}, {"want", r.Want}, {"see", strings.TrimSuffix(server, "/") + r.Docs}} {
+	found := r.Found
+	if strings.Contains(r.Detail, found) {
+		found = "" // a crash is long enough once
+	}
+	for _, line := range [][2]string{{"found", found}, {"want", r.Want}, {"see", strings.TrimSuffix(server, "/") + r.Docs}} {
 		if line[1] != "" {
 			fmt.Fprintf(&b, "\n  %-6s %s", line[0], strings.ReplaceAll(line[1], "\n", "\n         "))
 		}

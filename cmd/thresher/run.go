@@ -46,8 +46,6 @@ type runCmd struct {
 	Remote  bool              `help:"Run on the server, instead of here with nothing left behind."`
 	Out     string            `help:"Folder to save result, artifacts, tables and log in." type:"path"`
 	Plugins string            `help:"Folder with more plugins (*.wasm) to load; not with --remote." type:"path"`
-
-	onlyFolder bool // load no others
 }
 
 // Run runs the job on the server, or on one of its own that is gone afterwards.
@@ -62,7 +60,7 @@ func (r *runCmd) Run(ctx context.Context, s streams, c *commands) error {
 	defer os.RemoveAll(dir)
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	e, plugins, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log},
-		pluginSetup{cacheDir: compiledCache(), folder: r.Plugins, onlyFolder: r.onlyFolder})
+		pluginSetup{cacheDir: compiledCache(), folder: r.Plugins})
 	if err != nil {
 		return err
 	}

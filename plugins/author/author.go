@@ -31,14 +31,36 @@ func Built(dir string) (path string, err error) {
 	return filepath.Join(whole, filepath.Base(whole)+".wasm"), nil
 }
 
-// Build builds the plugin of a folder with the tools that its files call for, and
-// returns the module. A tool that is not there is a *[compilers.Missing], a plugin that
-// does not compile a *[compilers.Failed].
+// Build builds the plugin of a folder with the tools that its files call for, leaves the
+// module where [Built] says, and returns it. A tool that is not there is a
+// *[compilers.Missing], a plugin that does not compile a *[compilers.Failed].
 func Build(ctx context.Context, dir string) (wasm []byte, err error) {
 	out, err := Built(dir)
 	if err != nil {
 		return nil, err
 	}
+	if wasm, err = build(ctx, dir, compilers.AssemblyScript); err != nil {
+		return nil, err
+	}
+	return wasm, os.WriteFile(out, wasm, 0o600)
+}
+
+// Builder builds a plugin again and again while its author changes it, and leaves nothing
+// in its folder. What is slow to start it keeps running; what AssemblyScript is compiled
+// to is not optimised, which takes most of the time. The zero value is ready; it is not
+// for use by several goroutines at once.
+type Builder struct{ asc compilers.Resident }
+
+// Build builds the plugin of a folder, as [Build] does.
+func (b *Builder) Build(ctx context.Context, dir string) (wasm []byte, err error) {
+	return build(ctx, dir, b.asc.Build)
+}
+
+// Close ends what was kept running.
+func (b *Builder) Close() { b.asc.Close() }
+
+// build builds a plugin, one in AssemblyScript with the compiler that is given.
+func build(ctx context.Context, dir string, asc func(ctx context.Context, dir, out string) error) (wasm []byte, err error) {
 	manifest, err := os.ReadFile(filepath.Join(dir, ManifestFile))
 	form := compilers.Command
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,7 +69,7 @@ func Build(ctx context.Context, dir string) (wasm []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := compile(ctx, dir, form)
+	made, err := compile(ctx, dir, form, asc)
 	defer os.RemoveAll(made.folder)
 	if err != nil {
 		return nil, err
@@ -60,13 +82,13 @@ func Build(ctx context.Context, dir string) (wasm []byte, err error) {
 			return nil, fmt.Errorf("%s: %w", ManifestFile, err)
 		}
 	}
-	return wasm, os.WriteFile(out, wasm, 0o600)
+	return wasm, nil
 }
 
 // made is a module that a compiler made, in a folder that is to be removed.
 type made struct{ folder, module string }
 
-func compile(ctx context.Context, dir string, form compilers.Form) (m made, err error) {
+func compile(ctx context.Context, dir string, form compilers.Form, asc func(ctx context.Context, dir, out string) error) (m made, err error) {
 	if m.folder, err = os.MkdirTemp("", "thresher-build-"); err != nil {
 		return m, err
 	}
@@ -83,7 +105,7 @@ func compile(ctx context.Context, dir string, form compilers.Form) (m made, err 
 	case has("Cargo.toml"):
 		m.module, err = compilers.Cargo(ctx, dir)
 	case has("asconfig.json"):
-		err = compilers.AssemblyScript(ctx, dir, m.module)
+		err = asc(ctx, dir, m.module)
 	case len(c) > 0:
 		err = compilers.C(ctx, c, m.module, form, "-I", dir)
 	default:

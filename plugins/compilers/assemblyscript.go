@@ -45,17 +45,24 @@ func asc(dir string) (args []string, err error) {
 	if named := os.Getenv("THRESHER_ASC"); named != "" {
 		homes = append(homes, named)
 	}
+	scripts := make([]string, 0, 3)
 	for _, home := range homes {
-		script := absolute(filepath.Join(home, "node_modules/assemblyscript/bin/asc.js"))
-		if exists(script) {
-			return []string{path, script}, nil
-		}
+		scripts = append(scripts, absolute(filepath.Join(home, "node_modules/assemblyscript/bin/asc.js")))
 	}
 	if global, err := exec.LookPath("asc"); err == nil {
-		return []string{global}, nil
+		if script, err := filepath.EvalSymlinks(global); err == nil { // npm links to it
+			scripts = append(scripts, script)
+		}
+	}
+	for _, script := range scripts {
+		if exists(script) {
+			return []string{path, sourceMaps, script}, nil // without it, asc starts another node with it
+		}
 	}
 	return nil, missingASC
 }
+
+const sourceMaps = "--enable-source-maps"
 
 // starts says whether the compiler does: node may be too old for it.
 func starts(compiler []string) bool {

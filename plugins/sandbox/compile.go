@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/cpu"
 )
 
@@ -49,7 +50,7 @@ func (h *Host) translate(ctx context.Context, wasm []byte) (wazero.CompiledModul
 		}
 		h.trim()
 	}
-	compiled, err := h.runtime.CompileModule(ctx, wasm)
+	compiled, err := h.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, h.workers), wasm)
 	if err != nil {
 		return nil, refuse("invalid_module", "%v", err)
 	}

@@ -41,6 +41,8 @@ type Config struct {
 	Log      *slog.Logger // default slog.Default()
 	// Compiler compiles modules into CacheDir; nil: this process does.
 	Compiler Compiler
+	// Workers is how many goroutines compile a module in this process; default 1.
+	Workers int
 	// Clones is how many instances that no job uses are kept for the next ones;
 	// default 32, -1: none. Each keeps up to 16 MiB.
 	Clones int
@@ -62,6 +64,7 @@ type Host struct {
 	log      *slog.Logger
 	policy   vet.Policy
 	compiler Compiler
+	workers  int // that compile a module here
 	cacheDir string
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
@@ -111,6 +114,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		log:      cfg.Log,
 		policy:   policy(cfg.Vet),
 		compiler: cfg.Compiler,
+		workers:  cmp.Or(cfg.Workers, 1),
 		cacheDir: cfg.CacheDir,
 		modules:  guard.New("modules", guard.RankSandbox, loaded{by: map[string]*module{}}),
 		most:     cmp.Or(cfg.Loaded, 32),
