@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,21 @@ func TestMain(m *testing.M) {
 		serveBroken(fault)
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(inFolder(m.Run))
+}
+
+// programFolder is where the program is built; gone in the end.
+var programFolder string
+
+func inFolder(tests func() int) int {
+	dir, err := os.MkdirTemp("", "thresher-program-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	programFolder = dir
+	return tests()
 }
 
 // pluginFolder builds the plugins that ship, and the hostile one, into a folder.

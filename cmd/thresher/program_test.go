@@ -35,11 +35,7 @@ type program struct {
 // built builds the program as `make build` does: without the race detector, which
 // the other packages' tests run under.
 var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "thresher-program-")
-	if err != nil {
-		return "", err
-	}
-	exe := filepath.Join(dir, "thresher")
+	exe := filepath.Join(programFolder, "thresher")
 	cmd := exec.Command("go", "build", "-o", exe, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
