@@ -24,7 +24,8 @@ type pluginsDev struct {
 	Runs    int               `help:"End after so many builds; 0: never." placeholder:"N"`
 }
 
-// look is how often files are looked at.
+// look is how often files are looked at; less often, where that takes more than a tenth
+// of the time.
 const look = 30 * time.Millisecond
 
 // Run goes on until it is interrupted.
@@ -36,6 +37,7 @@ func (p *pluginsDev) Run(ctx context.Context, s streams, c *commands) (err error
 	defer func() { err = errors.Join(err, w.close(context.WithoutCancel(ctx))) }()
 	var seen map[string]time.Time
 	for runs := 0; p.Runs == 0 || runs < p.Runs; {
+		start := time.Now()
 		now, err := p.files()
 		if err != nil {
 			return &core.Invalid{Field: "dir", Message: err.Error()}
@@ -44,7 +46,7 @@ func (p *pluginsDev) Run(ctx context.Context, s streams, c *commands) (err error
 			select {
 			case <-ctx.Done():
 				return context.Cause(ctx)
-			case <-time.After(look):
+			case <-time.After(max(look, 9*time.Since(start))):
 			}
 			continue
 		}
