@@ -1,5 +1,5 @@
 // A plugin with one routine: NAME/summary. Change it, and run `thresher plugins dev`.
-import { analysis, plugin, Call, Example, Input, Obj, Params } from "../thresher/assembly";
+import { analysis, plugin, Call, Example, Floats, Input, List, Obj, Params } from "../thresher/assembly";
 export * from "../thresher/assembly/exports";
 
 // What whoever runs the routine can choose.
@@ -19,7 +19,22 @@ function summary(c: Call): void {
   }
   if (rows == 0) return c.fail("column " + column.value + " has no values");
   c.log(rows.toString() + " rows have a value");
+  c.chart("values", chart(column.value, x));
   c.result(new Obj().int("rows", rows).float("mean", sum / rows));
+}
+
+// Draws the first values as Vega-Lite, a bar a row.
+function chart(title: string, x: Floats): Obj {
+  const bars = new List();
+  for (let i = 0; i < min(x.rows, 100); i++) if (x.valid(i)) bars.obj(new Obj().int("row", i).float("value", x.at(i)));
+  const across = new Obj().text("field", "row").text("type", "ordinal");
+  const up = new Obj().text("field", "value").text("type", "quantitative");
+  return new Obj()
+    .text("$schema", "https://vega.github.io/schema/vega-lite/v6.json")
+    .text("title", title)
+    .text("mark", "bar")
+    .obj("encoding", new Obj().obj("x", across).obj("y", up))
+    .obj("data", new Obj().list("values", bars));
 }
 
 plugin("NAME", "0.1.0", "Sums up a column", "Apache-2.0", [

@@ -17,7 +17,21 @@ fn summary(c: &mut Call, p: Params) -> Result<Json> {
     }
     let mean = known.iter().sum::<f64>() / known.len() as f64;
     c.log(&format!("{} rows of {} have a value", known.len(), values.len()));
+    c.chart("values", &chart(&p.column, &values));
     Ok(Json::object().with("rows", known.len()).with("mean", mean))
+}
+
+/// Draws the first values as Vega-Lite, a bar a row.
+fn chart(column: &str, values: &[Option<f64>]) -> Json {
+    let bar = |(row, value): (usize, &Option<f64>)| value.map(|v| Json::object().with("row", row).with("value", v));
+    let bars: Vec<Json> = values.iter().enumerate().take(100).filter_map(bar).collect();
+    let channel = |field: &str, kind: &str| Json::object().with("field", field).with("type", kind);
+    Json::object()
+        .with("$schema", "https://vega.github.io/schema/vega-lite/v6.json")
+        .with("title", column)
+        .with("mark", "bar")
+        .with("encoding", Json::object().with("x", channel("row", "ordinal")).with("y", channel("value", "quantitative")))
+        .with("data", Json::object().with("values", bars))
 }
 
 thresher::plugin! {
