@@ -1,6 +1,6 @@
 # Needs Go, make and git. `make help` lists the targets.
 GO      ?= go
-PLUGINS := agentfarm models tabular
+PLUGINS := agentfarm formats models tabular
 RACE    := $(shell $(GO) env CGO_ENABLED 2>/dev/null | grep -q 1 && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .PHONY: help build plugins run test check bench bench-scale crash
@@ -41,7 +41,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 check: plugins ## gofmt, vet, linters, known vulnerabilities, and that benchmarks compile
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt these files'; exit 1; }
 	$(GO) vet ./...
-	GOOS=wasip1 GOARCH=wasm $(GO) vet ./plugins/builtin/agentfarm ./plugins/builtin/models ./plugins/builtin/tabular
+	GOOS=wasip1 GOARCH=wasm $(GO) vet $(PLUGINS:%=./plugins/builtin/%)
 	GOOS=wasip1 GOARCH=wasm $(GO) build -o /dev/null ./plugins/sdk/go/example
 	$(TOOL) golangci-lint run
 	@$(TOOL) govulncheck ./... || { test $$? -ne 3 && echo '*** govulncheck could not reach its database: SKIPPED ***'; }

@@ -207,8 +207,17 @@ func (c *Client) Remove(ctx context.Context, path string) error {
 }
 
 // PutDataset imports a table under a name.
-func (c *Client) PutDataset(ctx context.Context, name, format string, r io.Reader) (d core.Dataset, err error) {
-	path := "/api/v1/datasets?" + url.Values{"name": {name}, "format": {format}}.Encode()
+func (c *Client) PutDataset(ctx context.Context, name, format string, r io.Reader) (core.Dataset, error) {
+	return c.putDataset(ctx, url.Values{"name": {name}, "format": {format}}, r)
+}
+
+// ImportDataset imports a file under a name, by a plugin's importer.
+func (c *Client) ImportDataset(ctx context.Context, name, importer string, params json.RawMessage, r io.Reader) (core.Dataset, error) {
+	return c.putDataset(ctx, url.Values{"name": {name}, "importer": {importer}, "params": {string(params)}}, r)
+}
+
+func (c *Client) putDataset(ctx context.Context, query url.Values, r io.Reader) (d core.Dataset, err error) {
+	path := "/api/v1/datasets?" + query.Encode()
 	resp, err := c.send(ctx, http.MethodPost, path, io.NopCloser(r), http.Header{"Content-Type": {"application/octet-stream"}})
 	if err != nil {
 		return d, err

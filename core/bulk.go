@@ -126,8 +126,8 @@ func (f Filter) check() error {
 	if f.Phase != "" && !slices.Contains(job.Phases, f.Phase) {
 		return invalid("filter.phase", "%q: want one of %v", f.Phase, job.Phases)
 	}
-	if f.Kind != "" && f.Kind != routine.Analysis && f.Kind != routine.Simulation {
-		return invalid("filter.kind", "%q: want %s or %s", f.Kind, routine.Analysis, routine.Simulation)
+	if f.Kind != "" && !slices.Contains(routine.Kinds, f.Kind) {
+		return invalid("filter.kind", "%q: want one of %v", f.Kind, routine.Kinds)
 	}
 	return nil
 }

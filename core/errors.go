@@ -89,6 +89,10 @@ func Code(err error) string {
 		return "queue_full"
 	case errors.Is(err, ErrShuttingDown), errors.Is(err, ledger.ErrClosed):
 		return "shutting_down"
+	case errors.Is(err, ErrImportFailed):
+		return "import_failed"
+	case errors.Is(err, ledger.ErrTooLarge):
+		return "too_large"
 	case errors.Is(err, ErrInUse):
 		return "in_use"
 	case errors.Is(err, ledger.ErrDiskFull), errors.Is(err, ledger.ErrDisabled):

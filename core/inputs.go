@@ -17,6 +17,12 @@ const DefaultTable = "data"
 // inputs pins what a request names to tables, and checks that they fit.
 func (e *Engine) inputs(ctx context.Context, decl routine.Routine, req Request) (map[string]job.Input, error) {
 	pinned := map[string]job.Input{}
+	if decl.Kind == routine.Importer {
+		if req.file == "" {
+			return nil, invalid("routine", "%s is an importer: it reads a file that comes with a dataset: `thresher datasets put NAME FILE --importer %s`, or POST /api/v1/datasets?name=NAME&importer=%s", req.Routine, req.Routine, req.Routine)
+		}
+		return map[string]job.Input{routine.FileInput: {Source: routine.FileInput, Digest: req.file}}, nil
+	}
 	for _, want := range decl.Inputs {
 		source, ok := req.Inputs[want.Name]
 		if !ok && want.Optional {

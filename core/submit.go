@@ -39,6 +39,7 @@ type Request struct {
 
 	Key string `json:"-"` // idempotency key; empty: each submit is a new job
 
+	file     string            // digest of what an importer reads: see ImportDataset
 	batch    string            // that it is part of
 	siblings map[string]string // name → id of those in its batch
 }
@@ -350,7 +351,7 @@ func checkLabels(labels map[string]string) error {
 // analysis is the same whatever the seed, as a rule, so that it can be cached.
 func seedOf(given *uint64, kind routine.Kind) (uint64, error) {
 	switch {
-	case given == nil && kind == routine.Analysis:
+	case given == nil && kind != routine.Simulation:
 		return 0, nil
 	case given == nil:
 		return uint64(rand.Uint32()), nil

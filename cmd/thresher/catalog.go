@@ -23,11 +23,18 @@ type datasetsPut struct {
 	Name   string `arg:"" help:"The dataset's name."`
 	File   string `arg:"" help:"The file, or - for standard input."`
 	Format string `help:"csv, json, ndjson or arrow; otherwise the file's name tells."`
+
+	Importer string            `help:"The routine of a plugin that reads the file: PLUGIN/ROUTINE, such as formats/tsv." placeholder:"ROUTINE"`
+	Param    map[string]string `help:"A param of the importer: NAME=VALUE." short:"p" placeholder:"NAME=VALUE"`
+	Params   string            `help:"All of its params as a JSON object, or @FILE." placeholder:"JSON"`
 }
 
 // Run imports.
 func (p *datasetsPut) Run(ctx context.Context, s streams, c *commands) error {
 	cl := client.New(c.Server)
+	if p.Importer != "" {
+		return p.imported(ctx, s, c, cl)
+	}
 	if p.File == "-" {
 		if p.Format == "" {
 			return &core.Invalid{Field: "format", Message: "name the format of standard input with --format"}
@@ -47,6 +54,28 @@ func (p *datasetsPut) Run(ctx context.Context, s streams, c *commands) error {
 		return err
 	}
 	return (&datasetsShow{p.Name}).Run(ctx, s, c)
+}
+
+// imported lets a plugin import.
+func (p *datasetsPut) imported(ctx context.Context, s streams, c *commands, cl *client.Client) error {
+	params, err := (&runCmd{Routine: p.Importer, Param: p.Param, Params: p.Params}).params(ctx, cl)
+	if err != nil {
+		return err
+	}
+	from := s.in
+	if p.File != "-" {
+		f, err := os.Open(p.File)
+		if err != nil {
+			return &core.Invalid{Field: "file", Message: err.Error()}
+		}
+		defer f.Close() // only read
+		from = f
+	}
+	d, err := cl.ImportDataset(ctx, p.Name, p.Importer, params, from)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.File, err)
+	}
+	return showDataset(s, c, d)
 }
 
 type datasetsLs struct{}

@@ -20,6 +20,7 @@ import (
 type pluginsConform struct {
 	File   string            `arg:"" help:"The module, a .wasm file."`
 	Input  map[string]string `help:"A table for the inputs of that name, instead of a made one: NAME=FILE." short:"i" placeholder:"NAME=FILE"`
+	Read   string            `help:"A file for importers to read, instead of that of their first example." type:"existingfile" placeholder:"FILE"`
 	Params map[string]string `help:"Params of a routine, instead of made ones: ROUTINE=JSON." mapsep:"none" placeholder:"ROUTINE=JSON"`
 	Time   time.Duration     `help:"How long a run of a routine may take." default:"20s"`
 }
@@ -36,6 +37,11 @@ func (p *pluginsConform) Run(ctx context.Context, s streams, c *commands) (err e
 	}
 	defer os.RemoveAll(dir)
 	options := conform.Options{Time: p.Time, Params: map[string]json.RawMessage{}, Inputs: map[string]*table.File{}}
+	if p.Read != "" {
+		if options.File, err = os.ReadFile(p.Read); err != nil {
+			return &core.Invalid{Field: "read", Message: err.Error()}
+		}
+	}
 	for name, text := range p.Params {
 		options.Params[name] = json.RawMessage(text)
 	}

@@ -19,7 +19,14 @@ type Kind string
 const (
 	Analysis   Kind = "analysis"   // one call of run
 	Simulation Kind = "simulation" // init, then step in batches until done
+	Importer   Kind = "importer"   // one call of run, that makes the bytes of a file tables
 )
+
+// Kinds lists them.
+var Kinds = []Kind{Analysis, Simulation, Importer}
+
+// FileInput is what a job's record calls the file that an importer reads.
+const FileInput = "file"
 
 // Manifest is what a plugin says of itself.
 type Manifest struct {
@@ -55,6 +62,7 @@ type Example struct {
 	Params    json.RawMessage   `json:"params,omitempty"` // an object that fits the schema; default {}
 	Seed      uint64            `json:"seed,omitempty"`
 	Inputs    map[string]string `json:"inputs,omitempty"`    // input → its table, as CSV
+	File      string            `json:"file,omitempty"`      // what an importer reads
 	Result    json.RawMessage   `json:"result,omitempty"`    // all of it
 	Error     string            `json:"error,omitempty"`     // or else the failure's code, such as guest_error
 	Tolerance float64           `json:"tolerance,omitempty"` // of each number of the result, relative; default 1e-9

@@ -9,6 +9,7 @@ import (
 
 	"thresher/core/guard"
 	"thresher/core/job"
+	"thresher/core/routine"
 	"thresher/core/table"
 )
 
@@ -127,25 +128,32 @@ func (a *attempt) writeGrant(revision uint64) {
 // runGuest opens the inputs and runs the guest under the wall limit.
 func (a *attempt) runGuest(ctx context.Context) (Report, error) {
 	spec := a.granted.Spec
-	inputs, err := a.openInputs(ctx)
-	defer closeAll(inputs)
-	if err != nil {
-		return Report{}, err
+	c := Call{
+		Job: a.granted.ID, Digest: spec.Digest, Kind: spec.Kind, Params: spec.Params, Seed: spec.Seed, Limits: spec.Limits, Host: a,
+	}
+	_, c.Routine, _ = strings.Cut(spec.Routine, "/")
+	if spec.Kind == routine.Importer {
+		f, err := a.openFile()
+		if err != nil {
+			return Report{}, err
+		}
+		defer f.Close() // only read
+		info, err := f.Stat()
+		if err != nil {
+			return Report{}, err
+		}
+		c.File = &File{f, info.Size()}
+	} else {
+		var err error
+		c.Inputs, err = a.openInputs(ctx)
+		defer closeAll(c.Inputs)
+		if err != nil {
+			return Report{}, err
+		}
 	}
 	a.wall.start(func() { a.cancel(errWallLimit) })
 	defer a.wall.stop()
-	_, name, _ := strings.Cut(spec.Routine, "/")
-	return a.pool.Runner.Run(ctx, Call{
-		Job:     a.granted.ID,
-		Digest:  spec.Digest,
-		Routine: name,
-		Kind:    spec.Kind,
-		Params:  spec.Params,
-		Seed:    spec.Seed,
-		Limits:  spec.Limits,
-		Inputs:  inputs,
-		Host:    a,
-	})
+	return a.pool.Runner.Run(ctx, c)
 }
 
 func closeAll(files map[string]*table.File) {

@@ -3,8 +3,10 @@ package work
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"thresher/core/job"
+	"thresher/core/routine"
 	"thresher/core/table"
 )
 
@@ -24,6 +26,15 @@ func (a *attempt) openInputs(ctx context.Context) (map[string]*table.File, error
 		files[name] = f
 	}
 	return files, nil
+}
+
+// openFile opens what an importer reads: its only input, which is no table.
+func (a *attempt) openFile() (*os.File, error) {
+	f, err := os.Open(a.pool.Blobs.Path(a.granted.Spec.Inputs[routine.FileInput].Digest))
+	if err != nil {
+		return nil, &job.Error{Code: "dependency_failed", Title: "The file could not be opened", Detail: "it was deleted meanwhile"}
+	}
+	return f, nil
 }
 
 func (a *attempt) openInput(ctx context.Context, in job.Input) (*table.File, error) {

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -30,7 +31,14 @@ type Call struct {
 	Seed    uint64
 	Limits  job.Limits
 	Inputs  map[string]*table.File // by the names that the routine declares; closed by the caller
+	File    *File                  // what an importer reads; of all others nil
 	Host    Host
+}
+
+// File is the bytes that an importer makes tables of.
+type File struct {
+	io.ReaderAt
+	Bytes int64
 }
 
 // Report is what a guest's run came to. It is meaningful beside an error too.

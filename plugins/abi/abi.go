@@ -11,7 +11,7 @@ import "encoding/json"
 // Module is the name that guests import the host's functions from.
 const Module = "thresher"
 
-// What a guest exports. An analysis needs Run; a simulation Init and Step.
+// What a guest exports. An analysis and an importer need Run; a simulation Init and Step.
 const (
 	ExportMemory   = "memory"
 	ExportDescribe = "thresher_describe" // () → i64: pointer << 32 | length of the manifest, JSON
@@ -36,7 +36,7 @@ const (
 )
 
 // NotFound is returned by column_read and input_layout for an input, a column or a
-// batch that is not there.
+// batch that is not there, and by file_read where there is no file.
 const NotFound int64 = -1
 
 // The parts of a column, in Arrow's physical layout.
@@ -51,6 +51,12 @@ type Call struct {
 	Params json.RawMessage `json:"params"` // an object that fits the routine's schema
 	Seed   uint64          `json:"seed"`
 	Inputs []Input         `json:"inputs"`
+	File   *File           `json:"file,omitempty"` // of an importer
+}
+
+// File describes what an importer reads.
+type File struct {
+	Bytes int64 `json:"bytes"`
 }
 
 // Input describes a table that the guest can read. Its position in Call.Inputs is

@@ -1,5 +1,5 @@
-// Package builtin embeds the plugins that ship with Thresher: models, tabular and
-// agentfarm. They are ordinary plugins, built from the folders beside this file by
+// Package builtin embeds the plugins that ship with Thresher: models, tabular,
+// agentfarm and formats. They are ordinary plugins, built from the folders beside this file by
 // `make build`, and run in the same sandbox as everyone's.
 package builtin
 
@@ -12,7 +12,7 @@ import (
 )
 
 // Names lists the plugins that ship.
-var Names = []string{"agentfarm", "models", "tabular"}
+var Names = []string{"agentfarm", "formats", "models", "tabular"}
 
 // The folder holds a placeholder beside the modules, so that the package compiles
 // before they are built.

@@ -58,6 +58,7 @@ func (r Report) Failures() (n int) {
 type Options struct {
 	Inputs map[string]*table.File     // by the names that routines declare
 	Params map[string]json.RawMessage // by routine: those that are to differ
+	File   []byte                     // what importers read; default that of their first example
 	Time   time.Duration              // for each run; default 20 s
 }
 

@@ -40,7 +40,7 @@ func states(r conform.Report) map[string]string {
 
 func TestThePluginsThatShipKeepTheContract(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"models", "tabular"} {
+	for _, name := range []string{"formats", "models", "tabular"} {
 		r := check(t, "thresher/plugins/builtin/"+name, conform.Options{})
 		assert.Zero(t, r.Failures(), "%+v", r.Rows)
 	}

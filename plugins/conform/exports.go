@@ -89,7 +89,7 @@ func (s *suite) knowsNoOther(ctx context.Context) error {
 	}
 	for _, number := range []int32{int32(len(s.plugin.Routines)), 1 << 30, -1} {
 		err := s.drive(ctx, work.Call{Limits: limits}, func(g *sandbox.Guest, _ *notebook) error {
-			if has(routine.Analysis) {
+			if has(routine.Analysis) || has(routine.Importer) {
 				return refusedWithAReason(g, "thresher_run", number, g.Run)
 			}
 			return refusedWithAReason(g, "thresher_init", number, g.Init)

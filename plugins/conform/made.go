@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,9 @@ func (t *trial) prepare(ctx context.Context) {
 		return
 	}
 	t.params = filled
+	if t.file = t.options.File; t.file == nil {
+		t.file = []byte(cmp.Or(example.File, "x\ty\n1\t2\n3\t4\n"))
+	}
 	for _, in := range t.routine.Inputs {
 		if t.inputs[in.Name] = t.options.Inputs[in.Name]; t.inputs[in.Name] != nil {
 			continue

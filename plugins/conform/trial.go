@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ type trial struct {
 
 	params     json.RawMessage
 	inputs     map[string]*table.File
+	file       []byte        // what an importer reads
 	made       []*table.File // those of inputs that are ours to close
 	unprepared error         // why there are no params or inputs for it
 }
@@ -32,9 +34,13 @@ func (t *trial) close() {
 }
 
 func (t *trial) call(seed uint64) work.Call {
-	return work.Call{
+	c := work.Call{
 		Job: "conform", Routine: t.routine.Name, Kind: t.routine.Kind, Params: t.params, Seed: seed, Inputs: t.inputs, Limits: limits,
 	}
+	if t.routine.Kind == routine.Importer {
+		c.File = &work.File{ReaderAt: bytes.NewReader(t.file), Bytes: int64(len(t.file))}
+	}
+	return c
 }
 
 // maxSteps is how far a simulation is followed.
@@ -59,7 +65,7 @@ func (t *trial) run(ctx context.Context, seed uint64, size func(taken int) int) 
 }
 
 func (t *trial) toTheEnd(g *sandbox.Guest, size func(int) int) (steps int, err error) {
-	if t.routine.Kind == routine.Analysis {
+	if t.routine.Kind != routine.Simulation {
 		status, err := g.Run(t.number)
 		return 0, ended(g, status, err, 0)
 	}
@@ -101,7 +107,7 @@ func ended(g *sandbox.Guest, status int32, err error, other int32) error {
 // failsWithAReason calls the routine without the inputs that it needs. A routine that
 // needs none has nothing to fail at that a stranger could know of.
 func (t *trial) failsWithAReason(ctx context.Context) error {
-	needs := false
+	needs := t.routine.Kind == routine.Importer
 	for _, in := range t.routine.Inputs {
 		needs = needs || !in.Optional
 	}
@@ -109,7 +115,7 @@ func (t *trial) failsWithAReason(ctx context.Context) error {
 		return skip("it needs no input that could be missing")
 	}
 	c := t.call(1)
-	c.Inputs = nil
+	c.Inputs, c.File = nil, nil
 	return t.drive(ctx, c, func(g *sandbox.Guest, _ *notebook) error {
 		if t.routine.Kind == routine.Simulation {
 			return refusedWithAReason(g, "without its input, thresher_init", t.number, g.Init)

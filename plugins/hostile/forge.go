@@ -249,3 +249,16 @@ func sleb(v int64) (out []byte) {
 		out = append(out, b|0x80)
 	}
 }
+
+// Program is a program of WASI: what it imports, and the code of _start.
+func Program(imports []Function, code []byte) []byte {
+	m := Module{Imports: imports}
+	n := uint32(len(imports))
+	body := Code(list(), code, []byte{0x0b})
+	out := append([]byte("\x00asm\x01\x00\x00\x00"), section(1, m.types())...)
+	out = append(out, section(2, m.imports())...)
+	out = append(out, section(3, list([]byte{2}))...)
+	out = append(out, section(5, list(m.memory()))...)
+	out = append(out, section(7, list(Code(text("memory"), []byte{2, 0}), Code(text("_start"), []byte{0}, uleb(n))))...)
+	return append(out, section(10, list(Code(uleb(uint32(len(body))), body)))...)
+}

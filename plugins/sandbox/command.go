@@ -58,8 +58,10 @@ func checkCommand(m routine.Manifest) error {
 	for _, r := range m.Routines {
 		isTable := writesTable(r)
 		switch {
-		case r.Kind != routine.Analysis:
-			return fmt.Errorf("routine %s: kind %q: a program runs from its start to its end: want %s", r.Name, r.Kind, routine.Analysis)
+		case r.Kind == routine.Simulation:
+			return fmt.Errorf("routine %s: kind %q: a program runs from its start to its end: want %s or %s", r.Name, r.Kind, routine.Analysis, routine.Importer)
+		case r.Kind == routine.Importer && (r.Stdin != "" || !isTable):
+			return fmt.Errorf("routine %s: an importer has the file on stdin as it is, and its table on stdout: want no stdin, and stdout csv, ndjson or arrow", r.Name)
 		case !slices.Contains(stdinFormats, r.Stdin):
 			return fmt.Errorf("routine %s: stdin %q: want csv, ndjson or arrow", r.Name, r.Stdin)
 		case !slices.Contains(stdoutFormats, r.Stdout):
@@ -158,9 +160,12 @@ func runCommand(ctx context.Context, k *call, guest api.Module, decl routine.Rou
 	return k.forResult(ctx, guest, decl.Stdout == "text")
 }
 
-// feed writes the inputs, one behind the other in the order of the manifest, as they
+// feed reads an importer's file, or writes the inputs, one behind the other in the order of the manifest, as they
 // are read. done ends that, and must be called before the tables are closed.
 func (k *call) feed(decl routine.Routine) (in io.Reader, done func()) {
+	if k.File != nil {
+		return io.NewSectionReader(k.File, 0, k.File.Bytes), func() {}
+	}
 	r, w := io.Pipe()
 	written := make(chan struct{})
 	go func() {

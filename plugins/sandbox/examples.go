@@ -67,6 +67,9 @@ func checkExample(r routine.Routine, x routine.Example, params *schema.Schema) e
 	if _, err := params.Fill(paramsOf(x)); err != nil {
 		return fmt.Errorf("params: %w", err)
 	}
+	if x.File != "" && r.Kind != routine.Importer {
+		return errors.New("it has a file: only an importer reads one")
+	}
 	for name := range x.Inputs {
 		if !slices.ContainsFunc(r.Inputs, func(in routine.Input) bool { return in.Name == name }) {
 			return fmt.Errorf("the routine has no input %q", name)
@@ -140,10 +143,14 @@ func (h *Host) example(ctx context.Context, m *module, index int, x routine.Exam
 	limits.CPUSeconds = h.patience.Seconds()
 	limited, cancel := context.WithTimeoutCause(ctx, h.patience, fmt.Errorf("it took longer than %v", h.patience))
 	defer cancel()
-	report, err := h.runIn(limited, m, index, work.Call{
+	c := work.Call{
 		Digest: m.plugin.Digest, Routine: decl.Name, Kind: decl.Kind, Params: filled, Seed: x.Seed,
 		Limits: limits, Inputs: inputs, Host: &rehearsal{left: limits.OutputBytes},
-	})
+	}
+	if decl.Kind == routine.Importer {
+		c.File = &work.File{ReaderAt: strings.NewReader(x.File), Bytes: int64(len(x.File))}
+	}
+	report, err := h.runIn(limited, m, index, c)
 	return judge(ctx, place, x, report.Result, err)
 }
 

@@ -36,6 +36,7 @@ var hostFunctions = map[string]hostFunction{
 	"column_read":    {types(i32, i32, i64, i64, i32, i32, i32), types(i64), columnRead},
 	"input_layout":   {types(i32, i32, i32, i32), types(i64), inputLayout},
 	"input_map":      {types(i32, i64, i64, i32, i32), types(i32), inputMap},
+	"file_read":      {types(i64, i32, i32), types(i64), fileRead},
 	"result_write":   {types(i32, i32), nil, resultWrite},
 	"table_append":   {types(i32, i32, i32, i32, i64, i32), nil, tableAppend},
 	"artifact_write": {types(i32, i32, i32, i32, i32, i32), nil, artifactWrite},

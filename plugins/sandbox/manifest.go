@@ -88,8 +88,11 @@ func checkManifest(m routine.Manifest) error {
 }
 
 func checkRoutine(r routine.Routine) error {
-	if r.Kind != routine.Analysis && r.Kind != routine.Simulation {
-		return fmt.Errorf("kind %q: want %s or %s", r.Kind, routine.Analysis, routine.Simulation)
+	if !slices.Contains(routine.Kinds, r.Kind) {
+		return fmt.Errorf("kind %q: want one of %v", r.Kind, routine.Kinds)
+	}
+	if r.Kind == routine.Importer && (len(r.Inputs) > 0 || len(r.Outputs) == 0) {
+		return fmt.Errorf("%d inputs and %d outputs: an importer reads a file, and no table, and writes one table at least", len(r.Inputs), len(r.Outputs))
 	}
 	if _, err := schema.Compile(r.Params); err != nil {
 		return fmt.Errorf("params: %w", err)

@@ -81,6 +81,9 @@ func (k *call) info() ([]byte, error) {
 		}
 		info.Inputs = append(info.Inputs, in)
 	}
+	if k.File != nil {
+		info.File = &abi.File{Bytes: k.File.Bytes}
+	}
 	raw, err := json.Marshal(info)
 	if err != nil {
 		return nil, fmt.Errorf("encode call: %w", err)

@@ -58,6 +58,9 @@ func describeContent(doc *huma.OpenAPI) {
 	upload := described{http.MethodPost, "/datasets", "put-dataset", "datasets", "Import a table under a name; the body is the file", 201, []string{"application/json"}, []*huma.Param{
 		{Name: "name", In: "query", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
 		queryParam("format", huma.TypeString, "csv, json, ndjson or arrow; otherwise the Content-Type tells."),
+		queryParam("importer", huma.TypeString, "PLUGIN/ROUTINE that reads the file instead, as a job: its tables become the dataset."),
+		queryParam("params", huma.TypeString, "The importer's params, a JSON object."),
+		queryParam("tenant", huma.TypeString, "Whose plugins; with importer."),
 	}}
 	upload.add(doc).RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"text/csv": {}, "application/json": {}, "application/x-ndjson": {}, "application/vnd.apache.arrow.file": {},

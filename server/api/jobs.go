@@ -134,7 +134,7 @@ type listInput struct {
 	Phase   string    `query:"phase" enum:"pending,running,paused,completed,failed,stopped" doc:"Only jobs in this phase."`
 	Plugin  string    `query:"plugin" doc:"Only jobs of this plugin: NAME, or NAME@VERSION."`
 	Routine string    `query:"routine" doc:"Only jobs of this routine: plugin/routine."`
-	Kind    string    `query:"kind" enum:"analysis,simulation" doc:"Only jobs of this kind."`
+	Kind    string    `query:"kind" enum:"analysis,simulation,importer" doc:"Only jobs of this kind."`
 	Tenant  string    `query:"tenant" doc:"Only this tenant's jobs."`
 	Batch   string    `query:"batch" doc:"Only jobs of this batch."`
 	Origin  string    `query:"origin" doc:"Only jobs that repeat this one."`

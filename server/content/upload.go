@@ -1,6 +1,7 @@
 package content
 
 import (
+	"encoding/json"
 	"io"
 	"net"
 	"slices"
@@ -22,9 +23,13 @@ func (h handlers) upload(c *fiber.Ctx) error {
 	if name == "" {
 		return &core.Invalid{Field: "query.name", Message: "is missing: the dataset's name"}
 	}
-	format, err := uploadFormat(c)
-	if err != nil {
-		return err
+	importer := c.Query("importer")
+	var format table.Format
+	if importer == "" {
+		var err error
+		if format, err = uploadFormat(c); err != nil {
+			return err
+		}
 	}
 	size := int64(c.Request().Header.ContentLength())
 	if size > h.maxUpload {
@@ -34,7 +39,16 @@ func (h handlers) upload(c *fiber.Ctx) error {
 	if body == nil {
 		return problem.New("bad_request", "the body is empty: it is to be the file")
 	}
-	d, err := h.engine.PutDataset(c.Context(), name, format, &upload{body, c.Context().Conn(), h.maxUpload, h.maxUpload}, nil)
+	var d core.Dataset
+	var err error
+	file := &upload{body, c.Context().Conn(), h.maxUpload, h.maxUpload}
+	if importer == "" {
+		d, err = h.engine.PutDataset(c.Context(), name, format, file, nil)
+	} else {
+		how := core.Request{Routine: importer, Params: json.RawMessage(c.Query("params")), Tenant: c.Query("tenant")}
+		// Not of fasthttp's context, whose end is written without a lock.
+		d, err = h.engine.ImportDataset(c.UserContext(), name, core.Importing{Request: how, Limit: h.maxUpload}, file)
+	}
 	if err != nil {
 		return err
 	}

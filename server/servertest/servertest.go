@@ -3,6 +3,7 @@
 package servertest
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -56,7 +57,7 @@ func StartOn(t testing.TB, host *sandbox.Host, cfg server.Config, keeps registry
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	cfg.Version, cfg.Log, cfg.MaxUpload = "test", log, 64<<20
+	cfg.Version, cfg.Log, cfg.MaxUpload = "test", log, cmp.Or(cfg.MaxUpload, 64<<20)
 	s := server.New(cfg, e, plugins)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()

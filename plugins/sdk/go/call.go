@@ -15,6 +15,7 @@ type Call struct {
 	params  json.RawMessage
 	seed    uint64
 	inputs  []abi.Input
+	file    *abi.File
 	outputs []*Writer
 }
 
@@ -70,7 +71,7 @@ func (c *Call) Logf(format string, args ...any) {
 }
 
 func newCall(h host.Host, c abi.Call) *Call {
-	return &Call{host: h, params: c.Params, seed: c.Seed, inputs: c.Inputs}
+	return &Call{host: h, params: c.Params, seed: c.Seed, inputs: c.Inputs, file: c.File}
 }
 
 // finish hands over what is left to hand over, and the result.

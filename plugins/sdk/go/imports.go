@@ -32,6 +32,9 @@ func hostInputLayout(input, batch int32, p unsafe.Pointer, n uint32) int64
 //go:wasmimport thresher input_map
 func hostInputMap(input int32, offset, bytes int64, p unsafe.Pointer, n uint32) uint32
 
+//go:wasmimport thresher file_read
+func hostFileRead(offset int64, p unsafe.Pointer, n uint32) int64
+
 //go:wasmimport thresher result_write
 func hostResultWrite(p unsafe.Pointer, n uint32)
 
@@ -82,6 +85,12 @@ func (imports) InputMap(input int32, offset, bytes int64, buffer []byte) []byte 
 	p, n := pointer(buffer)
 	start := hostInputMap(input, offset, bytes, p, n) - address(buffer)
 	return buffer[start : start+uint32(bytes)]
+}
+
+// FileRead implements host.Host.
+func (imports) FileRead(offset int64, into []byte) int64 {
+	p, n := pointer(into)
+	return hostFileRead(offset, p, n)
 }
 
 // ResultWrite implements host.Host.

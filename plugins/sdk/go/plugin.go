@@ -6,7 +6,8 @@
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o plugin.wasm .
 //
-// An analysis is a function that is called once. A simulation returns a [Stepper]
+// An analysis is a function that is called once, and so is an importer, which makes
+// tables of a file. A simulation returns a [Stepper]
 // that is called step by step until it is done; between steps it can be paused.
 // A routine gets a [Call], through which it reads its inputs and writes what it
 // has found. It must not start goroutines that outlive the call.
@@ -28,7 +29,7 @@ type Plugin struct {
 	Routines []Routine
 }
 
-// Routine is a declared routine: see [Analysis] and [Simulation].
+// Routine is a declared routine: see [Analysis], [Simulation] and [Importer].
 type Routine struct {
 	decl  routine.Routine
 	run   func(*Call) (any, error)
@@ -98,6 +99,7 @@ type Case struct {
 	Params    string            // a JSON object; default {}
 	Seed      uint64            // of what is random
 	Inputs    map[string]string // input → its table, as CSV
+	File      string            // what an importer reads
 	Result    string            // JSON, the whole result; or else:
 	Error     string            // the code that it fails with, such as guest_error
 	Tolerance float64           // of each number of the result, relative; default 1e-9
@@ -109,7 +111,7 @@ type Case struct {
 func Example(name string, c Case) Option {
 	return func(r *routine.Routine) {
 		r.Examples = append(r.Examples, routine.Example{
-			Name: name, Params: json.RawMessage(c.Params), Seed: c.Seed, Inputs: c.Inputs,
+			Name: name, Params: json.RawMessage(c.Params), Seed: c.Seed, Inputs: c.Inputs, File: c.File,
 			Result: json.RawMessage(c.Result), Error: c.Error, Tolerance: c.Tolerance,
 		})
 	}

@@ -22,8 +22,9 @@ function routine(p, r) {
   const reads = (r.inputs ?? []).map((i) => i.name).join(', ');
   const writes = (r.outputs ?? []).map((o) => o.name).join(', ');
   return h('li', {},
-    h('a', { class: 'button', href: `#/run/${p.name}/${r.name}`, 'aria-label': `Run ${p.name}/${r.name}` }, 'Run'),
+    r.kind !== 'importer' && h('a', { class: 'button', href: `#/run/${p.name}/${r.name}`, 'aria-label': `Run ${p.name}/${r.name}` }, 'Run'),
     h('div', {}, h('strong', {}, r.title), ' ', h('code', { class: 'soft' }, `${p.name}/${r.name}`),
       h('p', {}, r.summary),
+      r.kind === 'importer' && h('p', { class: 'soft small' }, 'Reads a file: ', h('code', {}, `thresher datasets put NAME FILE --importer ${p.name}/${r.name}`)),
       h('p', { class: 'soft small' }, [r.kind, reads && `reads ${reads}`, writes && `writes ${writes}`].filter(Boolean).join(' · '))));
 }

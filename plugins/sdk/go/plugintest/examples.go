@@ -24,6 +24,9 @@ func example(t *testing.T, name string, x routine.Example) {
 	for input, text := range x.Inputs {
 		j.Inputs[input] = CSV(text)
 	}
+	if x.File != "" {
+		j.File = []byte(x.File)
+	}
 	run := Run(t, name, j)
 	switch {
 	case x.Error != "" && run.Err == nil:

@@ -28,6 +28,7 @@ var outputName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 // host keeps what a routine hands over.
 type host struct {
 	inputs []*table.File
+	file   []byte
 	result Result
 }
 
@@ -140,6 +141,11 @@ func fixed(col arrow.Array, i int) []byte {
 		return arrow.TimestampTraits.CastToBytes(c.TimestampValues()[i : i+1])
 	}
 	panic("plugintest: a table has no column of " + col.DataType().String())
+}
+
+// FileRead implements the host.
+func (h *host) FileRead(offset int64, into []byte) int64 {
+	return int64(copy(into, h.file[min(offset, int64(len(h.file))):]))
 }
 
 // ResultWrite implements the host.

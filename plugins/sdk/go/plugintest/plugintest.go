@@ -37,6 +37,7 @@ type Job struct {
 	Params string           // a JSON object
 	Inputs map[string]Input // by the names that the routine declares
 	Seed   uint64
+	File   []byte // what an importer reads
 }
 
 // Input is a table to read: see [CSV], [JSON] and [File].
@@ -111,6 +112,11 @@ func prepare(t testing.TB, r routine.Routine, j Job, h *host) (abi.Call, error) 
 	c := abi.Call{Seed: j.Seed}
 	if c.Params, err = s.Fill(json.RawMessage(j.Params)); err != nil {
 		return c, fmt.Errorf("params: %w", err)
+	}
+	if r.Kind == routine.Importer {
+		c.File, h.file = &abi.File{Bytes: int64(len(j.File))}, j.File
+	} else if j.File != nil {
+		return c, fmt.Errorf("%s is no importer: it reads no file", r.Name)
 	}
 	for _, in := range r.Inputs {
 		given, ok := j.Inputs[in.Name]

@@ -9,6 +9,9 @@ type Host interface {
 	InputLayout(input, batch int32, into []byte) int64
 	// InputMap returns where in the buffer the bytes are.
 	InputMap(input int32, offset, bytes int64, buffer []byte) []byte
+	// FileRead returns how many bytes it has put into the buffer, or a negative number
+	// where there is no file.
+	FileRead(offset int64, into []byte) int64
 	ResultWrite(result []byte)
 	TableAppend(name, columns []byte, rows int64, parts []Parts)
 	ArtifactWrite(name, media, content []byte)
