@@ -170,6 +170,7 @@ func TestManifestsOfProgramsAreHeldAgainstWhatProgramsCan(t *testing.T) {
 	wasm := cCommand(t, "testdata/command/echo.c")
 	for routine, says := range map[string]string{
 		`"kind": "simulation"`:                                                                             "a program runs from its start to its end",
+		`"kind": "importer", "outputs": [{"name": "a"}]`:                                                   "want no stdin, and stdout csv, ndjson or arrow",
 		`"kind": "analysis", "stdin": "xml"`:                                                               `stdin "xml"`,
 		`"kind": "analysis", "stdout": "xml"`:                                                              `stdout "xml"`,
 		`"kind": "analysis", "args": ["-n", "{n}"]`:                                                        "there is no param n",
