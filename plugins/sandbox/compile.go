@@ -50,6 +50,12 @@ func (h *Host) translate(ctx context.Context, wasm []byte) (wazero.CompiledModul
 		}
 		h.trim()
 	}
+	select {
+	case h.handing <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-h.handing }()
 	compiled, err := h.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, h.workers), wasm)
 	if err != nil {
 		return nil, refuse("invalid_module", "%v", err)

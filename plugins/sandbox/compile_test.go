@@ -10,7 +10,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tetratelabs/wazero"
+	"golang.org/x/sync/errgroup"
 
+	"thresher/plugins/abi"
 	"thresher/plugins/hostile"
 )
 
@@ -129,4 +132,31 @@ func TestGivingUpEndsTheCompiler(t *testing.T) {
 	})
 	_, err := h.Load(ctx, hostile.Module{}.Encode(), false)
 	assert.ErrorIs(t, err, why)
+}
+
+// The runtime hands out code that it reads from its folder before that is ready to be
+// called.
+func TestAModuleIsHandedToManyAtOnce(t *testing.T) {
+	t.Parallel()
+	folder, wasm := t.TempDir(), hostile.Module{Run: hostile.LoopForever}.Encode()
+	require.NoError(t, Compile(t.Context(), wasm, folder))
+	h, err := New(t.Context(), Config{CacheDir: folder})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
+	var all errgroup.Group
+	for range 16 {
+		all.Go(func() error {
+			compiled, err := h.translate(t.Context(), wasm)
+			if err != nil {
+				return err
+			}
+			guest, err := h.runtime.InstantiateModule(t.Context(), compiled, wazero.NewModuleConfig().WithName(""))
+			if err != nil {
+				return err
+			}
+			_, err = guest.ExportedFunction(abi.ExportDescribe).Call(t.Context())
+			return err
+		})
+	}
+	require.NoError(t, all.Wait())
 }

@@ -68,6 +68,7 @@ type Host struct {
 	cacheDir string
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
+	handing  chan struct{} // full while the runtime takes a module: whoever gave it the same bytes would be given code that is not ready
 	loading  singleflight.Group
 	modules  *guard.Value[loaded]
 	most     int // modules from a source that stay loaded
@@ -116,6 +117,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		compiler: cfg.Compiler,
 		workers:  cmp.Or(cfg.Workers, 1),
 		cacheDir: cfg.CacheDir,
+		handing:  make(chan struct{}, 1),
 		modules:  guard.New("modules", guard.RankSandbox, loaded{by: map[string]*module{}}),
 		most:     cmp.Or(cfg.Loaded, 32),
 		clones:   newPool(cmp.Or(cfg.Clones, 32)),
