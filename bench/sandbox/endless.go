@@ -39,7 +39,7 @@ func endlessWork(b *bench) []endless {
 	return append(all,
 		endless{name: "an empty loop", wasm: hostile.Module{Run: hostile.LoopForever}.Encode()},
 		endless{name: "a tree of 2^64 calls", wasm: hostile.Module{Run: tree(hostile.Self(0))}.Encode()},
-		endless{name: "that, below 300 000 calls", wasm: deepTree()},
+		endless{name: "that, below 100 000 calls", wasm: deepTree()},
 		endless{name: "calls until the stack ends", wasm: hostile.Module{Run: hostile.Code(hostile.LocalGet0, hostile.Call(hostile.Self(0)))}.Encode()},
 		endless{name: "sleeps", wasm: hostile.Module{Imports: []hostile.Function{poll},
 			Run: forever(push(2048, 3072, 1, 4096), hostile.Call(0), hostile.Drop)}.Encode()},
@@ -89,7 +89,7 @@ func tree(self uint32) []byte {
 func deepTree() []byte {
 	down, leaves := hostile.Further(0, 0), hostile.Further(0, 1)
 	return hostile.Module{
-		Run: hostile.Code(hostile.I32Const(300_000), hostile.Call(down)),
+		Run: hostile.Code(hostile.I32Const(100_000), hostile.Call(down)),
 		More: [][]byte{
 			hostile.Code(hostile.LocalGet0, []byte{0x45, 0x04, 0x7f}, hostile.I32Const(0), hostile.Call(leaves), []byte{0x05},
 				hostile.LocalGet0, hostile.I32Const(1), []byte{0x6b}, hostile.Call(down), []byte{0x0b}),

@@ -101,14 +101,11 @@ func (v *Value[T]) hold(fn func(*T)) { fn(&v.value) }
 
 func (v *Value[T]) acquire(ctx context.Context) (release func(), err error) {
 	leave := enter(v.rank, v.name)
-	select {
-	case <-v.lock:
+	if v.spin() {
 		v.metrics.waited(0)
-	default:
-		if err := v.wait(ctx); err != nil {
-			leave()
-			return nil, err
-		}
+	} else if err := v.wait(ctx); err != nil {
+		leave()
+		return nil, err
 	}
 	since := time.Now()
 	return func() {
@@ -120,6 +117,22 @@ func (v *Value[T]) acquire(ctx context.Context) (release func(), err error) {
 			slog.Warn("lock held too long", "lock", v.name, "held", held, "stack", string(debug.Stack()))
 		}
 	}, nil
+}
+
+// spins is how often a lock is asked for before its turn is waited for. Most are held
+// for less than a microsecond; to wait takes longer than that, and tens of them where a
+// goroutine has a thread of its own, as those have that run guests.
+const spins = 100
+
+func (v *Value[T]) spin() (taken bool) {
+	for range spins {
+		select {
+		case <-v.lock:
+			return true
+		default:
+		}
+	}
+	return false
 }
 
 // wait blocks until the lock is taken or ctx ends. A wait past SlowHold logs who

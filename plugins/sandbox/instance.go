@@ -73,6 +73,12 @@ func (i *instance) begin(k *call) {
 	k.meter.attach(i.gas)
 }
 
+// end takes it back.
+func (i *instance) end(k *call) {
+	k.meter.detach()
+	k.peak = i.memory.peak
+}
+
 func (k *call) memoryLimit() uint64 { return uint64(k.Limits.MemoryBytes) }
 
 // reset puts a clone back to its image. An error means that it cannot be used again.

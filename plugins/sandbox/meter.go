@@ -34,9 +34,9 @@ type meter struct {
 }
 
 // Slice is how long a slice of gas should last, about, unless [Config] says otherwise.
-// Longer ones keep the collector, the network and whoever wants a stop waiting; from
-// 20 µs to 1 ms guests are as fast (bench/sandbox -only slice, docs/performance.md).
-const Slice = 50 * time.Microsecond
+// Longer ones keep the collector, the network and whoever wants a stop waiting; with
+// shorter ones ticks take a few per cent of a guest's time (docs/performance.md).
+const Slice = 100 * time.Microsecond
 
 // The bounds of a slice, in gas, and the first of a job: additions alone are paid
 // with it for some 50 µs.

@@ -169,30 +169,22 @@ func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Con
 	k.turns, k.meter.slice = h.turns, h.slice
 	k.turns.begin()
 	defer k.turns.end()
-	k.meter.start()
+	i := h.clones.take(m, k.memoryLimit())
+	defer func() {
+		if i != nil {
+			h.clones.give(i)
+		}
+	}()
+	k.meter.start() // from here on the goroutine has a thread of its own, and waits for no lock: to wake it takes long
 	defer k.meter.stop()
-	i, err := h.instance(ctx, m, k)
-	if err != nil {
-		return k.explain(ctx, err)
+	if i == nil {
+		if i, err = h.newInstance(ctx, m, k); err != nil {
+			return k.explain(ctx, err)
+		}
 	}
-	defer h.release(i, k)
 	i.begin(k)
+	defer i.end(k)
 	return k.explain(ctx, fn(ctx, i.guest))
-}
-
-// instance returns a clone that is idle, or a new instance.
-func (h *Host) instance(ctx context.Context, m *module, k *call) (*instance, error) {
-	if i := h.clones.take(m, k.memoryLimit()); i != nil {
-		return i, nil
-	}
-	return h.newInstance(ctx, m, k)
-}
-
-// release takes an instance back from its job.
-func (h *Host) release(i *instance, k *call) {
-	k.meter.detach()
-	k.peak = i.memory.peak
-	h.clones.give(i)
 }
 
 // errFailed marks a guest that returned Failed; explain puts its words in.

@@ -136,7 +136,7 @@ func TestAttacksEndTheirJobWithAReason(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ code, says string }{
 		"allocate":  {"memory_limit", "limit 67108864"},
-		"recurse":   {"stack_limit", "limit 16777216"},
+		"recurse":   {"stack_limit", "limit 8388608"},
 		"panic":     {"guest_trap", "unreachable"},
 		"exit":      {"guest_exit", "code 0"},
 		"error":     {"guest_error", "I am an error"},

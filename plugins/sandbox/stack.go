@@ -11,12 +11,12 @@ import (
 	"thresher/core/job"
 )
 
-// StackBytes is how much stack a guest's nested calls may take: twice what systems
-// give a program. The runtime's own bound is five times that, and on its way there it
+// StackBytes is how much stack a guest's nested calls may take: as much as systems
+// give a program. The runtime's own bound is ten times that, and on its way there it
 // copies the stack whenever it doubles it, in one piece, for tens of milliseconds, in
 // memory that is on nobody's account. The stack is looked at in ticks: for as long as a
 // slice of gas lasts a guest may have more.
-const StackBytes = 16 << 20
+const StackBytes = 8 << 20
 
 // stack is that of the call of a guest that goes on; its zero value that of none.
 type stack struct{ top reflect.Value }
