@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -103,19 +105,44 @@ func TestAListWhoseStreamOpensAgainShowsEachJobOnce(t *testing.T) {
 func TestAnUploadedTableIsShownAsItIs(t *testing.T) {
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
-	do(t, ctx, chromedp.Navigate(s.URL+"/#/datasets"), chromedp.WaitVisible(".drop"), eval[chromedp.Void](`
-		const data = new DataTransfer();
-		data.items.add(new File(['n,text\n9007199254740993,<img src=x onerror=alert(1)>\n'], 'my table.csv'));
-		const file = document.querySelector('#file');
-		file.files = data.files;
-		file.dispatchEvent(new Event('change'));`),
-		chromedp.WaitVisible("#name"))
+	choose(t, ctx, s, "my table.csv", "n,text\n9007199254740993,<img src=x onerror=alert(1)>\n")
 	assert.Equal(t, "my-table", read(t, ctx, chromedp.Value("#name")))
 	do(t, ctx, chromedp.Click(".drop form button"), chromedp.WaitVisible(".done a"),
 		chromedp.Click(".done a"), chromedp.WaitVisible("td.num"))
 	cells := read(t, ctx, eval[[]string](`[...document.querySelectorAll('.page td')].map((cell) => cell.textContent)`))
 	assert.Equal(t, []string{"9007199254740993", "<img src=x onerror=alert(1)>"}, cells)
 	assert.Empty(t, complaints())
+}
+
+// choose is what the form for a new dataset is given.
+func choose(t *testing.T, ctx context.Context, s *servertest.Server, name, content string) {
+	t.Helper()
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/datasets"), chromedp.WaitVisible(".drop"), eval[chromedp.Void](fmt.Sprintf(`{
+		const data = new DataTransfer();
+		data.items.add(new File([%q], %q));
+		const file = document.querySelector('#file');
+		file.files = data.files;
+		file.dispatchEvent(new Event('change'));
+	}`, content, name)),
+		chromedp.WaitVisible("#name"))
+}
+
+func TestAnImporterReadsAnUploadedFile(t *testing.T) {
+	s := servertest.Start(t, core.Limits{})
+	ctx, complaints := browser(t)
+	choose(t, ctx, s, "heights.tsv", "name\theight\nAda\t1.7\n")
+	assert.Equal(t, "formats/tsv", read(t, ctx, chromedp.Value("#format")))
+	do(t, ctx, chromedp.Click(".drop form button"), chromedp.WaitVisible(".done a"),
+		chromedp.Click(".done a"), chromedp.WaitVisible("td.num"))
+	cells := read(t, ctx, eval[[]string](`[...document.querySelectorAll('.page td')].map((cell) => cell.textContent)`))
+	assert.Equal(t, []string{"Ada", "1.7"}, cells)
+	assert.Empty(t, complaints())
+
+	choose(t, ctx, s, "broken.tsv", "name\theight\nAda\n")
+	do(t, ctx, chromedp.Click(".drop form button"), chromedp.WaitVisible(".problem"))
+	assert.Contains(t, read(t, ctx, chromedp.TextContent(".problem")), "line 2")
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/plugins/formats"), chromedp.WaitVisible("tr td"))
+	assert.Empty(t, read(t, ctx, eval[[]string](`[...document.querySelectorAll('a.button')].map((b) => b.textContent)`)), "there is nothing to run")
 }
 
 func TestNoViewIsWiderThanAPhone(t *testing.T) {

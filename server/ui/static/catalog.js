@@ -16,7 +16,8 @@ export async function ofVersion(plugin, version) {
   return routinesOf(v.report.plugin, `${plugin}@${version}`);
 }
 
-const routinesOf = (p, name) => p.routines.map((r) => ({ ...r, ref: `${name}/${r.name}`, plugin: p.name, version: p.version, digest: p.digest }));
+// What a job can be of: importers run when their file comes.
+const routinesOf = (p, name) => p.routines.filter((r) => r.kind !== 'importer').map((r) => ({ ...r, ref: `${name}/${r.name}`, plugin: p.name, version: p.version, digest: p.digest }));
 
 // ranBy finds the routine that a job ran: what its name stands for now if that is the
 // same, or else that of its version, if it is still there.

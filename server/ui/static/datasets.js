@@ -7,6 +7,9 @@ import { bytes, count, many, time } from './format.js';
 import { preview } from './table.js';
 import { uploader } from './upload.js';
 
+// simple are importers that the form for a file has all for.
+const simple = (r) => r.kind === 'importer' && !r.params?.required?.length;
+
 export async function datasets(place) {
   const list = h('div');
   const wrong = h('div');
@@ -31,7 +34,8 @@ export async function datasets(place) {
       h('td', { class: 'num' }, count(t.rows)), h('td', { class: 'num' }, count(t.columns.length)), h('td', { class: 'num' }, bytes(t.bytes)),
       h('td', { class: 'opt' }, time(d.created)),
       h('td', { class: 'end' }, h('button', { class: 'quiet', 'aria-label': `Delete ${d.name}`, onclick: () => remove(d) }, 'Delete'))))), 'Datasets');
-  fill(place, h('h1', {}, 'Datasets'), uploader((name) => names.has(name), draw), wrong, h('section', { class: 'card list' }, list));
+  const importers = (await get('/routines')).plugins.flatMap((p) => p.routines.filter(simple).map((r) => ({ ref: `${p.name}/${r.name}`, ...r })));
+  fill(place, h('h1', {}, 'Datasets'), uploader(importers, (name) => names.has(name), draw), wrong, h('section', { class: 'card list' }, list));
   await draw();
 }
 

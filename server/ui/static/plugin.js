@@ -28,8 +28,9 @@ export async function plugin(place, name) {
     fill(about, h('p', {}, p.summary),
       h('p', { class: 'soft small' }, [{ builtin: 'built in', folder: 'from the server’s folder', uploaded: 'uploaded' }[p.source], p.license].filter(Boolean).join(' · '), ' · ',
         h('a', { href: `#/jobs?plugin=${name}` }, 'jobs of all versions')));
+    const first = p.routines?.find((r) => r.kind !== 'importer'); // those have files to read, not tables
     fill(actions, p.previous && h('button', { id: 'rollback', onclick: () => back(p) }, `Roll back to ${p.previous}`),
-      p.active && p.routines?.length > 0 && h('a', { class: 'button main', href: `#/run/${name}/${p.routines[0].name}` }, 'Run'));
+      p.active && first && h('a', { class: 'button main', href: `#/run/${name}/${first.name}` }, 'Run'));
     fill(versions, table(p, (v) => attempt(() => activated(p, v.version))));
     fill(history, p.history?.length > 0 && card('What its name stood for', past(p.history)));
   };

@@ -10,7 +10,7 @@ export function routine(r, ref, how) {
   const params = r.params?.['x-order'] ?? Object.keys(r.params?.properties ?? {});
   const inner = [params.length > 0 && paramTable(r.params, params), r.inputs?.length > 0 && inputTable(r.inputs), r.outputs?.length > 0 && outputTable(r.outputs)].filter(Boolean);
   return h('li', {},
-    how && h('a', { class: 'button', href: `#/run/${ref}`, 'aria-label': `${how} ${ref}` }, how),
+    how && r.kind !== 'importer' && h('a', { class: 'button', href: `#/run/${ref}`, 'aria-label': `${how} ${ref}` }, how),
     h('div', { class: 'wide' }, h('strong', {}, r.title), ' ', h('code', { class: 'soft' }, r.name), h('span', { class: 'soft small' }, ` ${r.kind}`),
       r.summary && h('p', {}, r.summary),
       inner.length > 0 ? h('details', {}, h('summary', { class: 'soft small' }, 'Schema'), inner) : h('p', { class: 'soft small' }, 'It takes no params and no tables.')));
