@@ -16,7 +16,7 @@ func Cumsum[T Element](v Vector[T], out []T, pause Pause) error {
 			return pace.flush()
 		}
 		p := c.take(take)
-		p.copyOrZero(out)
+		copyOrZero(p, out)
 		var err error
 		switch out := any(out[:take]).(type) {
 		case []float64:

@@ -1,17 +1,24 @@
 package kernel
 
 // Floats writes as many rows as out has room for, as floats: a null is 0. It returns
-// how many of them are not null. There must be so many rows.
+// how many of them are not null. There must be so many rows. It is called for every few
+// thousand rows, so it has no room of its own.
 func Floats(v Numbers, out []float64, pause Pause) (n int, err error) {
+	if ints, ok := v.(Vector[int64]); ok {
+		return floats(ints.cursor(), out, pause)
+	}
+	return floats(v.floats(), out, pause)
+}
+
+func floats[T Element](c cursor[T], out []float64, pause Pause) (n int, err error) {
 	pace := pacer{pause: pause}
-	c := v.floats()
 	for len(out) > 0 {
 		take := min(c.left(), block, len(out))
 		if take == 0 {
 			return n, ErrLengths
 		}
 		p := c.take(take)
-		n += p.copyOrZero(out)
+		n += copyOrZero(p, out)
 		out = out[take:]
 		if err := pace.add(take); err != nil {
 			return n, err
@@ -20,10 +27,12 @@ func Floats(v Numbers, out []float64, pause Pause) (n int, err error) {
 	return n, pace.flush()
 }
 
-// copyOrZero copies the values, and zeros for nulls. It returns how many values there
+// copyOrZero writes the values, and zeros for nulls. It returns how many values there
 // were.
-func (p Piece[T]) copyOrZero(out []T) (n int) {
-	copy(out, p.Values)
+func copyOrZero[T, To Element](p Piece[T], out []To) (n int) {
+	for i, v := range p.Values {
+		out[i] = To(v)
+	}
 	if p.Validity == nil {
 		return len(p.Values)
 	}
