@@ -206,21 +206,38 @@ func fdWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 // that is waited for.
 const vectorGas = 64
 
+// vectorBytes is what a buffer takes in a list of them: its address and its length.
+const vectorBytes = 8
+
+// vectorsAt returns a list of buffers as it stands in the guest's memory.
+func vectorsAt(guest api.Module, at, count uint32) (list []byte, wrong uint32) {
+	if count > 1024 {
+		return nil, wasiInval
+	}
+	list, ok := guest.Memory().Read(at, vectorBytes*count)
+	if !ok {
+		return nil, wasiFault
+	}
+	return list, wasiOK
+}
+
+// vectorAt returns the memory of a buffer of such a list.
+func vectorAt(guest api.Module, v []byte) (buffer []byte, ok bool) {
+	return guest.Memory().Read(binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:]))
+}
+
 func (k *call) write(ctx context.Context, guest api.Module, args []uint64) uint32 {
 	fd, vectors, count, written := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if fd != 1 && fd != 2 {
 		return wasiBadFD
 	}
-	if count > 1024 {
-		return wasiInval
-	}
-	list, ok := guest.Memory().Read(vectors, 8*count)
-	if !ok {
-		return wasiFault
+	list, wrong := vectorsAt(guest, vectors, count)
+	if wrong != wasiOK {
+		return wrong
 	}
 	total := uint32(0)
-	for v := range slices.Chunk(list, 8) {
-		text, ok := guest.Memory().Read(binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:]))
+	for v := range slices.Chunk(list, vectorBytes) {
+		text, ok := vectorAt(guest, v)
 		if !ok {
 			return wasiFault
 		}
@@ -246,15 +263,12 @@ func (k *call) read(ctx context.Context, guest api.Module, args []uint64) uint32
 	if fd != 0 {
 		return wasiBadFD
 	}
-	if count > 1024 {
-		return wasiInval
+	list, wrong := vectorsAt(guest, vectors, count)
+	if wrong != wasiOK {
+		return wrong
 	}
-	list, ok := guest.Memory().Read(vectors, 8*count)
-	if !ok {
-		return wasiFault
-	}
-	for v := range slices.Chunk(list, 8) {
-		room, ok := guest.Memory().Read(binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:]))
+	for v := range slices.Chunk(list, vectorBytes) {
+		room, ok := vectorAt(guest, v)
 		if !ok {
 			return wasiFault
 		}
