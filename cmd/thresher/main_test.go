@@ -1,15 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
@@ -58,18 +59,27 @@ func pluginFolder(t *testing.T) string {
 	return dir
 }
 
-// await waits until a file says something.
-func await(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: await FILE TEXT")
+// environment is the key of a script's own.
+type environment struct{}
+
+// changed runs the program, and changes a text in a file when it first waits for that.
+func changed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: changed OLD NEW FILE ARGUMENTS OF THE PROGRAM")
 	}
-	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		text, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && strings.Contains(string(text), args[1]) {
-			return
+	cmd := exec.Command(filepath.Join(ts.Getenv("PROGRAM"), "thresher"), args[3:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout = ts.MkAbs("."), ts.Value(environment{}).([]string), ts.Stdout()
+	said, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	lines := bufio.NewScanner(io.TeeReader(said, ts.Stderr()))
+	for waited := false; lines.Scan(); {
+		if !waited && strings.HasSuffix(lines.Text(), "waiting for a change —") {
+			waited = true
+			replace(ts, false, args[:3])
 		}
 	}
-	ts.Fatalf("%s never said %q", args[0], args[1])
+	ts.Check(cmd.Wait())
 }
 
 // replace changes a text in a file, as an editor does.
@@ -92,7 +102,7 @@ func TestScripts(t *testing.T) {
 	plugins := pluginFolder(t)
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "replace": replace},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"changed": changed, "replace": replace},
 		Condition: func(language string) (bool, error) {
 			chain, err := compilers.Of(language)
 			if err != nil {
@@ -115,7 +125,9 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			return atHome(env, exe)
+			err := atHome(env, exe)
+			env.Values[environment{}] = env.Vars
+			return err
 		},
 	})
 }
