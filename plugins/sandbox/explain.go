@@ -60,8 +60,8 @@ func (k *call) explain(ctx context.Context, err error) error {
 	trap, trapped := strings.CutPrefix(detail, "wasm error: ")
 	switch {
 	case detail == stackOverflow:
-		deep := tooDeep(fmt.Sprintf("limit about %d bytes of stack", stackBytes))
-		deep.Detail, deep.Stack = k.told(deep.Detail), stack
+		deep := k.tooDeep(fmt.Sprintf("limit about %d bytes of stack", stackBytes))
+		deep.Stack = stack
 		return deep
 	case k.memory.refused && (exited || trapped):
 		return &job.Error{

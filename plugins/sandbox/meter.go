@@ -120,7 +120,7 @@ func (k *call) tick(ctx context.Context, guest api.Module, params []uint64) {
 	m.gas.Set(uint64(left)) // should it end here, it has not done what it owes for
 	slice = nextSlice(slice, m.look(), m.slice)
 	k.checkBudgets(owed)
-	k.stack.check(params)
+	k.checkStack(params)
 	k.yield()
 	k.gate(ctx)
 	m.since = threadTime()

@@ -44,14 +44,15 @@ func (s stack) used(params []uint64) uint64 {
 	return s.top.Uint() - uint64(uintptr(unsafe.Pointer(unsafe.SliceData(params))))
 }
 
-func (s stack) check(params []uint64) {
-	if used := s.used(params); used > StackBytes {
-		panic(tooDeep(fmt.Sprintf("limit %d bytes of stack; it used %d", StackBytes, used)))
+// checkStack ends a guest that has more than it may.
+func (k *call) checkStack(params []uint64) {
+	if used := k.stack.used(params); used > StackBytes {
+		panic(k.tooDeep(fmt.Sprintf("limit %d bytes of stack; it used %d", StackBytes, used)))
 	}
 }
 
-func tooDeep(detail string) *job.Error {
-	return &job.Error{Code: "stack_limit", Title: "The plugin's calls were nested too deep", Detail: detail + "; a recursion without an end?"}
+func (k *call) tooDeep(what string) *job.Error {
+	return &job.Error{Code: "stack_limit", Title: "The plugin's calls were nested too deep", Detail: k.told(what + "; a recursion without an end?")}
 }
 
 // enter calls a function of a guest's. All calls of guests go through here.

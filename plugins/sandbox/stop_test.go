@@ -162,6 +162,7 @@ func TestADeepRecursionEndsAtTheLimitOfTheStack(t *testing.T) {
 	failed := failure(t, err)
 	assert.Equal(t, "stack_limit", failed.Code)
 	assert.Contains(t, failed.Detail, fmt.Sprintf("limit %d bytes of stack; it used ", StackBytes))
+	assert.Contains(t, failed.Detail, "It had used ", "as of any crash")
 	assert.NotEmpty(t, failed.Stack)
 	_, err = h.attack(t.Context(), loaded, free, job.Limits{Gas: 1000})
 	assert.Equal(t, "gas_limit", failure(t, err).Code)
