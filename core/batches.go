@@ -123,15 +123,14 @@ func (e *Engine) createBatch(ctx context.Context, req BatchRequest, once *job.Re
 	if err := e.admit(levels); err != nil {
 		return b, err
 	}
-	revision, err := e.batches.Create(ctx, b.ID, b)
-	if err != nil {
+	if _, err := e.batches.Create(ctx, b.ID, b); err != nil {
 		return b, fmt.Errorf("batch: %w", err)
 	}
 	if err := e.putAll(ctx, levels); err != nil {
 		return b, errors.Join(err, e.abandon(context.WithoutCancel(ctx), b.ID))
 	}
 	b.Written = true
-	if _, err := e.batches.Update(ctx, b.ID, revision, b); err != nil {
+	if _, err := e.batches.Modify(ctx, b.ID, func(*batchRecord) (*batchRecord, error) { return &b, nil }); err != nil {
 		return b, fmt.Errorf("batch: %w", err)
 	}
 	return b, nil
@@ -406,9 +405,5 @@ func (e *Engine) abandon(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("abandon batch %s: %w", id, err)
 	}
-	entry, err := e.batches.Get(ctx, id)
-	if err != nil {
-		return fmt.Errorf("abandon batch %s: %w", id, err)
-	}
-	return e.batches.Delete(ctx, id, entry.Revision)
+	return remove(ctx, e.batches, id)
 }

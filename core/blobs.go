@@ -1,30 +1,6 @@
 package core
 
-import (
-	"thresher/core/job"
-	"thresher/core/ledger"
-)
-
-// Records hold the blobs that they name, from when they are written until they are
-// gone or name them no more.
-
-func (e *Engine) trackJob(c ledger.Change[job.Record]) {
-	if !c.Deleted {
-		e.ledger.Blobs().Claim(claims(c.Value)...)
-	}
-	if c.Before != nil {
-		e.ledger.Blobs().Release(claims(*c.Before)...)
-	}
-}
-
-func (e *Engine) trackDataset(c ledger.Change[Dataset]) {
-	if !c.Deleted {
-		e.ledger.Blobs().Claim(c.Value.digests()...)
-	}
-	if c.Before != nil {
-		e.ledger.Blobs().Release(c.Before.digests()...)
-	}
-}
+import "thresher/core/job"
 
 func (d Dataset) digests() (list []string) {
 	for _, t := range d.Tables {
@@ -33,9 +9,9 @@ func (d Dataset) digests() (list []string) {
 	return list
 }
 
-// claims lists what a job's record holds: what it needs, and its plugin's module,
-// which is a blob only where someone uploaded it.
-func claims(r job.Record) []string { return append(digests(r), r.Spec.Digest) }
+// jobBlobs lists the blobs that a job's record keeps: what it needs, and its plugin's
+// module.
+func jobBlobs(r job.Record) []string { return append(digests(r), r.Spec.Digest) }
 
 // digests lists the blobs that a job needs: its outputs, and its inputs while it
 // may still run.

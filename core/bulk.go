@@ -110,12 +110,11 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 		return b, nil
 	}
 	b.State = BulkRunning
-	revision, err := e.bulks.Create(ctx, b.ID, b)
-	if err != nil {
+	if _, err := e.bulks.Create(ctx, b.ID, b); err != nil {
 		return Bulk{}, fmt.Errorf("bulk: %w", err)
 	}
 	e.loop.Go(func() error {
-		e.runBulk(e.life, b, revision)
+		e.runBulk(e.life, b)
 		return nil
 	})
 	return b, nil
@@ -177,7 +176,7 @@ func (e *Engine) Bulks(ctx context.Context, cursor string, n int) (BulkPage, err
 }
 
 // runBulk does it, page by page, and notes after each how far it is.
-func (e *Engine) runBulk(ctx context.Context, b Bulk, revision uint64) {
+func (e *Engine) runBulk(ctx context.Context, b Bulk) {
 	q := b.query()
 	for {
 		entries, next, err := e.jobs.List(ctx, q)
@@ -195,7 +194,7 @@ func (e *Engine) runBulk(ctx context.Context, b Bulk, revision uint64) {
 			break
 		}
 		q.Before = next
-		if revision, err = e.bulks.Update(ctx, b.ID, revision, b); err != nil {
+		if err := e.noteBulk(ctx, b); err != nil {
 			break
 		}
 	}
@@ -204,9 +203,15 @@ func (e *Engine) runBulk(ctx context.Context, b Bulk, revision uint64) {
 	}
 	ended := e.cfg.Now().UTC()
 	b.Ended = &ended
-	if _, err := e.bulks.Update(context.WithoutCancel(ctx), b.ID, revision, b); err != nil {
+	if err := e.noteBulk(context.WithoutCancel(ctx), b); err != nil {
 		e.cfg.Log.Warn("bulk not noted", "bulk", b.ID, "error", err)
 	}
+}
+
+// noteBulk writes how far a bulk is. Only who runs it writes it.
+func (e *Engine) noteBulk(ctx context.Context, b Bulk) error {
+	_, err := e.bulks.Modify(ctx, b.ID, func(*Bulk) (*Bulk, error) { return &b, nil })
+	return err
 }
 
 // forAll does something to many jobs at once. That a job's phase does not allow it
@@ -242,7 +247,7 @@ func (e *Engine) interruptBulks(ctx context.Context) error {
 	for _, entry := range entries {
 		b := entry.Value
 		b.State = BulkInterrupted
-		if _, err := e.bulks.Update(ctx, b.ID, entry.Revision, b); err != nil {
+		if err := e.noteBulk(ctx, b); err != nil {
 			return fmt.Errorf("bulk %s: %w", b.ID, err)
 		}
 	}

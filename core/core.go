@@ -39,10 +39,7 @@ type Config struct {
 	// Reserve is the space on disk that new work leaves free, in bytes; default
 	// ledger.DefaultReserve.
 	Reserve int64
-	// Recovering is called while Open reads what is in Dir, by several at once. May be
-	// nil.
-	Recovering func(store string, read, of uint64)
-	Faults     Faults // planted by tests
+	Faults  Faults // planted by tests
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -93,7 +90,6 @@ type Engine struct {
 	halt    context.CancelFunc // ends it
 	loop    errgroup.Group     // what lives as long
 
-	tally  tally
 	tidy   chan struct{} // capacity 1: retention has changed
 	prunes chan struct{} // capacity 1: held by who prunes
 	pruned atomic.Uint64 // jobs deleted by retention since the start
@@ -136,7 +132,7 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	l, err := ledger.Open(ctx, ledger.Config{
-		Dir: cfg.Dir, Sync: cfg.Sync, Log: cfg.Log, Reserve: cfg.Reserve, Progress: cfg.Recovering,
+		Dir: cfg.Dir, Sync: cfg.Sync, Log: cfg.Log, Reserve: cfg.Reserve,
 		Faults: cfg.Faults.Ledger,
 	})
 	if err != nil {
@@ -149,7 +145,6 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		state:   guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
 		schemas: guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
 		pages:   newPages(),
-		tally:   newTally(),
 		tidy:    make(chan struct{}, 1),
 		prunes:  make(chan struct{}, 1),
 	}
@@ -256,6 +251,6 @@ func (s pendingStore) Get(ctx context.Context, id string) (ledger.Entry[job.Reco
 	return s.e.jobs.Get(ctx, id)
 }
 
-func (s pendingStore) Update(ctx context.Context, id string, revision uint64, r job.Record) (uint64, error) {
-	return s.e.jobs.Update(ctx, id, revision, r)
+func (s pendingStore) Modify(ctx context.Context, id string, change func(*job.Record) (*job.Record, error)) (ledger.Entry[job.Record], error) {
+	return s.e.jobs.Modify(ctx, id, change)
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"thresher/core/ledger"
@@ -83,23 +85,13 @@ func (r roomyReader) Read(p []byte) (int, error) {
 }
 
 func (e *Engine) nameDataset(ctx context.Context, d Dataset) (Dataset, error) {
-	for {
-		entry, err := e.datasets.Get(ctx, d.Name)
-		switch {
-		case errors.Is(err, ledger.ErrNotFound):
-			d.Revision, err = e.datasets.Create(ctx, d.Name, d)
-		case err == nil:
-			d.Revision, err = e.datasets.Update(ctx, d.Name, entry.Revision, d)
-		}
-		if errors.Is(err, ledger.ErrConflict) || errors.Is(err, ledger.ErrExists) {
-			d.Revision = 0
-			continue
-		}
-		if err != nil {
-			return Dataset{}, fmt.Errorf("dataset %s: %w", d.Name, err)
-		}
-		return d, nil
+	d.Revision = 0
+	entry, err := e.datasets.Modify(ctx, d.Name, func(*Dataset) (*Dataset, error) { return &d, nil })
+	if err != nil {
+		return Dataset{}, err
 	}
+	d.Revision = entry.Revision
+	return d, nil
 }
 
 // Dataset returns one dataset.
@@ -127,6 +119,7 @@ func (e *Engine) Datasets(ctx context.Context) ([]Dataset, error) {
 		list[i] = entry.Value
 		list[i].Revision = entry.Revision
 	}
+	slices.SortFunc(list, func(a, b Dataset) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
 }
 
@@ -151,14 +144,11 @@ func (e *Engine) DatasetTable(ctx context.Context, name, tbl string) (Table, err
 // DeleteDataset removes a dataset's name. Jobs that were submitted with it still
 // read its tables.
 func (e *Engine) DeleteDataset(ctx context.Context, name string) error {
-	for {
-		d, err := e.Dataset(ctx, name)
-		if err != nil {
-			return err
+	_, err := e.datasets.Modify(ctx, name, func(d *Dataset) (*Dataset, error) {
+		if d == nil {
+			return nil, fmt.Errorf("dataset %s: %w", name, ErrNotFound)
 		}
-		err = e.datasets.Delete(ctx, name, d.Revision)
-		if !errors.Is(err, ledger.ErrConflict) {
-			return err
-		}
-	}
+		return nil, nil
+	})
+	return err
 }

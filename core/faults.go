@@ -29,10 +29,7 @@ func (e *Engine) recoverWrongly(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		entry, err := e.jobs.Get(ctx, id)
-		if err == nil {
-			_, err = e.jobs.Update(ctx, id, entry.Revision, changed)
-		}
+		_, err := e.jobs.Modify(ctx, id, func(*job.Record) (*job.Record, error) { return &changed, nil })
 		return err
 	})
 }

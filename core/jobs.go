@@ -138,13 +138,12 @@ func (f Filter) page() (ledger.Query, error) {
 	return f.query(), nil
 }
 
-// checkCursor refuses what no page can have ended with: it would otherwise list
-// from the start again, or nothing.
+// checkCursor refuses what no page can have ended with.
 func checkCursor(cursor string) error {
 	if cursor == "" {
 		return nil
 	}
-	if _, err := ulid.ParseStrict(cursor); err != nil {
+	if _, err := ledger.ParseCursor(cursor); err != nil {
 		return invalid("cursor", "%q: want next of the page before", cursor)
 	}
 	return nil
@@ -247,45 +246,32 @@ func (e *Engine) request(ctx context.Context, id string, event job.Event) (Job, 
 // move applies the event that next chooses for the newest record, until the
 // result is written before anyone else's.
 func (e *Engine) move(ctx context.Context, id string, next func(job.Record) job.Event) (ledger.Entry[job.Record], error) {
-	for {
-		entry, err := find(ctx, e.jobs, "job", id)
+	return e.jobs.Modify(ctx, id, func(r *job.Record) (*job.Record, error) {
+		if r == nil {
+			return nil, fmt.Errorf("job %s: %w", id, ErrNotFound)
+		}
+		changed, err := job.Apply(*r, next(*r))
 		if err != nil {
-			return entry, err
+			return r, fmt.Errorf("job %s: %w", id, err)
 		}
-		changed, err := job.Apply(entry.Value, next(entry.Value))
-		if err != nil {
-			return entry, fmt.Errorf("job %s: %w", id, err)
-		}
-		revision, err := e.jobs.Update(ctx, id, entry.Revision, changed)
-		if err == nil {
-			entry.Revision, entry.Value = revision, changed
-			return entry, nil
-		}
-		if !errors.Is(err, ledger.ErrConflict) {
-			return entry, fmt.Errorf("job %s: %w", id, err)
-		}
-	}
+		return &changed, nil
+	})
 }
 
 // Delete removes a final job that no waiting job needs.
 func (e *Engine) Delete(ctx context.Context, id string) error {
-	for {
-		entry, err := find(ctx, e.jobs, "job", id)
-		if err != nil {
-			return err
+	_, err := e.jobs.Modify(ctx, id, func(r *job.Record) (*job.Record, error) {
+		switch {
+		case r == nil:
+			return nil, fmt.Errorf("job %s: %w", id, ErrNotFound)
+		case !r.Phase.Final():
+			return r, fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "delete", Phase: r.Phase, Desired: r.Desired})
+		case e.dispatch.HasDependents(id):
+			return r, fmt.Errorf("job %s: another job needs it: %w", id, ErrInUse)
 		}
-		r := entry.Value
-		if !r.Phase.Final() {
-			return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "delete", Phase: r.Phase, Desired: r.Desired})
-		}
-		if e.dispatch.HasDependents(id) {
-			return fmt.Errorf("job %s: another job needs it: %w", id, ErrInUse)
-		}
-		err = e.jobs.Delete(ctx, id, entry.Revision)
-		if !errors.Is(err, ledger.ErrConflict) {
-			return err
-		}
-	}
+		return nil, nil
+	})
+	return err
 }
 
 // Wait returns the job once it is final. If ctx ends first it returns the job as

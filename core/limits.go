@@ -3,8 +3,6 @@ package core
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"runtime"
@@ -309,44 +307,30 @@ func (e *Engine) SetLimits(ctx context.Context, l Limits) error {
 // ChangeLimits sets what change makes of the limits in force, and returns that. It
 // is one step: where others change them meanwhile, change is asked again.
 func (e *Engine) ChangeLimits(ctx context.Context, change func(Limits) (Limits, error)) (Limits, error) {
-	for {
-		entry, err := e.settings.Get(ctx, limitsKey)
-		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-			return Limits{}, fmt.Errorf("limits: %w", err)
+	entry, err := e.settings.Modify(ctx, limitsKey, func(now *Limits) (*Limits, error) {
+		current := e.Limits()
+		if now != nil {
+			current = now.withDefaults()
 		}
-		first := err != nil
-		now := entry.Value
-		if first {
-			now = e.Limits()
-		}
-		l, err := change(now.withDefaults().clone())
+		l, err := change(current.clone())
 		if err != nil {
-			return Limits{}, err
+			return now, err
 		}
 		l = l.withMaps().clone()
-		if err := l.check(); err != nil {
-			return Limits{}, err
-		}
-		if first {
-			_, err = e.settings.Create(ctx, limitsKey, l)
-		} else {
-			_, err = e.settings.Update(ctx, limitsKey, entry.Revision, l)
-		}
-		if err == nil {
-			return l, nil
-		}
-		if !errors.Is(err, ledger.ErrConflict) && !errors.Is(err, ledger.ErrExists) {
-			return Limits{}, fmt.Errorf("set limits: %w", err)
-		}
-	}
+		return &l, l.check()
+	})
+	return entry.Value, err
 }
 
 // observeLimits puts limits in force, in the order in which they were committed.
 func (e *Engine) observeLimits(c ledger.Change[Limits]) {
-	if c.Deleted {
-		return
+	if !c.Deleted {
+		e.useLimits(c.Value)
 	}
-	l := c.Value.withDefaults() // those of an older version lack what is new
+}
+
+func (e *Engine) useLimits(l Limits) {
+	l = l.withDefaults() // those of an older version lack what is new
 	e.state.Must(func(s *engineState) { s.limits = l })
 	e.dispatch.SetLimits(l.dispatch())
 	select {

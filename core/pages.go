@@ -65,6 +65,12 @@ func pageKey(q ledger.Query) []byte {
 	for _, term := range q.Terms {
 		key = strconv.AppendQuote(key, term)
 	}
+	for _, terms := range append(q.AnyOf, q.Prefixes) {
+		key = append(key, '|')
+		for _, term := range terms {
+			key = strconv.AppendQuote(key, term)
+		}
+	}
 	return key
 }
 
@@ -90,12 +96,12 @@ func (p PageJSON) AppendJSON(to []byte) []byte {
 	to = append(to, `{"jobs":[`...)
 	// What is known of a job that has not ended, beside its record, is shown too, and
 	// changes without a write.
-	lasting := p.found.Revision != 0
+	lasting := true
 	for i, one := range p.found.Records {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		if !one.AtRest() {
+		if one.Live {
 			to = append(to, encode(p.engine.view(one.Entry()))...)
 			lasting = false
 			continue

@@ -78,15 +78,16 @@ func labelTerm(key, value string) string { return "label:" + key + "=" + value }
 func (e *Engine) openStores(ctx context.Context) (err error) {
 	e.jobs, err = ledger.OpenStore(ctx, e.ledger, "jobs", ledger.StoreConfig[job.Record]{
 		Index:   jobTerms,
-		Rest:    func(r job.Record) bool { return r.Phase.Final() },
-		Brief:   job.Brief,
+		Live:    func(r job.Record) bool { return !r.Phase.Final() },
+		Blobs:   jobBlobs,
+		Sums:    keptSums,
 		Observe: e.observe,
 	})
 	if err != nil {
 		return err
 	}
 	e.hub = feed.New(e.jobs.Revision())
-	e.datasets, err = ledger.OpenStore(ctx, e.ledger, "datasets", ledger.StoreConfig[Dataset]{Observe: e.trackDataset})
+	e.datasets, err = ledger.OpenStore(ctx, e.ledger, "datasets", ledger.StoreConfig[Dataset]{Blobs: Dataset.digests})
 	if err != nil {
 		return err
 	}
@@ -100,18 +101,24 @@ func (e *Engine) openStores(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e.settings, err = ledger.OpenStore(ctx, e.ledger, "settings", ledger.StoreConfig[Limits]{Observe: e.observeLimits})
-	return err
+	e.settings, err = ledger.OpenStore(ctx, e.ledger, "settings", ledger.StoreConfig[Limits]{Observe: e.observeLimits, UsesReserve: true})
+	if err != nil {
+		return err
+	}
+	limits, err := e.settings.Get(ctx, limitsKey)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	e.useLimits(limits.Value)
+	return nil
 }
 
 // observe passes a committed change on: to the guest it concerns, to the
 // dispatcher, to subscribers. The ledger calls it in commit order.
 func (e *Engine) observe(c ledger.Change[job.Record]) {
-	e.trackJob(c)
-	e.tally.observe(c)
-	if c.Replay {
-		return // recover reads the view instead, once
-	}
 	r := c.Value
 	r.ID = c.Key // a deletion carries no record
 	e.pool.Observe(r, c.Deleted)

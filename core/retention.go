@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
-	"thresher/core/guard"
 	"thresher/core/job"
 	"thresher/core/ledger"
 	"thresher/core/limit"
@@ -122,64 +122,38 @@ func (r RetentionRule) fits(s group) bool {
 	return (r.Plugin == "" || r.Plugin == s.plugin) && (r.Phase == "" || r.Phase == s.phase)
 }
 
-// tally counts them by tenant and group, from committed changes.
-type tally struct {
-	tenants *guard.Value[map[string]map[group]kept]
-}
-
-func newTally() tally {
-	return tally{guard.New("retention", guard.RankEngine, map[string]map[group]kept{})}
-}
-
-func (t tally) observe(c ledger.Change[job.Record]) {
-	if c.Before != nil {
-		t.add(*c.Before, -1)
-	}
-	if !c.Deleted {
-		t.add(c.Value, 1)
-	}
-}
-
-func (t tally) add(r job.Record, sign int) {
+// keptSums adds a job that has ended and is not pinned to the sum of its tenant and
+// group.
+func keptSums(r job.Record) []ledger.Sum {
 	if !r.Phase.Final() || r.Pinned {
-		return
+		return nil
 	}
-	s := group{r.Spec.Plugin(), r.Phase}
-	t.tenants.Must(func(all *map[string]map[group]kept) {
-		groups, ok := (*all)[r.Tenant]
-		if !ok {
-			groups = map[group]kept{}
-			(*all)[r.Tenant] = groups
-		}
-		k := groups[s]
-		k.jobs += sign
-		k.bytes += int64(sign) * outputBytes(r)
-		groups[s] = k
-		if k.jobs == 0 {
-			delete(groups, s)
-		}
-		if len(groups) == 0 {
-			delete(*all, r.Tenant)
-		}
-	})
+	name := strings.Join([]string{r.Tenant, r.Spec.Plugin(), string(r.Phase)}, "/")
+	return []ledger.Sum{{Name: name, Records: 1, Amount: outputBytes(r)}}
 }
 
-// of returns how much there is of a tenant's jobs that a rule bounds.
-func (t tally) of(tenant string, r RetentionRule) (sum kept) {
-	t.tenants.Must(func(all *map[string]map[group]kept) {
-		for s, k := range (*all)[tenant] {
-			if r.fits(s) {
-				sum.jobs += k.jobs
-				sum.bytes += k.bytes
-			}
+// tally returns how much is kept, by tenant and group.
+func (e *Engine) tally() map[string]map[group]kept {
+	all := map[string]map[group]kept{}
+	for name, sum := range e.jobs.Sums() {
+		part := strings.Split(name, "/")
+		if all[part[0]] == nil {
+			all[part[0]] = map[group]kept{}
 		}
-	})
+		all[part[0]][group{part[1], job.Phase(part[2])}] = kept{int(sum.Records), sum.Amount}
+	}
+	return all
+}
+
+// left returns how much there is of a tenant's jobs that a rule bounds.
+func (e *Engine) left(tenant string, r RetentionRule) (sum kept) {
+	for s, k := range e.tally()[tenant] {
+		if r.fits(s) {
+			sum.jobs += k.jobs
+			sum.bytes += k.bytes
+		}
+	}
 	return sum
-}
-
-func (t tally) names() (names []string) {
-	t.tenants.Must(func(all *map[string]map[group]kept) { names = slices.Sorted(maps.Keys(*all)) })
-	return names
 }
 
 // Prune deletes the jobs that retention does not keep, and returns how many. It works
@@ -192,7 +166,7 @@ func (e *Engine) Prune(ctx context.Context) (deleted int, err error) {
 		return 0, context.Cause(ctx)
 	}
 	bounds := e.Limits().Retention
-	for _, tenant := range e.tally.names() {
+	for _, tenant := range slices.Sorted(maps.Keys(e.tally())) {
 		r, ok := bounds[tenant]
 		if !ok {
 			r = bounds[limit.Any]
@@ -237,7 +211,7 @@ func (e *Engine) prune(ctx context.Context, tenant string, r RetentionRule) (del
 // over returns those of a page, oldest first, that are past a bound, and whether
 // later ones can be too.
 func (e *Engine) over(tenant string, r RetentionRule, page []ledger.Entry[job.Record]) (doomed []ledger.Entry[job.Record], more bool) {
-	left := e.tally.of(tenant, r)
+	left := e.left(tenant, r)
 	now := e.cfg.Now()
 	aged := func(since job.Record) bool {
 		return r.AgeSeconds > 0 && now.Sub(*since.Ended) > duration(r.AgeSeconds)

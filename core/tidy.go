@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +23,7 @@ func (e *Engine) tidyUp(ctx context.Context, cursor string) (next string, err er
 		b := entry.Value
 		jobs, err := e.jobs.Count(ctx, "batch="+b.ID)
 		if err == nil && b.Written && jobs == 0 {
-			err = gone(e.batches.Delete(ctx, b.ID, entry.Revision))
+			err = remove(ctx, e.batches, b.ID)
 		}
 		if err != nil {
 			return "", fmt.Errorf("tidy up: %w", err)
@@ -36,7 +35,7 @@ func (e *Engine) tidyUp(ctx context.Context, cursor string) (next string, err er
 	}
 	for _, entry := range bulks {
 		if b := entry.Value; b.State != BulkRunning {
-			if err := gone(e.bulks.Delete(ctx, b.ID, entry.Revision)); err != nil {
+			if err := remove(ctx, e.bulks, b.ID); err != nil {
 				return "", fmt.Errorf("tidy up: %w", err)
 			}
 		}
@@ -44,10 +43,8 @@ func (e *Engine) tidyUp(ctx context.Context, cursor string) (next string, err er
 	return next, nil
 }
 
-// gone lets pass that someone else was quicker.
-func gone(err error) error {
-	if errors.Is(err, ledger.ErrConflict) {
-		return nil
-	}
+// remove deletes a record, if it is there.
+func remove[T any](ctx context.Context, s *ledger.Store[T], key string) error {
+	_, err := s.Modify(ctx, key, func(*T) (*T, error) { return nil, nil })
 	return err
 }

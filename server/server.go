@@ -43,7 +43,6 @@ type Server struct {
 	cfg     Config
 	front   *fiber.App                              // listens, and answers while there is no engine
 	behind  atomic.Pointer[fasthttp.RequestHandler] // answers once there is one
-	reading atomic.Pointer[reading]                 // what the engine has read of its folder
 }
 
 const (

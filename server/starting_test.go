@@ -21,17 +21,10 @@ func (noPlugins) List() []core.Plugin { return nil }
 
 var _ = routine.Analysis
 
-// While the engine reads its folder the port is open: it says how far that is, and
-// turns work away. The engine stands still within its recovery until the test has
-// looked.
-func TestAServerThatRecoversSaysHowFarItIs(t *testing.T) {
+// While the engine is opened the port is open already, and turns work away.
+func TestAServerThatStartsSaysSo(t *testing.T) {
 	t.Parallel()
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	e, err := core.Open(t.Context(), core.Config{Dir: dir, Log: log}, noPlugins{})
-	require.NoError(t, err)
-	require.NoError(t, e.SetLimits(t.Context(), core.DefaultLimits())) // a record to read
-	require.NoError(t, e.Close(t.Context()))
-
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := server.Starting(server.Config{Log: log})
@@ -39,30 +32,14 @@ func TestAServerThatRecoversSaysHowFarItIs(t *testing.T) {
 	go func() { served <- s.Serve(l) }()
 	url := "http://" + l.Addr().String()
 	assert.Contains(t, request(t, "GET", url+"/readyz", "").body, `"reason":"starting"`)
-
-	reading, goOn, opened := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() {
-		e, err = core.Open(t.Context(), core.Config{Dir: dir, Log: log, Recovering: func(store string, read, of uint64) {
-			s.Recovering(store, read, of)
-			if store == "settings" { // one record: it is told of once
-				close(reading)
-				<-goOn
-			}
-		}}, noPlugins{})
-		opened <- err
-	}()
-	<-reading
-	ready := request(t, "GET", url+"/readyz", "")
-	assert.Equal(t, 503, ready.status)
-	assert.JSONEq(t, `{"ready":false,"reason":"recovering","recovery":{"store":"settings","read":1,"of":1}}`, ready.body)
 	assert.Equal(t, 200, request(t, "GET", url+"/healthz", "").status)
 	refused := request(t, "POST", url+"/api/v1/jobs", `{"routine": "models/sir"}`)
 	assert.Equal(t, 503, refused.status)
 	assert.Contains(t, refused.body, `"code":"starting"`)
 	assert.Equal(t, "1", refused.header.Get("Retry-After"))
 
-	close(goOn)
-	require.NoError(t, <-opened)
+	e, err := core.Open(t.Context(), core.Config{Dir: dir, Log: log}, noPlugins{})
+	require.NoError(t, err)
 	s.Open(e, nil)
 	assert.JSONEq(t, `{"ready":true}`, request(t, "GET", url+"/readyz", "").body)
 	require.NoError(t, e.Close(t.Context()))

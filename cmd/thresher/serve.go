@@ -70,7 +70,7 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	e, plugins, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
-		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log, Recovering: srv.Recovering,
+		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log,
 		Limits: core.Limits{Slots: cmp.Or(f.Slots, leaveRoom()), QueueCap: f.QueueCap},
 	}, pluginSetup{
 		cacheDir: filepath.Join(f.Data, "cache"), folder: f.Plugins, limits: limits,

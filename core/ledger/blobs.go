@@ -27,19 +27,18 @@ var ErrTooLarge = errors.New("content is over its limit")
 // and on disk before it has its name, and never changes afterwards, so it may be
 // mapped. Its methods may be called concurrently.
 //
-// Every blob is held by someone: whoever put it, until it is released; the records
-// that name it, from when they are written until they are gone. A blob that nobody
-// holds is removed.
+// Every blob is needed by someone: whoever put it, until it is released; the records
+// that name it, as [StoreConfig] Blobs says. A blob that nobody needs is removed.
 type Blobs struct {
-	dir   string
-	temp  string
-	room  room
-	holds *holds
+	dir        string
+	temp       string
+	room       room
+	references *references
 }
 
-func openBlobs(dir string, r room, log *slog.Logger) (*Blobs, error) {
+func openBlobs(dir string, r room, named func(digest string) (bool, error), log *slog.Logger) (*Blobs, error) {
 	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp"), room: r}
-	b.holds = newHolds(b.remove, log)
+	b.references = newReferences(named, b.remove, log)
 	if err := os.RemoveAll(b.temp); err != nil { // what a crash left half written
 		return nil, fmt.Errorf("blobs: %w", err)
 	}
@@ -151,7 +150,7 @@ func (b *Blobs) Adopt(path, digest string) (Blob, error) {
 		return Blob{}, fmt.Errorf("adopt blob: %w", err)
 	}
 	blob := Blob{Digest: digest, Bytes: info.Size()}
-	b.holds.claimNew(digest)
+	b.references.claim(digest, true)
 	if err := b.place(path, digest); err != nil {
 		b.Release(digest)
 		return Blob{}, err
@@ -193,11 +192,12 @@ func (b *Blobs) remove(digest string) error {
 	return nil
 }
 
-// Sweep removes every blob that nobody holds, which is what a crash left between
+// Sweep removes every blob that nobody needs, which is what a crash left between
 // sealing an output and recording it; and from when it is called, a blob is removed
-// when the last who holds it lets go. What is put while it runs is held, and stays.
+// when the last who needs it lets go. Every store whose records name blobs must be
+// open by then.
 func (b *Blobs) Sweep(ctx context.Context) error {
-	b.holds.state.Must(func(s *holdCounts) { s.active = true })
+	b.references.state.Must(func(s *referenceCounts) { s.active = true })
 	return filepath.WalkDir(b.dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
@@ -209,14 +209,14 @@ func (b *Blobs) Sweep(ctx context.Context) error {
 		case entry.IsDir() && path == b.temp:
 			return fs.SkipDir
 		case !entry.IsDir() && validDigest(entry.Name()):
-			b.holds.sweep(entry.Name())
+			b.references.drop(entry.Name())
 		}
 		return nil
 	})
 }
 
 // close waits for removals under way.
-func (b *Blobs) close() { b.holds.pending.Wait() }
+func (b *Blobs) close() { b.references.pending.Wait() }
 
 // diskError tells a full disk from other failures.
 func diskError(deed string, err error) error {

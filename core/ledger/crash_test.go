@@ -40,9 +40,9 @@ func writeUntilKilled(dir string) {
 		go func() {
 			for i := 0; ; i++ {
 				key := fmt.Sprintf("%d-%d-%d", os.Getpid(), w, i)
-				revision, err := s.Create(ctx, key, note{N: 1})
+				_, err := s.Create(ctx, key, note{N: 1})
 				if err == nil && i%2 == 0 {
-					_, err = s.Update(ctx, key, revision, note{N: 2})
+					_, err = s.Modify(ctx, key, func(*note) (*note, error) { return &note{N: 2}, nil })
 				}
 				if err != nil {
 					panic(err)

@@ -9,8 +9,8 @@ type Faults struct {
 	Fits func(current, expected uint64) bool
 	// Read replaces what a reader gets of a record: its result has the type of found.
 	Read func(key string, revision uint64, found any) any
-	// Send replaces the writing of a message to disk, which send does. If that goes
-	// well it returns the sequence next.
+	// Send replaces the writing of a round to disk, which send does. next is the
+	// revision after it.
 	Send func(next uint64, send func() (uint64, error)) (uint64, error)
 }
 
@@ -21,8 +21,8 @@ func (f Faults) fits(current, expected uint64) bool {
 	return current == expected
 }
 
-// read returns what a reader gets of a record.
-func read[T any](f Faults, found Found[T]) Found[T] {
+// readAs returns what a reader gets of a record.
+func readAs[T any](f Faults, found Found[T]) Found[T] {
 	if f.Read == nil {
 		return found
 	}

@@ -1,48 +1,52 @@
-// Package ledger keeps the durable truth: records in JetStream, large content in
-// sealed files.
+// Package ledger keeps the durable truth: records in an embedded store, large content
+// in sealed files.
 //
-// A [Store] holds the records of one kind, one subject each. Every write carries
-// the revision it was decided on, and is refused if the record has moved on. A
-// write that returned is on disk, unless the ledger was opened with
-// [SyncInterval]; what has not been written is never visible. Reads come from an
-// in-memory view that is fed by committed writes in their order, so a write is
-// visible to every read that starts after it returned. [Blobs] holds content by
-// its SHA-256.
+// A [Store] holds the records of one kind. A record changes by [Store.Modify], or
+// together with others by [Ledger.Atomically], and by nothing else: each write carries
+// the revision that it was decided on, and is refused if the record has moved on. A
+// write that returned is on disk, unless the ledger was opened with [SyncInterval];
+// what is not on disk is never visible. All changes, of all kinds, have one order. A
+// list follows the order in which records were created.
 //
-// JetStream runs inside the process, listens on no port and handles no signals.
-// One process at a time may have a folder open.
+// Records that are live, as the store's config says, are in memory; the others are
+// read from disk, through a bounded cache. [Blobs] holds content by its SHA-256.
 //
-// The ledger knows nothing of what its records mean: which change is legal is
-// decided by its callers.
+// One process at a time may have a folder open. The ledger knows nothing of what its
+// records mean: which change is legal is decided by its callers.
 package ledger
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/cockroachdb/pebble/v2"
 	"golang.org/x/sync/errgroup"
+
+	"thresher/core/guard"
 )
 
 // What callers tell apart.
 var (
-	ErrNotFound = errors.New("no such record")
-	ErrExists   = errors.New("the record exists")
-	ErrConflict = errors.New("the record has changed meanwhile")
-	ErrClosed   = errors.New("the ledger is closed")
-	ErrLocked   = errors.New("the data folder is in use by another process")
-	ErrCorrupt  = errors.New("the data folder is damaged")
-	ErrDiskFull = errors.New("the disk is full")
+	ErrNotFound       = errors.New("no such record")
+	ErrExists         = errors.New("the record exists")
+	ErrConflict       = errors.New("the record has changed meanwhile")
+	ErrClosed         = errors.New("the ledger is closed")
+	ErrLocked         = errors.New("the data folder is in use by another process")
+	ErrCorrupt        = errors.New("the data folder is damaged")
+	ErrDiskFull       = errors.New("the disk is full")
+	ErrRecordTooLarge = errors.New("the record is too large")
+	// ErrDisabled is returned for writes after one failed for another reason than a
+	// full disk: what the disk has refused once it may have lost.
+	ErrDisabled = errors.New("the store could not write to its disk")
+	// ErrUnclear is returned for a write that is on its way to a disk that does not
+	// take it: it may be there later.
+	ErrUnclear = errors.New("not known whether the write will be kept")
 )
 
 // Sync says when a write is on disk.
@@ -64,37 +68,33 @@ type Config struct {
 	// Reserve is the space on disk that new work leaves free, in bytes; default
 	// DefaultReserve.
 	Reserve int64
-	// Progress is called while a store is read, with how many of its records have
-	// been, and before that while checksums are checked, with how many files. It may be
-	// called by several at once, and may be nil.
-	Progress func(store string, read, of uint64)
-	Faults   Faults // planted by tests
+	Faults  Faults // planted by tests
 }
 
 // Ledger is an open data folder.
 type Ledger struct {
 	log    *slog.Logger
+	dir    string
 	unlock func() error
-	server *server.Server
-	conn   *nats.Conn
-	js     jetstream.JetStream
+	disk   *disk
+	db     *pebble.DB
 	blobs  *Blobs
 	room   room
 	sync   Sync
 	faults Faults
+	mark   *mark
 
-	staging       string // folder in memory for batches; empty until there is one
-	unlockStaging func() error
-	progress      func(store string, read, of uint64)
+	view  *guard.Value[view]
+	queue chan *operation
+	calls chan func() // for the committer to make, between two rounds
 
-	// able ends when the store could not write to its disk: JetStream takes no
-	// more writes then, until it is opened anew.
-	able    context.Context
-	disable context.CancelCauseFunc
+	sealing []*sealing // blocks that are being sealed; the committer's
 
-	closed     atomic.Bool
-	quit       chan struct{} // closed by Close: committers finish their queue and end
-	committers errgroup.Group
+	closed   chan struct{} // closed when Close was called
+	once     *guard.Value[bool]
+	quit     chan struct{} // closed by Close: the committer finishes its queue and ends
+	finished chan struct{} // closed when the committer has ended
+	loops    errgroup.Group
 }
 
 // Open opens the folder, making it if needed.
@@ -109,6 +109,9 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	default:
 		return nil, fmt.Errorf("ledger: sync %q: want %s or %s", cfg.Sync, SyncAlways, SyncInterval)
 	}
+	if cfg.Reserve == 0 {
+		cfg.Reserve = DefaultReserve
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
@@ -116,150 +119,227 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Reserve == 0 {
-		cfg.Reserve = DefaultReserve
-	}
-	if cfg.Progress == nil {
-		cfg.Progress = func(string, uint64, uint64) {}
-	}
 	l := &Ledger{
-		log: cfg.Log, unlock: unlock, quit: make(chan struct{}),
-		room: room{cfg.Dir, cfg.Reserve}, sync: cfg.Sync, progress: cfg.Progress, faults: cfg.Faults,
+		log: cfg.Log, dir: cfg.Dir, unlock: unlock, room: room{cfg.Dir, cfg.Reserve}, sync: cfg.Sync, faults: cfg.Faults,
+		disk:     newDisk(cfg.Log),
+		view:     guard.New("view", guard.RankView, view{kinds: map[string]*kindView{}}),
+		once:     guard.New("closing", guard.RankView, false),
+		queue:    make(chan *operation, queuedOps),
+		calls:    make(chan func()),
+		quit:     make(chan struct{}),
+		finished: make(chan struct{}),
 	}
-	l.able, l.disable = context.WithCancelCause(context.Background())
-	if err := l.open(ctx, cfg); err != nil {
-		return nil, errors.Join(err, l.Close(ctx))
+	if err := l.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("ledger: %w", err), l.Close(ctx))
 	}
 	return l, nil
 }
 
-func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
-	if l.blobs, err = openBlobs(filepath.Join(cfg.Dir, "blobs"), l.room, cfg.Log); err != nil {
+func (l *Ledger) open() (err error) {
+	if err := checkFormat(l.dir); err != nil {
 		return err
 	}
-	if err := l.checkBlocks(ctx); err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	stale, err := l.staleStaging()
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	if l.server, err = startServer(ctx, cfg, l.disable); err != nil {
+	damaged := false
+	if l.mark, damaged, err = openMark(l.dir); err != nil {
 		return err
 	}
-	for _, dir := range stale {
-		_ = os.RemoveAll(dir) // what stays only takes room
+	if damaged {
+		l.log.Warn("the mark of the newest revision was damaged; it is written anew", "file", l.mark.path)
 	}
-	l.conn, err = nats.Connect("", nats.InProcessServer(l.server), nats.NoReconnect())
-	if err != nil {
-		return fmt.Errorf("ledger: connect to JetStream: %w", err)
+	if l.blobs, err = openBlobs(filepath.Join(l.dir, "blobs"), l.room, l.named, l.log); err != nil {
+		return err
 	}
-	if l.js, err = jetstream.New(l.conn); err != nil {
-		return fmt.Errorf("ledger: %w", err)
+	if err := l.openStore(); err != nil {
+		return l.explain(err)
 	}
-	if cfg.Sync == SyncInterval {
-		l.log.Warn("writes are acknowledged before they are on disk: a power cut loses the newest",
-			"sync", cfg.Sync, "every", syncEvery)
+	if l.sync == SyncInterval {
+		l.log.Warn("writes are acknowledged before they are on disk: a power cut loses the newest", "sync", l.sync, "every", syncEvery)
 	}
+	l.loops.Go(func() error { l.commitLoop(); return nil })
+	l.loops.Go(func() error { l.markLoop(); return nil })
 	return nil
 }
 
-// startServer starts JetStream in this process. MaxStore is set because the
-// default is a share of the space that happens to be free at the start.
-func startServer(ctx context.Context, cfg Config, failed context.CancelCauseFunc) (*server.Server, error) {
-	s, err := server.NewServer(&server.Options{
-		ServerName:         "thresher",
-		DontListen:         true,
-		NoSigs:             true,
-		JetStream:          true,
-		StoreDir:           filepath.Join(cfg.Dir, "records"),
-		JetStreamMaxMemory: 1 << 20, // nothing is kept in memory only
-		JetStreamMaxStore:  math.MaxInt64 / 2,
-		SyncAlways:         cfg.Sync == SyncAlways,
-		SyncInterval:       syncEvery,
-	})
+// storeFolder is where the records are, below the data folder.
+const storeFolder = "records"
+
+func (l *Ledger) openStore() error {
+	dir := filepath.Join(l.dir, storeFolder)
+	if err := checkLogs(dir); err != nil {
+		return err
+	}
+	// The log of a store that is made is not yet of the format that it asks for.
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if db, err := pebble.Open(dir, l.options()); err != nil || db.Close() != nil {
+			return fmt.Errorf("make the store: %w", err)
+		}
+	}
+	db, err := pebble.Open(dir, l.options())
 	if err != nil {
-		return nil, fmt.Errorf("ledger: start JetStream: %w", err)
+		return storeError(err)
 	}
-	s.SetLoggerV2(serverLog{cfg.Log, failed}, false, false, false)
-	s.Start()
-	wait := time.Minute // a large store takes seconds
-	if deadline, ok := ctx.Deadline(); ok {
-		wait = time.Until(deadline)
+	l.db = db
+	revision, err := readUint(db, revisionKey)
+	if err != nil {
+		return err
 	}
-	if !s.ReadyForConnections(wait) || !s.JetStreamEnabled() {
-		s.Shutdown()
-		s.WaitForShutdown()
-		return nil, fmt.Errorf("ledger: JetStream did not start on %s: the log has the reason", cfg.Dir)
+	if err := l.mark.check(revision); err != nil {
+		return err
 	}
-	return s, nil
+	l.view.Must(func(v *view) { v.revision, v.at = revision, newSnapshot(db) })
+	return syncFolder(l.dir)
 }
 
-// ErrDisabled is returned for writes after one could not be written to the disk,
-// though the reserve should have kept room for it.
-var ErrDisabled = errors.New("the store could not write to its disk: free space and restart the server")
-
-// Able returns an error that wraps ErrDisabled if the ledger takes no more writes.
-func (l *Ledger) Able() error {
-	if l.able.Err() != nil {
-		return context.Cause(l.able)
+// readUint reads a number, which is 0 if it is not there.
+func readUint(from reader, key []byte) (uint64, error) {
+	b, closer, err := from.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
 	}
-	return nil
+	if err != nil {
+		return 0, storeError(err)
+	}
+	defer closer.Close()
+	return decodeUint(b)
 }
+
+// explain says what to do about a store that cannot be opened.
+func (l *Ledger) explain(err error) error {
+	if !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w\nNothing was changed. Restore the newest backup into another folder (thresher restore BACKUP --data FOLDER), or put the damaged files back as they were; %s keeps what is still there", err, l.dir)
+}
+
+// Able returns why the ledger takes no writes, an error that wraps ErrDiskFull or
+// ErrDisabled, or nil if it does.
+func (l *Ledger) Able() error { return l.disk.able() }
 
 // Blobs returns the folder of sealed content.
 func (l *Ledger) Blobs() *Blobs { return l.blobs }
 
+// Revision returns that of the newest change of any kind.
+func (l *Ledger) Revision() (revision uint64) {
+	l.view.Must(func(v *view) { revision = v.revision })
+	return revision
+}
+
+// named reports whether any record names a blob.
+func (l *Ledger) named(digest string) (found bool, err error) {
+	var snap *snapshot
+	seals := map[string][]seal{}
+	term := blobTerm(digest)
+	l.view.Must(func(v *view) {
+		for name, k := range v.kinds {
+			for _, b := range k.hot {
+				found = found || b.terms[term] != nil
+			}
+			seals[name] = k.seals
+		}
+		if !found && v.at != nil {
+			snap = v.at.reference()
+		}
+	})
+	if found {
+		return true, nil
+	}
+	if snap == nil {
+		return false, ErrClosed
+	}
+	defer snap.release()
+	for name, s := range seals {
+		if len(s) == 0 {
+			continue
+		}
+		c, err := (&kind{name: name}).newCursor(snap, term, s, false)
+		if err != nil {
+			return false, err
+		}
+		found, err := c.seek(uint32(len(s) - 1))
+		c.close()
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// apply writes a round to disk.
+func (l *Ledger) apply(r *round) error {
+	how := pebble.NoSync // the index of sealed blocks can be made again
+	if len(r.changes) > 0 && l.sync == SyncAlways {
+		how = pebble.Sync
+	}
+	send := func() (uint64, error) { return r.revision, r.batch.Commit(how) }
+	if wrong := l.faults.Send; wrong != nil && len(r.changes) > 0 {
+		_, err := wrong(r.revision, send)
+		return err
+	}
+	_, err := send()
+	return storeError(err)
+}
+
+// markLoop notes now and then up to where the store is on disk.
+func (l *Ledger) markLoop() {
+	every := markEvery
+	if l.sync == SyncInterval {
+		every = syncEvery
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.quit:
+			return
+		case <-ticker.C:
+		}
+		if err := l.note(); err != nil && l.Able() == nil {
+			l.log.Warn("the newest revision was not noted", "error", err)
+		}
+	}
+}
+
+func (l *Ledger) note() error {
+	revision := l.Revision()
+	if l.sync == SyncInterval && revision != l.mark.revision {
+		if err := l.db.LogData(nil, pebble.Sync); err != nil {
+			return err
+		}
+	}
+	return l.mark.write(revision)
+}
+
 // Close finishes the writes that are queued and lets go of the folder. It may be
 // called more than once.
 func (l *Ledger) Close(context.Context) error {
-	if l.closed.Swap(true) {
+	again := false
+	l.once.Must(func(closing *bool) { again, *closing = *closing, true })
+	if again {
 		return nil
 	}
 	close(l.quit)
-	_ = l.committers.Wait() // they return no error
-	if l.conn != nil {
-		l.conn.Close()
-	}
-	if l.server != nil {
-		l.server.Shutdown()
-		l.server.WaitForShutdown()
-	}
+	close(l.disk.closing)
+	_ = l.loops.Wait() // they return no error
 	if l.blobs != nil {
 		l.blobs.close()
 	}
-	l.unstage()
-	l.disable(ErrClosed)
-	return l.unlock()
+	return errors.Join(l.closeStore(), l.unlock())
 }
 
-// serverLog passes the log of the embedded server on. Its notices are of no
-// interest to an operator of this one.
-type serverLog struct {
-	log    *slog.Logger
-	failed context.CancelCauseFunc // called when a store can write no more
-}
-
-func (s serverLog) Noticef(format string, v ...any) { s.debug(format, v) }
-func (s serverLog) Debugf(format string, v ...any)  { s.debug(format, v) }
-func (s serverLog) Tracef(format string, v ...any)  { s.debug(format, v) }
-
-func (s serverLog) debug(format string, v []any) {
-	s.log.Debug("jetstream", "says", fmt.Sprintf(format, v...))
-}
-
-func (s serverLog) Warnf(format string, v ...any) {
-	s.log.Warn("jetstream", "says", fmt.Sprintf(format, v...))
-}
-
-func (s serverLog) Errorf(format string, v ...any) {
-	says := fmt.Sprintf(format, v...)
-	s.log.Error("jetstream", "says", says)
-	if strings.Contains(strings.ToLower(says), "critical write error") {
-		s.failed(fmt.Errorf("%w: %s", ErrDisabled, says))
+func (l *Ledger) closeStore() error {
+	var snap *snapshot
+	l.view.Must(func(v *view) { snap, v.at = v.at, nil })
+	if snap == nil {
+		return nil // it was not opened
 	}
+	able := l.Able() == nil
+	var err error
+	if able {
+		err = l.note()
+	}
+	snap.release()
+	if !able {
+		return nil // what it would write cannot be written
+	}
+	return errors.Join(err, l.db.Close())
 }
-
-// Fatalf only logs: the embedded server must not end the process. Open sees that
-// JetStream did not come up.
-func (s serverLog) Fatalf(format string, v ...any) { s.Errorf(format, v...) }

@@ -27,8 +27,8 @@ var powerCuts = flag.Int("power-cuts", 6, "how often the power is cut")
 // disk has no power.
 const powerFolder = "THRESHER_TEST_POWER_FOLDER"
 
-// replaceUntilCut replaces few large records again and again, so that batches replace
-// all that is in a block, and prints each write that was acknowledged: "key n time".
+// replaceUntilCut replaces few large records again and again, so that the log is often
+// changed for a new one, and prints each write that was acknowledged: "key n time".
 func replaceUntilCut(dir string) {
 	ctx := context.Background()
 	s := openInChild(ctx, dir)
@@ -39,17 +39,17 @@ func replaceUntilCut(dir string) {
 		writers.Go(func() {
 			for {
 				key := fmt.Sprintf("%d-%d", w, rand.N(8))
-				e, err := s.Get(ctx, key)
-				if err != nil {
-					_, err = s.Create(ctx, key, note{text, 1})
-				} else {
-					_, err = s.Update(ctx, key, e.Revision, note{text, e.Value.N + 1})
-				}
+				e, err := s.Modify(ctx, key, func(old *note) (*note, error) {
+					if old == nil {
+						return &note{text, 1}, nil
+					}
+					return &note{text, old.N + 1}, nil
+				})
 				if err != nil {
 					return // the disk has gone
 				}
 				out.Lock()
-				fmt.Println(key, e.Value.N+1, time.Now().UnixNano())
+				fmt.Println(key, e.Value.N, time.Now().UnixNano())
 				out.Unlock()
 			}
 		})

@@ -1,378 +1,231 @@
 package ledger
 
 import (
-	"encoding/json"
-	"slices"
 	"strings"
+	"sync/atomic"
 
-	"github.com/klauspost/compress/s2"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// view is what has been committed, in memory. It can be thrown away and read
-// again from the stream. The store's lock guards it.
-//
-// Records are in chunks, in the order of their keys. A term that one record has is
-// a pointer to it; one that several have is a bit for each of them in its chunk,
-// so that a query of any terms looks through a million records in less time than a
-// page takes to send.
-type view[T any] struct {
-	index    func(string, T) []string
-	packer   *packer
-	chunks   []*chunk[T] // none is empty
-	n        int
-	single   map[string]*item[T] // by terms that one record has
-	shared   map[string]*shared  // by those that more have had
-	fresh    []*item[T]          // the newest records at rest, which are not packed yet
-	oldest   int                 // of fresh, once it is full
+// view is what readers see: the store as of the newest commit that is on disk, the
+// records that may still change, and the index of the blocks that may still change.
+// It can be thrown away and read again. The ledger's lock guards it; only the
+// committer changes it.
+type view struct {
+	at       *snapshot
 	revision uint64
+	kinds    map[string]*kindView
 }
 
-// item is a record. Only its packing changes, and only with the lock held.
-type item[T any] struct {
+// snapshot is the store at one revision. It is closed when the last reader is done.
+type snapshot struct {
+	*pebble.Snapshot
+	readers atomic.Int32 // the view counts as one until it moves on
+}
+
+func newSnapshot(db *pebble.DB) *snapshot {
+	s := &snapshot{Snapshot: db.NewSnapshot()}
+	s.readers.Store(1)
+	return s
+}
+
+// reference keeps the snapshot open until release. It is called with the view's lock
+// held, so that the view's own reference is there.
+func (s *snapshot) reference() *snapshot {
+	s.readers.Add(1)
+	return s
+}
+
+func (s *snapshot) release() {
+	if s.readers.Add(-1) == 0 {
+		_ = s.Close() // an error would be of an iterator left open
+	}
+}
+
+// kindView is the part of one kind.
+type kindView struct {
+	revision uint64 // of its newest change
+	next     uint64 // position of its next record
+	records  int
+	live     map[uint64]*item // by position
+	cold     *cache
+	byKey    map[string]uint64 // position of each record that is in memory
+	hot      map[uint32]*block
+	seals    []seal // by block; replaced, never changed, so that readers may keep it
+	sums     map[string]Sum
+}
+
+// item is a record in memory. It never changes.
+type item struct {
 	key      string
+	position uint64
 	revision uint64
-	value    *T       // nil for a record at rest
-	data     []byte   // of a record at rest: its JSON,
-	dict     *s2.Dict // packed with this, if not nil
+	value    any    // *T of the store
+	data     []byte // its JSON, as it was written
 }
 
-// freshMost is how many records at rest are kept as JSON, because what ended last
-// is what is looked at most.
-const freshMost = 4096
-
-func newView[T any](index func(string, T) []string, p *packer) view[T] {
-	if index == nil {
-		index = func(string, T) []string { return nil }
+func newKindView(cacheBytes int) *kindView {
+	k := &kindView{
+		live: map[uint64]*item{}, byKey: map[string]uint64{},
+		hot: map[uint32]*block{}, sums: map[string]Sum{},
 	}
-	return view[T]{index: index, packer: p, single: map[string]*item[T]{}, shared: map[string]*shared{}}
-}
-
-// apply takes in a committed change: the record as it now is, with its terms, or
-// nil if it was deleted. It returns what the record was before.
-func (v *view[T]) apply(key string, revision uint64, it *item[T], terms []string) (before *T) {
-	v.revision = revision
-	if old := v.get(key); old != nil {
-		value := old.found().decode()
-		before = &value
-		v.forget(old, v.index(key, value))
-	}
-	if it == nil {
-		if before != nil {
-			v.remove(key)
+	k.cold = newCache(cacheBytes, func(it *item) {
+		if k.live[it.position] == nil {
+			delete(k.byKey, it.key)
 		}
-		return before
-	}
-	if before == nil {
-		v.insert(it)
-	} else {
-		c, at, _ := v.locate(key)
-		v.chunks[c].items[at] = it
-	}
-	v.note(it, terms)
-	if it.value == nil && it.dict == nil {
-		v.rest(it)
-	}
-	return before
+	})
+	return k
 }
 
-// rest notes a record that came to rest, and packs the one that did so longest ago.
-func (v *view[T]) rest(it *item[T]) {
-	if len(v.fresh) < freshMost {
-		v.fresh = append(v.fresh, it)
+// get returns a record that is in memory, or nil.
+func (k *kindView) get(key string) *item {
+	position, ok := k.byKey[key]
+	if !ok {
+		return nil
+	}
+	return k.at(position)
+}
+
+func (k *kindView) at(position uint64) *item {
+	if it := k.live[position]; it != nil {
+		return it
+	}
+	return k.cold.get(position)
+}
+
+// put keeps a record: as long as it is live, or for a while.
+func (k *kindView) put(it *item, live bool) {
+	if live {
+		k.cold.remove(it.position)
+		k.live[it.position] = it
+		k.byKey[it.key] = it.position
 		return
 	}
-	old := v.fresh[v.oldest]
-	old.data, old.dict = v.packer.pack(old.data)
-	v.fresh[v.oldest] = it
-	v.oldest = (v.oldest + 1) % freshMost
+	delete(k.live, it.position)
+	k.byKey[it.key] = it.position
+	k.cold.put(it)
 }
 
-// locate finds the chunk and the place of a key, or where it belongs. Where there
-// is no chunk yet, c is one that is not there.
-func (v *view[T]) locate(key string) (c, at int, found bool) {
-	if n := len(v.chunks); n > 0 { // ids grow: most look-ups while records are read are at the end
-		newest := v.chunks[n-1]
-		if order := strings.Compare(key, newest.last()); order >= 0 {
-			return n - 1, len(newest.items) - 1 + order, order == 0
-		}
-	}
-	c, found = slices.BinarySearchFunc(v.chunks, key, func(c *chunk[T], key string) int { return strings.Compare(c.items[0].key, key) })
-	if found {
-		return c, 0, true
-	}
-	if c == 0 {
-		return 0, 0, false
-	}
-	at, found = v.chunks[c-1].place(key)
-	return c - 1, at, found
+// drop forgets a record that was deleted.
+func (k *kindView) drop(key string, position uint64) {
+	delete(k.live, position)
+	k.cold.remove(position)
+	delete(k.byKey, key)
 }
 
-func (v *view[T]) get(key string) *item[T] {
-	if c, at, found := v.locate(key); found {
-		return v.chunks[c].items[at]
-	}
-	return nil
+// cache keeps the records that were used last, up to a number of bytes.
+type cache struct {
+	items *simplelru.LRU[uint64, *item]
+	bytes int
+	max   int
 }
 
-func (v *view[T]) insert(it *item[T]) {
-	v.n++
-	c, at, _ := v.locate(it.key)
-	if len(v.chunks) == 0 || at == chunkSize && c == len(v.chunks)-1 { // ids grow: the last chunk stays full
-		v.chunks = append(v.chunks, &chunk[T]{terms: map[*shared]*bitset{}})
-		c, at = len(v.chunks)-1, 0
-	}
-	if len(v.chunks[c].items) == chunkSize {
-		v.chunks = slices.Insert(v.chunks, c+1, v.chunks[c].half())
-		if at > chunkSize/2 {
-			c, at = c+1, at-chunkSize/2
-		}
-	}
-	v.chunks[c].insert(at, it)
-}
+// decodedFactor is about how much more memory a record takes decoded than as JSON.
+const decodedFactor = 3
 
-func (v *view[T]) remove(key string) {
-	v.n--
-	c, at, _ := v.locate(key)
-	if v.chunks[c].remove(at); len(v.chunks[c].items) == 0 {
-		v.chunks = slices.Delete(v.chunks, c, c+1)
-	}
-}
+func (it *item) size() int { return 256 + (1+decodedFactor)*len(it.data) }
 
-// note gives a record in its place its terms, and forget takes them from it.
-func (v *view[T]) note(it *item[T], terms []string) {
-	c, at, _ := v.locate(it.key)
-	for i, term := range terms {
-		if slices.Contains(terms[:i], term) {
-			continue
-		}
-		many := v.shared[term]
-		if many == nil {
-			one, taken := v.single[term]
-			if !taken {
-				v.single[term] = it
-				continue
-			}
-			many = v.share(term, one)
-		}
-		v.chunks[c].mark(many, at)
-		many.n++
-	}
-}
-
-// share marks the record that alone has a term, because another gets it too.
-func (v *view[T]) share(term string, one *item[T]) *shared {
-	many := &shared{n: 1}
-	c, at, _ := v.locate(one.key)
-	v.chunks[c].mark(many, at)
-	delete(v.single, term)
-	v.shared[strings.Clone(term)] = many
-	return many
-}
-
-func (v *view[T]) forget(it *item[T], terms []string) {
-	c, at, _ := v.locate(it.key)
-	for i, term := range terms {
-		if slices.Contains(terms[:i], term) {
-			continue
-		}
-		many := v.shared[term]
-		if many == nil {
-			delete(v.single, term)
-			continue
-		}
-		v.chunks[c].unmark(many, at)
-		if many.n--; many.n == 0 {
-			delete(v.shared, term)
-		}
-	}
-}
-
-// count returns how many records have a term. The empty term counts all.
-func (v *view[T]) count(term string) int {
-	if term == "" {
-		return v.n
-	}
-	if many := v.shared[term]; many != nil {
-		return many.n
-	}
-	if v.single[term] != nil {
-		return 1
-	}
-	return 0
-}
-
-// looked is how many chunks a search looks through with the lock held.
-const looked = 256
-
-// find adds records that a query selects to a page, from a key on: the empty key
-// is where the query starts. It stops at one more than the page's limit, at the
-// end, or when it has held the lock for long enough, and then returns the key to go
-// on from.
-func (v *view[T]) find(q Query, from string, page []Found[T]) (_ []Found[T], next string, more bool) {
-	terms, one, none := v.resolve(q.Terms)
-	if none {
-		return page, "", false
-	}
-	low, high := q.span(from)
-	if one != nil {
-		c, at, _ := v.locate(one.key)
-		set := v.chunks[c].with(terms, at, at+1)
-		if _, ok := set.lowest(); ok && low <= one.key && (high == "" || one.key < high) {
-			page = append(page, one.found())
-		}
-		return page, "", false
-	}
-	if q.Ascending {
-		return v.ascend(terms, low, high, q.Limit, page)
-	}
-	return v.descend(terms, low, high, q.Limit, page)
-}
-
-// resolve finds the terms: a record that is the only one with one of them, and the
-// others. none says that no record can have all of them.
-func (v *view[T]) resolve(names []string) (terms []*shared, one *item[T], none bool) {
-	for _, name := range names {
-		if many := v.shared[name]; many != nil {
-			terms = append(terms, many)
-			continue
-		}
-		single := v.single[name]
-		if single == nil || one != nil && one != single {
-			return nil, nil, true
-		}
-		one = single
-	}
-	return terms, one, false
-}
-
-// span returns the keys that a query selects, from low up to, and without, high;
-// an empty high is no bound. A key with a zero byte behind it is the next one.
-func (q Query) span(from string) (low, high string) {
-	low = q.Low
-	if q.High != "" {
-		high = q.High + "\x00"
-	}
-	switch {
-	case from == "":
-	case q.Ascending:
-		low = max(low, from+"\x00")
-	case high == "" || from < high:
-		high = from
-	}
-	return low, high
-}
-
-func (v *view[T]) ascend(terms []*shared, low, high string, limit int, page []Found[T]) (_ []Found[T], next string, more bool) {
-	c, at, _ := v.locate(low)
-	for i := 0; c < len(v.chunks); i, c, at = i+1, c+1, 0 {
-		if i == looked {
-			return page, v.chunks[c-1].last(), true
-		}
-		ch := v.chunks[c]
-		end := ch.before(high)
-		for set := ch.with(terms, at, end); ; {
-			at, ok := set.lowest()
-			if !ok {
-				break
-			}
-			if page = append(page, ch.items[at].found()); len(page) > limit {
-				return page, "", false
-			}
-		}
-		if end < len(ch.items) {
-			break
-		}
-	}
-	return page, "", false
-}
-
-func (v *view[T]) descend(terms []*shared, low, high string, limit int, page []Found[T]) (_ []Found[T], next string, more bool) {
-	c := len(v.chunks) - 1
-	if high != "" && c >= 0 {
-		c, _, _ = v.locate(high)
-	}
-	for i := 0; c >= 0; i, c = i+1, c-1 {
-		if i == looked {
-			return page, v.chunks[c+1].items[0].key, true
-		}
-		ch := v.chunks[c]
-		start := ch.from(low)
-		for set := ch.with(terms, start, ch.before(high)); ; {
-			at, ok := set.highest()
-			if !ok {
-				break
-			}
-			if page = append(page, ch.items[at].found()); len(page) > limit {
-				return page, "", false
-			}
-		}
-		if start > 0 {
-			break
-		}
-	}
-	return page, "", false
-}
-
-// before returns how many of a chunk's records are below a key; all if it is empty.
-func (c *chunk[T]) before(high string) int {
-	if high == "" || high > c.last() {
-		return len(c.items)
-	}
-	n, _ := c.place(high)
-	return n
-}
-
-// from returns how many of a chunk's records are below a key.
-func (c *chunk[T]) from(low string) int {
-	if low <= c.items[0].key {
-		return 0
-	}
-	n, _ := c.place(low)
-	return n
-}
-
-func (c *chunk[T]) last() string { return c.items[len(c.items)-1].key }
-
-// Found is a record as it is in memory. It is decoded when it is asked for.
-type Found[T any] struct {
-	Key      string
-	Revision uint64
-	value    *T
-	data     []byte
-	dict     *s2.Dict
-}
-
-// found copies what the view has of a record, for when the lock is free again.
-func (it *item[T]) found() Found[T] {
-	return Found[T]{it.key, it.revision, it.value, it.data, it.dict}
-}
-
-// AtRest reports whether the record is kept as JSON: see [StoreConfig].
-func (f Found[T]) AtRest() bool { return f.value == nil }
-
-// AppendJSON adds the record as JSON, as it was written.
-func (f Found[T]) AppendJSON(to []byte) []byte {
-	if f.AtRest() {
-		return unpack(to, f.data, f.dict)
-	}
-	data, err := json.Marshal(f.value)
+func newCache(bytes int, evicted func(*item)) *cache {
+	c := &cache{max: bytes}
+	items, err := simplelru.NewLRU(1<<20, func(_ uint64, it *item) {
+		c.bytes -= it.size()
+		evicted(it)
+	})
 	if err != nil {
-		panic("ledger: a record that was written does not encode: " + err.Error())
+		panic("ledger: " + err.Error()) // its size is not positive
 	}
-	return append(to, data...)
+	c.items = items
+	return c
 }
 
-// Entry returns the record.
-func (f Found[T]) Entry() Entry[T] {
-	return Entry[T]{Key: f.Key, Revision: f.Revision, Value: f.decode()}
+func (c *cache) get(position uint64) *item {
+	it, _ := c.items.Get(position)
+	return it
 }
 
-func (f Found[T]) decode() (value T) {
-	if !f.AtRest() {
-		return *f.value
+func (c *cache) put(it *item) {
+	c.remove(it.position)
+	c.bytes += it.size()
+	c.items.Add(it.position, it)
+	for c.bytes > c.max && c.items.Len() > 1 {
+		c.items.RemoveOldest()
 	}
-	if err := decode(unpack(nil, f.data, f.dict), &value); err != nil {
-		panic("ledger: a record that was read does not decode: " + err.Error())
+}
+
+func (c *cache) remove(position uint64) {
+	if it, ok := c.items.Peek(position); ok {
+		c.items.Remove(position)
+		_ = it // its eviction counts the bytes
 	}
-	return value
+}
+
+// block is the index of a block of positions, as long as its records may change.
+type block struct {
+	number   uint32
+	terms    map[string]*places
+	live     int // how many of its records are live
+	min, max string
+
+	// While the block is being sealed, in several commits: the terms whose entries
+	// are yet to be written, and the id of the seal. Otherwise nil.
+	unsealed map[string]struct{}
+	seal     uint64
+}
+
+func newBlock(number uint32) *block {
+	return &block{number: number, terms: map[string]*places{}}
+}
+
+func (b *block) add(place uint16, key string, terms []string) {
+	if b.min == "" || key < b.min {
+		b.min = key
+	}
+	b.max = max(b.max, key)
+	for _, term := range terms {
+		set := b.terms[term]
+		if set == nil {
+			set = &places{}
+			b.terms[strings.Clone(term)] = set
+		}
+		set.add(place)
+		b.mark(term)
+	}
+}
+
+func (b *block) remove(place uint16, terms []string) {
+	for _, term := range terms {
+		if set := b.terms[term]; set != nil {
+			if set.remove(place); set.empty() {
+				delete(b.terms, term)
+			}
+		}
+		b.mark(term)
+	}
+}
+
+// mark notes that the entry of a term is to be written again.
+func (b *block) mark(term string) {
+	if b.unsealed != nil {
+		b.unsealed[strings.Clone(term)] = struct{}{}
+	}
+}
+
+// maxLiveSealed is how many live records a block may have and be sealed: each change
+// of one then rewrites the index entries of its terms.
+const maxLiveSealed = blockSize / 64
+
+// sealable reports whether the block should be sealed: its records will hardly
+// change any more, and no new ones come.
+func (b *block) sealable(next uint64) bool {
+	return b.unsealed == nil && positionOf(b.number+1, 0) <= next && b.live <= maxLiveSealed
+}
+
+// startSealing marks every term as to be written.
+func (b *block) startSealing(id uint64) {
+	b.seal = id
+	b.unsealed = make(map[string]struct{}, len(b.terms))
+	for term := range b.terms {
+		b.unsealed[term] = struct{}{}
+	}
 }

@@ -57,9 +57,8 @@ func (p *Pool) newAttempt(granted job.Record) *attempt {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// run writes the grant and runs the guest side by side, then reports. revision
-// is the record's before the grant.
-func (a *attempt) run(revision uint64) {
+// run writes the grant and runs the guest side by side, then reports.
+func (a *attempt) run() {
 	p, id := a.pool, a.granted.ID
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -73,13 +72,13 @@ func (a *attempt) run(revision uint64) {
 	})
 
 	p.running.Go(func() error {
-		a.writeGrant(revision)
+		a.writeGrant()
 		return nil
 	})
 	report, err := a.runGuest(ctx)
 	close(a.gone)
 	if a.writer.CompareAndSwap(nobodyWrites, outcomeWrites) {
-		a.finishAtOnce(revision, context.Cause(ctx), report, err)
+		a.finishAtOnce(context.Cause(ctx), report, err)
 		return
 	}
 	select {
@@ -103,7 +102,7 @@ const grantAfter = 5 * time.Millisecond
 
 // writeGrant makes the lease durable. Where the record has moved on instead, it
 // ends the guest, waits until it is gone, and gives the slot back.
-func (a *attempt) writeGrant(revision uint64) {
+func (a *attempt) writeGrant() {
 	late := time.NewTimer(grantAfter)
 	defer late.Stop()
 	select {
@@ -115,7 +114,7 @@ func (a *attempt) writeGrant(revision uint64) {
 	}
 	p, id := a.pool, a.granted.ID
 	defer p.Settle(id)
-	if _, err := p.Store.Update(context.Background(), id, revision, a.granted); err != nil {
+	if _, err := p.Store.Modify(context.Background(), id, a.grantedThen()); err != nil {
 		a.cancel(errGrantRefused)
 		close(a.refused)
 		<-a.gone

@@ -36,7 +36,7 @@ var (
 // Store is what the pool needs of the ledger's jobs.
 type Store interface {
 	Get(ctx context.Context, id string) (ledger.Entry[job.Record], error)
-	Update(ctx context.Context, id string, revision uint64, r job.Record) (uint64, error)
+	Modify(ctx context.Context, id string, change func(*job.Record) (*job.Record, error)) (ledger.Entry[job.Record], error)
 }
 
 // News is told what a running job says of itself. Its methods must not block.
@@ -110,25 +110,43 @@ func (p *Pool) grant(id string) {
 		return
 	}
 	if entry.Value.Lease != nil {
-		p.unpark(ctx, entry, granted)
+		p.unpark(ctx, id)
 		return
 	}
-	p.newAttempt(granted).run(entry.Revision)
+	p.newAttempt(granted).run()
+}
+
+// change applies the event that next chooses for the record as it is, until that is
+// still the newest when the result is written.
+func (p *Pool) change(ctx context.Context, id string, next func(job.Record) job.Event) error {
+	_, err := p.Store.Modify(ctx, id, func(r *job.Record) (*job.Record, error) {
+		if r == nil {
+			return nil, ledger.ErrNotFound
+		}
+		changed, err := job.Apply(*r, next(*r))
+		if err != nil {
+			return r, err
+		}
+		return &changed, nil
+	})
+	return err
 }
 
 // unpark writes the grant of a job whose guest is parked here. The guest goes on
 // when the committed change reaches Observe.
-func (p *Pool) unpark(ctx context.Context, entry ledger.Entry[job.Record], granted job.Record) {
-	defer p.Settle(entry.Key)
-	if _, err := p.Store.Update(ctx, entry.Key, entry.Revision, granted); err != nil {
-		p.backOff(err, entry.Key)
+func (p *Pool) unpark(ctx context.Context, id string) {
+	defer p.Settle(id)
+	err := p.change(ctx, id, func(job.Record) job.Event { return job.Grant{Node: p.Node, At: p.Now()} })
+	if err != nil {
+		p.backOff(err, id)
 	}
 }
 
 // backOff waits a moment after a write failed for another reason than a
 // conflict, such as a full disk, so that granting it again does not spin.
 func (p *Pool) backOff(err error, id string) {
-	if errors.Is(err, ledger.ErrConflict) || errors.Is(err, ledger.ErrNotFound) {
+	var illegal *job.IllegalMove
+	if errors.Is(err, job.ErrStaleLease) || errors.As(err, &illegal) || errors.Is(err, ledger.ErrNotFound) {
 		return // the record moved on: it is decided again from there
 	}
 	p.Log.Warn("grant not written", "job", id, "error", err)

@@ -35,21 +35,38 @@ func (a *attempt) report(cause error, r Report, err error) {
 // finishAtOnce writes the grant and the outcome of a guest that has ended as one
 // change. Where it cannot be written, the guest leaves no trace, as where a grant
 // is refused.
-func (a *attempt) finishAtOnce(revision uint64, cause error, r Report, err error) {
+func (a *attempt) finishAtOnce(cause error, r Report, err error) {
 	p, id := a.pool, a.granted.ID
 	defer p.Settle(id)
 	if errors.Is(cause, errDrained) && err != nil || errors.Is(cause, errLeaseLost) {
 		return // nothing was written of it: it is pending
 	}
 	ctx := context.Background()
-	ended, err := job.Apply(a.granted, job.Finish{
-		Epoch: a.granted.Epoch, Outcome: a.outcome(ctx, r, a.failure(cause, err)), At: p.Now(),
-	})
-	if err == nil {
-		_, err = p.Store.Update(ctx, id, revision, ended)
-	}
-	if err != nil {
+	finish := job.Finish{Epoch: a.granted.Epoch, Outcome: a.outcome(ctx, r, a.failure(cause, err)), At: p.Now()}
+	if _, err := p.Store.Modify(ctx, id, a.grantedThen(finish)); err != nil {
 		p.backOff(err, id)
+	}
+}
+
+// grantedThen is the change of a record that this attempt's grant makes, and then some
+// events. It is refused where the record has been granted to another meanwhile.
+func (a *attempt) grantedThen(events ...job.Event) func(*job.Record) (*job.Record, error) {
+	return func(r *job.Record) (*job.Record, error) {
+		if r == nil {
+			return nil, ledger.ErrNotFound
+		}
+		grant := job.Grant{Node: a.granted.Lease.Node, At: a.granted.Lease.Since}
+		changed, err := job.Apply(*r, grant)
+		if err == nil && (changed.Epoch != a.granted.Epoch || r.Lease != nil) {
+			err = job.ErrStaleLease
+		}
+		for i := 0; i < len(events) && err == nil; i++ {
+			changed, err = job.Apply(changed, events[i])
+		}
+		if err != nil {
+			return r, err
+		}
+		return &changed, nil
 	}
 }
 
@@ -133,18 +150,5 @@ func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) 
 // transition applies the event that next chooses for the record as it is, until
 // that record is still the newest when the result is written.
 func (a *attempt) transition(ctx context.Context, next func(job.Record) job.Event) error {
-	for {
-		entry, err := a.pool.Store.Get(ctx, a.granted.ID)
-		if err != nil {
-			return err
-		}
-		changed, err := job.Apply(entry.Value, next(entry.Value))
-		if err != nil {
-			return err
-		}
-		_, err = a.pool.Store.Update(ctx, a.granted.ID, entry.Revision, changed)
-		if !errors.Is(err, ledger.ErrConflict) {
-			return err
-		}
-	}
+	return a.pool.change(ctx, a.granted.ID, next)
 }

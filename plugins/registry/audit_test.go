@@ -63,9 +63,7 @@ func TestTheAuditorFindsAVersionThatHasLostItsModule(t *testing.T) {
 	assert.Equal(t, "version_is_there", breaches()[0].Invariant)
 	require.NoError(t, os.Rename(path+".away", path))
 	require.Empty(t, breaches())
-	entry, err := r.modules.Get(t.Context(), moduleKey(core.DefaultTenant, v.Digest))
-	require.NoError(t, err)
-	require.NoError(t, r.modules.Delete(t.Context(), entry.Key, entry.Revision))
+	require.NoError(t, r.removeModule(t.Context(), moduleKey(core.DefaultTenant, v.Digest), func(Module) bool { return true }))
 	assert.Equal(t, "version_is_there", breaches()[0].Invariant)
 }
 
@@ -81,17 +79,16 @@ func TestAStartMakesWholeWhatACrashLeft(t *testing.T) {
 		state string                                    // of the upload; empty: it is gone
 	}{
 		"accepted_without_its_version": {func(t *testing.T, r *Registry, m Module) {
-			entry, err := r.plugins.Get(t.Context(), pluginKey(m.Tenant, "probe"))
+			_, err := r.plugins.Modify(t.Context(), pluginKey(m.Tenant, "probe"), func(*Plugin) (*Plugin, error) { return nil, nil })
 			require.NoError(t, err)
-			require.NoError(t, r.plugins.Delete(t.Context(), entry.Key, entry.Revision))
 		}, "ready"},
 		"accepted_and_its_version_taken": {func(t *testing.T, r *Registry, m Module) {
-			entry, err := r.plugins.Get(t.Context(), pluginKey(m.Tenant, "probe"))
-			require.NoError(t, err)
-			p := entry.Value
-			p.Versions = []Version{{Version: "1.0.0", Digest: "other", State: Deleted}}
-			p.Active = ""
-			_, err = r.plugins.Update(t.Context(), entry.Key, entry.Revision, p)
+			_, err := r.plugins.Modify(t.Context(), pluginKey(m.Tenant, "probe"), func(now *Plugin) (*Plugin, error) {
+				p := *now
+				p.Versions = []Version{{Version: "1.0.0", Digest: "other", State: Deleted}}
+				p.Active = ""
+				return &p, nil
+			})
 			require.NoError(t, err)
 		}, "rejected"},
 		"deleted_but_for_its_module": {func(t *testing.T, r *Registry, m Module) {
@@ -106,9 +103,7 @@ func TestAStartMakesWholeWhatACrashLeft(t *testing.T) {
 			require.NoError(t, err)
 		}, "ready"},
 		"a_version_without_its_module": {func(t *testing.T, r *Registry, m Module) {
-			entry, err := r.modules.Get(t.Context(), moduleKey(m.Tenant, m.Digest))
-			require.NoError(t, err)
-			require.NoError(t, r.modules.Delete(t.Context(), entry.Key, entry.Revision))
+			require.NoError(t, r.removeModule(t.Context(), moduleKey(m.Tenant, m.Digest), func(Module) bool { return true }))
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,65 +10,60 @@ import (
 	"thresher/plugins/sandbox"
 )
 
-// change applies an event to a plugin's record, until that record is still the newest
-// when the result is written.
+// change applies an event to a plugin's record.
 func (r *Registry) change(ctx context.Context, tenant, name string, e Event) (Plugin, error) {
-	key := pluginKey(tenant, name)
-	for {
-		entry, err := r.plugins.Get(ctx, key)
+	entry, err := r.plugins.Modify(ctx, pluginKey(tenant, name), func(now *Plugin) (*Plugin, error) {
 		_, adds := e.(Add)
-		missing := errors.Is(err, ledger.ErrNotFound)
 		switch {
-		case missing && !adds:
-			return Plugin{}, fmt.Errorf("plugin %s: %w", name, core.ErrNotFound)
-		case missing:
-			entry.Value = Plugin{Tenant: tenant, Name: name}
-		case err != nil:
-			return Plugin{}, err
+		case now == nil && !adds:
+			return nil, fmt.Errorf("plugin %s: %w", name, core.ErrNotFound)
+		case now == nil:
+			if err := r.roomForPlugin(ctx, tenant); err != nil {
+				return nil, err
+			}
+			now = &Plugin{Tenant: tenant, Name: name}
 		}
-		next, err := entry.Value.Apply(e)
+		next, err := now.Apply(e)
 		if err != nil {
-			return entry.Value, err
+			return now, err
 		}
-		if missing {
-			err = r.create(ctx, key, next)
-		} else {
-			_, err = r.plugins.Update(ctx, key, entry.Revision, next)
-		}
-		if errors.Is(err, ledger.ErrConflict) || errors.Is(err, ledger.ErrExists) {
-			continue
-		}
-		return next, err
-	}
+		return &next, nil
+	})
+	return entry.Value, err
 }
 
-func (r *Registry) create(ctx context.Context, key string, p Plugin) error {
-	n, err := r.plugins.Count(ctx, "tenant="+p.Tenant)
-	if err != nil {
-		return err
-	}
-	if n >= r.cfg.MaxPlugins {
+func (r *Registry) roomForPlugin(ctx context.Context, tenant string) error {
+	n, err := r.plugins.Count(ctx, "tenant="+tenant)
+	if err == nil && n >= r.cfg.MaxPlugins {
 		return refuse("registry_full", "there are %d plugins, which is the limit", r.cfg.MaxPlugins)
 	}
-	_, err = r.plugins.Create(ctx, key, p)
 	return err
 }
 
 // moduleChange writes what next makes of a module's record.
 func (r *Registry) moduleChange(ctx context.Context, key string, next func(Module) (Module, error)) (Module, error) {
-	for {
-		entry, err := r.modules.Get(ctx, key)
+	entry, err := r.modules.Modify(ctx, key, func(now *Module) (*Module, error) {
+		if now == nil {
+			return nil, ledger.ErrNotFound
+		}
+		m, err := next(*now)
 		if err != nil {
-			return Module{}, err
+			return now, err
 		}
-		m, err := next(entry.Value)
-		if err != nil {
-			return entry.Value, err
+		return &m, nil
+	})
+	return entry.Value, err
+}
+
+// removeModule deletes a module's record, if there is one that may go.
+func (r *Registry) removeModule(ctx context.Context, key string, may func(Module) bool) error {
+	_, err := r.modules.Modify(ctx, key, func(now *Module) (*Module, error) {
+		if now != nil && !may(*now) {
+			return now, nil
 		}
-		if _, err = r.modules.Update(ctx, key, entry.Revision, m); !errors.Is(err, ledger.ErrConflict) {
-			return m, err
-		}
-	}
+		return nil, nil
+	})
+	return err
 }
 
 // settle gives a module that was accepted its version. Where that is taken the module
@@ -85,7 +80,7 @@ func (r *Registry) settle(ctx context.Context, key string) error {
 		return err
 	}
 	if v, ok := have.Value.versionOf(m); ok && v.State == Deleted { // the deletion was not brought to an end
-		return r.modules.Delete(ctx, key, entry.Revision)
+		return r.removeModule(ctx, key, func(m Module) bool { return m.Phase == Accepted })
 	} else if ok {
 		return nil // it has it
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,30 +132,22 @@ func (r *Registry) Revoke(ctx context.Context, id string) (Key, error) {
 }
 
 func (r *Registry) putKey(ctx context.Context, id string, next func(*Key) (Key, error)) (Key, error) {
-	for {
-		var old *Key
-		entry, err := r.keys.Get(ctx, id)
-		if err == nil {
-			old = &entry.Value
-		} else if !errors.Is(err, ledger.ErrNotFound) {
-			return Key{}, err
-		}
+	entry, err := r.keys.Modify(ctx, id, func(old *Key) (*Key, error) {
 		k, err := next(old)
 		if err != nil {
-			return Key{}, err
+			return old, err
 		}
 		if old == nil {
 			if n, err := r.keys.Count(ctx, ""); err != nil || n >= maxKeys {
-				return Key{}, errors.Join(err, refuse("registry_full", "there are %d keys: the limit is %d", n, maxKeys))
+				return nil, errors.Join(err, refuse("registry_full", "there are %d keys: the limit is %d", n, maxKeys))
 			}
-			_, err = r.keys.Create(ctx, id, k)
-		} else {
-			_, err = r.keys.Update(ctx, id, entry.Revision, k)
 		}
-		if !errors.Is(err, ledger.ErrConflict) && !errors.Is(err, ledger.ErrExists) {
-			return k, err
-		}
+		return &k, nil
+	})
+	if err != nil {
+		return Key{}, err
 	}
+	return entry.Value, nil
 }
 
 const maxKeys = 1000
@@ -166,5 +159,6 @@ func (r *Registry) Keys(ctx context.Context) ([]Key, error) {
 	for i, e := range found {
 		list[i] = e.Value
 	}
+	slices.SortFunc(list, func(a, b Key) int { return strings.Compare(a.ID, b.ID) })
 	return list, err
 }

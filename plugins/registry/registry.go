@@ -104,7 +104,7 @@ func New(host *sandbox.Host, cfg Config) *Registry {
 // half done, and goes on verifying.
 func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub) (err error) {
 	r.blobs, r.hub = l.Blobs(), hub
-	if r.modules, err = ledger.OpenStore(ctx, l, "modules", ledger.StoreConfig[Module]{Index: moduleTerms, Observe: r.observeModule}); err != nil {
+	if r.modules, err = ledger.OpenStore(ctx, l, "modules", ledger.StoreConfig[Module]{Index: moduleTerms, Blobs: bytesHeld, Observe: r.observeModule}); err != nil {
 		return err
 	}
 	if r.plugins, err = ledger.OpenStore(ctx, l, "plugins", ledger.StoreConfig[Plugin]{Index: pluginTerms, Observe: r.observePlugin}); err != nil {
@@ -136,15 +136,9 @@ func rejectedTerm(m Module) string { return string(m.Phase) + "=" + m.Tenant }
 
 func pluginTerms(_ string, p Plugin) []string { return []string{"tenant=" + p.Tenant} }
 
-// observeModule lets the records of modules hold their bytes, and tells of changes.
+// observeModule tells of changes.
 func (r *Registry) observeModule(c ledger.Change[Module]) {
 	if !c.Deleted {
-		r.blobs.Claim(bytesHeld(c.Value)...)
-	}
-	if c.Before != nil {
-		r.blobs.Release(bytesHeld(*c.Before)...)
-	}
-	if !c.Replay && !c.Deleted {
 		r.publish(c.Value)
 	}
 }
@@ -157,7 +151,7 @@ func bytesHeld(m Module) []string {
 }
 
 func (r *Registry) observePlugin(c ledger.Change[Plugin]) {
-	if !c.Replay && !c.Deleted {
+	if !c.Deleted {
 		r.hub.Publish(feed.Event{Type: feed.TypePlugin, Job: c.Key, Data: encode(map[string]string{
 			"tenant": c.Value.Tenant, "plugin": c.Value.Name, "active": c.Value.Active,
 		})})

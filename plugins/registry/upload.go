@@ -71,48 +71,34 @@ func (r *Registry) Add(ctx context.Context, x *Received, u Upload) (View, error)
 		Uploaded: Who{u.By, r.cfg.Now().UTC()}, Signature: signature,
 	}
 	key := moduleKey(m.Tenant, m.Digest)
-	for {
-		err := r.add(ctx, key, m)
-		if errors.Is(err, ledger.ErrConflict) || errors.Is(err, ledger.ErrExists) {
-			continue
-		}
-		if err != nil {
-			return View{}, err
-		}
-		r.rouse()
-		return r.Module(ctx, m.Tenant, m.Digest)
+	if err := r.add(ctx, key, m); err != nil {
+		return View{}, err
 	}
+	r.rouse()
+	return r.Module(ctx, m.Tenant, m.Digest)
 }
 
-// add decides on the record as it is now, once.
+// add writes the record of an upload, or what it adds to that of the same bytes.
 func (r *Registry) add(ctx context.Context, key string, m Module) error {
-	entry, err := r.modules.Get(ctx, key)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		n, err := r.modules.Count(ctx, "phase="+string(Verifying))
-		if err != nil {
-			return err
+	_, err := r.modules.Modify(ctx, key, func(now *Module) (*Module, error) {
+		switch {
+		case now == nil:
+			n, err := r.modules.Count(ctx, "phase="+string(Verifying))
+			if err == nil && n >= r.cfg.MaxVerifying {
+				err = refuse("too_many_uploads", "%d modules wait for their verification, which is the limit", n)
+			}
+			return &m, err
+		case now.Phase == Rejected:
+			again, err := now.again(m)
+			return &again, err
+		case now.Signature == nil && m.Signature != nil: // it is told of the same bytes
+			signed := *now
+			signed.Signature = m.Signature
+			return &signed, nil
 		}
-		if n >= r.cfg.MaxVerifying {
-			return refuse("too_many_uploads", "%d modules wait for their verification, which is the limit", n)
-		}
-		_, err = r.modules.Create(ctx, key, m)
-		return err
-	case err != nil:
-		return err
-	case entry.Value.Phase == Rejected:
-		again, err := entry.Value.again(m)
-		if err == nil {
-			_, err = r.modules.Update(ctx, key, entry.Revision, again)
-		}
-		return err
-	case entry.Value.Signature == nil && m.Signature != nil: // it is told of the same bytes
-		signed := entry.Value
-		signed.Signature = m.Signature
-		_, err := r.modules.Update(ctx, key, entry.Revision, signed)
-		return err
-	}
-	return nil
+		return now, nil
+	})
+	return err
 }
 
 // maxBy is the most bytes of who did something.

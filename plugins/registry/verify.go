@@ -133,7 +133,7 @@ func (r *Registry) dropRejected(ctx context.Context, tenant string) error {
 	}
 	slices.SortFunc(found, func(a, b ledger.Entry[Module]) int { return b.Value.Uploaded.At.Compare(a.Value.Uploaded.At) })
 	for _, old := range found[maxRejected:] {
-		if err := r.modules.Delete(ctx, old.Key, old.Revision); err != nil && !errors.Is(err, ledger.ErrConflict) {
+		if err := r.removeModule(ctx, old.Key, func(m Module) bool { return m.Phase == Rejected }); err != nil {
 			return err
 		}
 	}

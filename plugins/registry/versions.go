@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"thresher/core"
-	"thresher/core/ledger"
 )
 
 // Activate lets a name stand for a version from now on. Jobs keep what they were
@@ -56,18 +55,7 @@ func (r *Registry) Delete(ctx context.Context, tenant, name, version string) err
 	}
 	key := moduleKey(tenant, p.Versions[p.index(version)].Digest)
 	r.streaks.Must(func(all *map[string]streak) { delete(*all, key) })
-	for {
-		entry, err := r.modules.Get(ctx, key)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := r.modules.Delete(ctx, key, entry.Revision); !errors.Is(err, ledger.ErrConflict) {
-			return err
-		}
-	}
+	return r.removeModule(ctx, key, func(Module) bool { return true })
 }
 
 func (r *Registry) changed(ctx context.Context, tenant, name string, e Event) (Listed, error) {

@@ -1,0 +1,74 @@
+package ledger
+
+import (
+	"slices"
+)
+
+// kind is what the committer and the index know of a store: not the type of its
+// records.
+type kind struct {
+	name        string
+	maxBytes    int
+	usesReserve bool // for new records
+	describe    func(key string, value any) facts
+	decode      func(data []byte) (value any, err error)
+	observe     func(c *change) // may be nil
+}
+
+// facts is what the store's config says of a record.
+type facts struct {
+	terms []string // sorted, each once
+	live  bool
+	sums  []Sum
+	blobs []string
+}
+
+// Terms of our own, beside those that the config names. A config's terms do not begin
+// with this byte.
+const (
+	termAll    = "" // every record
+	termLive   = "\x01live"
+	termOfBlob = "\x01blob=" // before a digest
+)
+
+func describe[T any](cfg *StoreConfig[T], key string, v *T) (f facts) {
+	if cfg.Index != nil {
+		f.terms = cfg.Index(key, *v)
+	}
+	f.terms = append(f.terms, termAll)
+	if f.live = cfg.Live != nil && cfg.Live(*v); f.live {
+		f.terms = append(f.terms, termLive)
+	}
+	if cfg.Blobs != nil {
+		f.blobs = cfg.Blobs(*v)
+		for _, digest := range f.blobs {
+			f.terms = append(f.terms, blobTerm(digest))
+		}
+	}
+	slices.Sort(f.terms)
+	f.terms = slices.Compact(f.terms)
+	if cfg.Sums != nil {
+		f.sums = cfg.Sums(*v)
+	}
+	return f
+}
+
+// blobTerm has half of a digest, as bytes: there are millions, and no two share that.
+// If two did, the file of one would be kept as long as the other's.
+func blobTerm(digest string) string {
+	k := keyOf(digest)
+	return termOfBlob + string(k[:])
+}
+
+// without returns the strings of a that are not in b. Both are sorted.
+func without(a, b []string) (rest []string) {
+	for _, s := range a {
+		for len(b) > 0 && b[0] < s {
+			b = b[1:]
+		}
+		if len(b) == 0 || b[0] != s {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}

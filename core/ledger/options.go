@@ -1,0 +1,62 @@
+package ledger
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+)
+
+// Memory of the store below, in bytes.
+const (
+	blockCache = 32 << 20
+	memTable   = 8 << 20
+)
+
+func (l *Ledger) options() *pebble.Options {
+	o := &pebble.Options{
+		FS:                 l.disk,
+		Comparer:           comparer,
+		Logger:             storeLog{l},
+		CacheSize:          blockCache,
+		MemTableSize:       memTable,
+		MaxOpenFiles:       1000,
+		FormatMajorVersion: pebble.FormatWALSyncChunks, // whose logs tell a torn end from damage
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { l.log.Error("store", "error", err) },
+		},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return o
+}
+
+// storeLog passes the log of the store below on. What it says of its work is of no
+// interest to an operator.
+type storeLog struct{ l *Ledger }
+
+func (s storeLog) Infof(format string, args ...any) {
+	s.l.log.Debug("store", "says", lazily{format, args})
+}
+
+func (s storeLog) Errorf(format string, args ...any) {
+	s.l.log.Error("store", "says", lazily{format, args})
+}
+
+// Fatalf ends the goroutine: the store below must not end the program, and must not
+// go on either.
+func (s storeLog) Fatalf(format string, args ...any) {
+	s.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// lazily is formatted only where it is logged.
+type lazily struct {
+	format string
+	args   []any
+}
+
+func (t lazily) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf(t.format, t.args...)) }
