@@ -43,14 +43,16 @@ func (tx *Tx) find(k *kind, key string) *write {
 	return nil
 }
 
-// Add creates a record in a transaction that nobody else has created: ErrExists, if
-// the commit finds one.
+// Add creates a record in a transaction. Where there is one already, the transaction
+// as a whole returns ErrExists.
 func (s *Store[T]) Add(tx *Tx, key string, v T) error {
 	w, err := s.write(key, 0, &v)
-	if err == nil {
-		tx.writes = append(tx.writes, w)
+	if err != nil {
+		return err
 	}
-	return err
+	w.adds = true
+	tx.writes = append(tx.writes, w)
+	return nil
 }
 
 // ModifyIn is [Store.Modify] as part of a transaction: change is called once.

@@ -15,6 +15,7 @@ type write struct {
 	value    any    // *T; nil deletes
 	data     []byte // value, encoded
 	check    bool   // change nothing: the record must only still be at its revision
+	adds     bool   // deciding anew would not help: the record exists
 
 	revision uint64 // that it got; set before its operation is decided
 }

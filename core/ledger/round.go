@@ -80,6 +80,9 @@ func (r *round) add(o *operation) error {
 			return err
 		}
 		if !r.l.faults.fits(current.revision, w.expected) {
+			if w.adds {
+				return ErrExists
+			}
 			return ErrConflict
 		}
 	}

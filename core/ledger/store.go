@@ -114,11 +114,8 @@ func (s *Store[T]) Create(ctx context.Context, key string, v T) (uint64, error) 
 	if err != nil {
 		return 0, err
 	}
-	err = s.ledger.commit(ctx, []*write{w})
-	if errors.Is(err, ErrConflict) {
-		err = ErrExists
-	}
-	if err != nil {
+	w.adds = true
+	if err := s.ledger.commit(ctx, []*write{w}); err != nil {
 		return 0, fmt.Errorf("%s %s: %w", s.kind.name, key, err)
 	}
 	return w.revision, nil

@@ -1,0 +1,19 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"thresher/core/ledger"
+	"thresher/core/ledger/ledgertest"
+)
+
+func TestTheContract(t *testing.T) {
+	t.Parallel()
+	ledgertest.Exercise(t, func(t testing.TB, at string) *ledger.Ledger {
+		l, err := ledger.Open(t.Context(), ledger.Config{Dir: at})
+		require.NoError(t, err)
+		return l
+	})
+}
