@@ -84,6 +84,8 @@ type Ledger struct {
 	faults Faults
 	mark   *mark
 
+	damage *guard.Value[map[string]string] // files, and how they are damaged
+
 	view  *guard.Value[view]
 	queue chan *operation
 	calls chan func() // for the committer to make, between two rounds
@@ -123,6 +125,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 		log: cfg.Log, dir: cfg.Dir, unlock: unlock, room: room{cfg.Dir, cfg.Reserve}, sync: cfg.Sync, faults: cfg.Faults,
 		disk:     newDisk(cfg.Log),
 		view:     guard.New("view", guard.RankView, view{kinds: map[string]*kindView{}}),
+		damage:   guard.New("damage", guard.RankView, map[string]string{}),
 		once:     guard.New("closing", guard.RankView, false),
 		queue:    make(chan *operation, queuedOps),
 		calls:    make(chan func()),
@@ -329,17 +332,20 @@ func (l *Ledger) Close(context.Context) error {
 func (l *Ledger) closeStore() error {
 	var snap *snapshot
 	l.view.Must(func(v *view) { snap, v.at = v.at, nil })
-	if snap == nil {
-		return nil // it was not opened
-	}
-	able := l.Able() == nil
 	var err error
-	if able {
-		err = l.note()
+	if snap != nil {
+		if l.Able() == nil {
+			err = l.note()
+		}
+		snap.release()
 	}
-	snap.release()
-	if !able {
-		return nil // what it would write cannot be written
+	if l.db == nil || l.Able() != nil { // what it would write cannot be written
+		return err
 	}
-	return errors.Join(err, l.db.Close())
+	if closing := l.db.Close(); isFull(closing) {
+		l.log.Warn("store closed on a full disk: the next start tidies up", "error", closing)
+	} else {
+		err = errors.Join(err, closing)
+	}
+	return err
 }

@@ -48,7 +48,8 @@ func (m *mark) check(revision uint64) error {
 	return nil
 }
 
-// write notes that the store is on disk up to a revision.
+// write notes that the store is on disk up to a revision. A full disk is no error: the
+// mark is only older then.
 func (m *mark) write(revision uint64) error {
 	if revision == m.revision {
 		return nil
@@ -56,7 +57,8 @@ func (m *mark) write(revision uint64) error {
 	b := encodeUint(revision)
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	if err := os.WriteFile(m.path+".new", b, 0o600); err != nil {
-		return err
+		_ = os.Remove(m.path + ".new")
+		return tolerated(diskError("write the mark", err))
 	}
 	if err := os.Rename(m.path+".new", m.path); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -25,13 +26,46 @@ func (l *Ledger) options() *pebble.Options {
 		MaxOpenFiles:       1000,
 		FormatMajorVersion: pebble.FormatWALSyncChunks, // whose logs tell a torn end from damage
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { l.log.Error("store", "error", err) },
+			BackgroundError: l.backgroundError,
+			DataCorruption:  func(info pebble.DataCorruptionInfo) { l.foundDamage(info.Path, info.Details) },
 		},
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	return o
+}
+
+// backgroundError is told of what failed while files were merged: that is tried again.
+func (l *Ledger) backgroundError(err error) {
+	if !pebble.IsCorruptionError(err) { // or it was told to foundDamage
+		l.log.Error("store", "error", err)
+	}
+}
+
+// foundDamage notes a file that does not match its checksums, once.
+func (l *Ledger) foundDamage(path string, why error) {
+	known := false
+	l.damage.Must(func(files *map[string]string) {
+		if _, known = (*files)[path]; !known {
+			(*files)[path] = why.Error()
+		}
+	})
+	if !known {
+		l.log.Error("store damaged: restore the newest backup", "file", path, "error", why)
+	}
+}
+
+// Damage lists the files of the store that were found to be damaged since the ledger
+// was opened, and how.
+func (l *Ledger) Damage() (list []string) {
+	l.damage.Must(func(files *map[string]string) {
+		for path, why := range *files {
+			list = append(list, path+": "+why)
+		}
+	})
+	slices.Sort(list)
+	return list
 }
 
 // storeLog passes the log of the store below on. What it says of its work is of no
