@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"encoding/binary"
+
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -71,7 +73,8 @@ func (c *cursor) step() (ok bool) {
 }
 
 func (c *cursor) jump(target uint32) (ok bool) {
-	key := append(append(make([]byte, 0, len(c.prefix)+blockSuffix+1), c.prefix...), c.kind.indexKey("", target)[len(c.kind.termPrefix("")):]...)
+	key := append(make([]byte, 0, len(c.prefix)+blockSuffix+1), c.prefix...)
+	key = binary.BigEndian.AppendUint32(key, ^target)
 	if c.ascending {
 		ok = c.it.SeekLT(append(key, 0)) // the entry itself included
 	} else {

@@ -42,13 +42,20 @@ var comparer = func() *pebble.Comparer {
 	c := *pebble.DefaultComparer
 	c.Name = "thresher.1"
 	c.Split = func(key []byte) int {
-		if len(key) > blockSuffix && key[0] == tagIndex {
-			return len(key) - blockSuffix
+		if len(key) == 0 || key[0] != tagIndex {
+			return len(key)
+		}
+		term := 1 + bytes.IndexByte(key, 0) // behind the kind
+		if end := bytes.Index(key[term:], termEnd); term > 0 && end >= 0 {
+			return term + end + len(termEnd)
 		}
 		return len(key)
 	}
 	return &c
 }()
+
+// termEnd ends a term. It is in none: see appendEscaped.
+var termEnd = []byte{0, 1}
 
 func (k *kind) prefix(tag byte) []byte {
 	return append(append(append(make([]byte, 0, len(k.name)+32), tag), k.name...), 0)
@@ -68,7 +75,7 @@ func (k *kind) sealKey(block uint32) []byte {
 // termPrefix begins the index entries of a term. A zero byte within the term is
 // escaped, so that no term's prefix begins another's.
 func (k *kind) termPrefix(term string) []byte {
-	return append(appendEscaped(k.prefix(tagIndex), term), 0, 1)
+	return append(appendEscaped(k.prefix(tagIndex), term), termEnd...)
 }
 
 func (k *kind) indexKey(term string, block uint32) []byte {
