@@ -75,29 +75,45 @@ func cacheTerm(key string) string {
 
 func labelTerm(key, value string) string { return "label:" + key + "=" + value }
 
+// JobStore is how jobs are stored.
+func JobStore() ledger.StoreConfig[job.Record] {
+	return ledger.StoreConfig[job.Record]{
+		Index: jobTerms,
+		Live:  func(r job.Record) bool { return !r.Phase.Final() },
+		Blobs: jobBlobs,
+		Sums:  keptSums,
+	}
+}
+
+func datasetStore() ledger.StoreConfig[Dataset] {
+	return ledger.StoreConfig[Dataset]{Blobs: Dataset.digests}
+}
+
+func batchStore() ledger.StoreConfig[batchRecord] {
+	return ledger.StoreConfig[batchRecord]{Index: batchTerms}
+}
+
+func bulkStore() ledger.StoreConfig[Bulk] {
+	return ledger.StoreConfig[Bulk]{Index: func(_ string, b Bulk) []string { return []string{b.State} }}
+}
+
 func (e *Engine) openStores(ctx context.Context) (err error) {
-	e.jobs, err = ledger.OpenStore(ctx, e.ledger, "jobs", ledger.StoreConfig[job.Record]{
-		Index:   jobTerms,
-		Live:    func(r job.Record) bool { return !r.Phase.Final() },
-		Blobs:   jobBlobs,
-		Sums:    keptSums,
-		Observe: e.observe,
-	})
+	jobs := JobStore()
+	jobs.Observe = e.observe
+	e.jobs, err = ledger.OpenStore(ctx, e.ledger, "jobs", jobs)
 	if err != nil {
 		return err
 	}
 	e.hub = feed.New(e.jobs.Revision())
-	e.datasets, err = ledger.OpenStore(ctx, e.ledger, "datasets", ledger.StoreConfig[Dataset]{Blobs: Dataset.digests})
+	e.datasets, err = ledger.OpenStore(ctx, e.ledger, "datasets", datasetStore())
 	if err != nil {
 		return err
 	}
-	e.batches, err = ledger.OpenStore(ctx, e.ledger, "batches", ledger.StoreConfig[batchRecord]{Index: batchTerms})
+	e.batches, err = ledger.OpenStore(ctx, e.ledger, "batches", batchStore())
 	if err != nil {
 		return err
 	}
-	e.bulks, err = ledger.OpenStore(ctx, e.ledger, "bulks", ledger.StoreConfig[Bulk]{
-		Index: func(_ string, b Bulk) []string { return []string{b.State} },
-	})
+	e.bulks, err = ledger.OpenStore(ctx, e.ledger, "bulks", bulkStore())
 	if err != nil {
 		return err
 	}

@@ -12,13 +12,11 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"iter"
 	"math"
 	"os"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
-	"thresher/core/job"
 	"thresher/core/ledger"
 )
 
@@ -50,13 +48,13 @@ func restoreInto(ctx context.Context, r io.Reader, dir string) (m BackupManifest
 	defer func() { err = errors.Join(err, l.Close(context.WithoutCancel(ctx))) }()
 	x := &extraction{ledger: l, stores: map[string]*restored{}, records: map[string]int{}}
 	if err := errors.Join(
-		openRestored[Limits](ctx, x, "settings"), openRestored[Dataset](ctx, x, "datasets"),
-		openRestored[batchRecord](ctx, x, "batches"), openRestored[Bulk](ctx, x, "bulks"),
-		openRestored[job.Record](ctx, x, "jobs")); err != nil {
+		openRestored(ctx, x, "settings", ledger.StoreConfig[Limits]{}), openRestored(ctx, x, "datasets", datasetStore()),
+		openRestored(ctx, x, "batches", batchStore()), openRestored(ctx, x, "bulks", bulkStore()),
+		openRestored(ctx, x, "jobs", JobStore())); err != nil {
 		return m, err
 	}
 	for _, name := range registryStores {
-		if err := openRestored[json.RawMessage](ctx, x, name); err != nil {
+		if err := openRestored(ctx, x, name, ledger.StoreConfig[json.RawMessage]{Unindexed: true}); err != nil {
 			return m, err
 		}
 	}
@@ -118,37 +116,52 @@ type restored struct {
 	put func(ctx context.Context, lines []byte) (n int, err error)
 }
 
-func openRestored[T any](ctx context.Context, x *extraction, name string) error {
-	s, err := ledger.OpenStore(ctx, x.ledger, name, ledger.StoreConfig[T]{})
+func openRestored[T any](ctx context.Context, x *extraction, name string, cfg ledger.StoreConfig[T]) error {
+	s, err := ledger.OpenStore(ctx, x.ledger, name, cfg)
 	if err != nil {
 		return err
 	}
 	x.stores[name] = &restored{sum: sha256.New(), put: func(ctx context.Context, lines []byte) (int, error) {
-		return putLines(ctx, s, lines)
+		return putLines(ctx, x.ledger, s, lines)
 	}}
 	return nil
 }
 
-// putLines writes records, many at a time.
-func putLines[T any](ctx context.Context, s *ledger.Store[T], lines []byte) (n int, err error) {
-	var writers errgroup.Group
-	writers.SetLimit(together)
-	for line := range bytes.Lines(lines) {
-		var record Archived
-		var value T
-		if err := json.Unmarshal(line, &record); err != nil {
-			return n, fmt.Errorf("a record is damaged: %w", err)
-		}
-		if err := json.Unmarshal(record.Value, &value); err != nil {
-			return n, fmt.Errorf("the record %s is damaged: %w", record.Key, err)
-		}
-		n++
-		writers.Go(func() error {
-			_, err := s.Create(ctx, record.Key, value)
-			return err
+// putLines writes records in their order, many in one commit.
+func putLines[T any](ctx context.Context, l *ledger.Ledger, s *ledger.Store[T], lines []byte) (n int, err error) {
+	next, stop := iter.Pull(bytes.Lines(lines))
+	defer stop()
+	for more := true; more; {
+		some := 0
+		err := l.Atomically(ctx, func(tx *ledger.Tx) error {
+			for ; some < ledger.MaxWrites; some++ {
+				line, ok := next()
+				if more = ok; !more {
+					return nil
+				}
+				if err := putLine(s, tx, line); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
+		if n += some; err != nil {
+			return n, err
+		}
 	}
-	return n, writers.Wait()
+	return n, nil
+}
+
+func putLine[T any](s *ledger.Store[T], tx *ledger.Tx, line []byte) error {
+	var record Archived
+	var value T
+	if err := json.Unmarshal(line, &record); err != nil {
+		return fmt.Errorf("a record is damaged: %w", err)
+	}
+	if err := json.Unmarshal(record.Value, &value); err != nil {
+		return fmt.Errorf("the record %s is damaged: %w", record.Key, err)
+	}
+	return s.Add(tx, record.Key, value)
 }
 
 // file takes in one file of the archive.

@@ -9,7 +9,8 @@ import (
 type kind struct {
 	name        string
 	maxBytes    int
-	usesReserve bool // for new records
+	usesReserve bool   // for new records
+	version     uint64 // of its index; 0: it has none
 	describe    func(key string, value any) facts
 	decode      func(data []byte) (value any, err error)
 	observe     func(c *change) // may be nil

@@ -14,6 +14,7 @@ import (
 //
 //	m<name>                          one of the store: its revision
 //	n<kind>                          the position that the kind's next record gets
+//	v<kind>                          the version of the kind's index
 //	s<kind><name>                    a sum over the kind's records
 //	k<kind><key>                     the position of a record
 //	r<kind><position>                the record: see encodeRecord
@@ -26,6 +27,7 @@ import (
 const (
 	tagMeta     = 'm'
 	tagNext     = 'n'
+	tagVersion  = 'v'
 	tagSum      = 's'
 	tagKey      = 'k'
 	tagRecord   = 'r'
@@ -61,6 +63,7 @@ func (k *kind) prefix(tag byte) []byte {
 	return append(append(append(make([]byte, 0, len(k.name)+32), tag), k.name...), 0)
 }
 
+func (k *kind) versionKey() []byte        { return k.prefix(tagVersion) }
 func (k *kind) nextKey() []byte           { return k.prefix(tagNext) }
 func (k *kind) sumKey(name string) []byte { return append(k.prefix(tagSum), name...) }
 func (k *kind) keyKey(key string) []byte  { return append(k.prefix(tagKey), key...) }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -16,6 +17,9 @@ func (l *Ledger) openKind(ctx context.Context, k *kind, cacheBytes int) error {
 	if v.next, err = readUint(l.db, k.nextKey()); err != nil {
 		return err
 	}
+	if err := l.reindex(ctx, k, v.next); err != nil {
+		return err
+	}
 	for _, read := range []func(context.Context, *kind, *kindView) error{
 		l.readSeals, l.readHot, l.readLive, l.countRecords, l.readSums,
 	} {
@@ -23,26 +27,28 @@ func (l *Ledger) openKind(ctx context.Context, k *kind, cacheBytes int) error {
 			return err
 		}
 	}
-	return l.call(ctx, func() error {
-		taken := false
-		l.view.Must(func(all *view) {
-			if _, taken = all.kinds[k.name]; !taken {
-				v.revision = all.revision
-				all.kinds[k.name] = v
-			}
-		})
-		if taken {
-			return fmt.Errorf("it is open already")
+	return l.call(ctx, func() error { return l.showKind(k, v) })
+}
+
+// showKind adds a kind to what readers see. Its index may have been made just now.
+func (l *Ledger) showKind(k *kind, v *kindView) (err error) {
+	snap := newSnapshot(l.db)
+	l.view.Must(func(all *view) {
+		if all.kinds[k.name] != nil {
+			err = errors.New("it is open already")
+			return
 		}
-		l.view.Must(func(*view) {
-			for _, b := range v.hot {
-				if b.sealable(v.next) {
-					l.startSealing(k, b, v.revision)
-				}
+		snap, all.at = all.at, snap
+		v.revision = all.revision
+		all.kinds[k.name] = v
+		for _, b := range v.hot {
+			if k.version != 0 && b.sealable(v.next) {
+				l.startSealing(k, b, v.revision)
 			}
-		})
-		return nil
+		}
 	})
+	snap.release()
+	return err
 }
 
 // call lets the committer do something between two rounds.
@@ -97,13 +103,10 @@ func (l *Ledger) readHot(ctx context.Context, k *kind, v *kindView) error {
 			continue
 		}
 		b := newBlock(number)
-		low, high := k.recordKey(positionOf(number, 0)), k.recordKey(positionOf(number+1, 0))
-		err := scan(ctx, l.db, low, high, func(key, value []byte) error {
-			it, err := itemOf(binary.BigEndian.Uint64(key[len(key)-8:]), value)
-			if err != nil {
-				return err
-			}
-			return b.take(k, v, it)
+		err := l.eachIn(ctx, k, number, func(it *item) error {
+			f, err := b.take(k, it)
+			v.put(it, f.live)
+			return err
 		})
 		if err != nil {
 			return err
@@ -113,16 +116,15 @@ func (l *Ledger) readHot(ctx context.Context, k *kind, v *kindView) error {
 	return nil
 }
 
-// take adds a record that was read to its block's index.
-func (b *block) take(k *kind, v *kindView, it *item) (err error) {
+// take decodes a record that was read, and adds it to its block's index.
+func (b *block) take(k *kind, it *item) (f facts, err error) {
 	if it.value, err = k.decode(it.data); err != nil {
-		return fmt.Errorf("%w: %s %s: %w", ErrCorrupt, k.name, it.key, err)
+		return f, fmt.Errorf("%w: %s %s: %w", ErrCorrupt, k.name, it.key, err)
 	}
-	f := k.describe(it.key, it.value)
+	f = k.describe(it.key, it.value)
 	b.add(placeAt(it.position), it.key, f.terms)
 	b.live += count(f.live)
-	v.put(it, f.live)
-	return nil
+	return f, nil
 }
 
 // readLive reads the records of sealed blocks that are live.

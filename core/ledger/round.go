@@ -303,7 +303,7 @@ func (r *round) finish() {
 				r.delete(k.sumKey(name))
 				continue
 			}
-			r.set(k.sumKey(name), append(encodeUint(uint64(sum.Records)), encodeUint(uint64(sum.Amount))...))
+			r.set(k.sumKey(name), encodeSum(sum))
 		}
 	}
 	if len(r.changes) > 0 {
@@ -426,7 +426,7 @@ func (l *Ledger) showChange(k *kindView, c *change) {
 	} else {
 		k.put(&item{c.key, c.position, c.revision, c.after, c.data}, c.has.live)
 	}
-	if b != nil && b.sealable(k.next) {
+	if b != nil && c.kind.version != 0 && b.sealable(k.next) {
 		l.startSealing(c.kind, b, c.revision)
 	}
 }

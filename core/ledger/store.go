@@ -22,6 +22,13 @@ type Store[T any] struct {
 type StoreConfig[T any] struct {
 	// Index lists the terms that List, Find and Count can select a record by.
 	Index func(key string, v T) []string
+	// Version is that of what Index, Live, Blobs and Sums return. A store that was
+	// written with another is indexed anew when it is opened, which takes some seconds
+	// for a million records. Default 1.
+	Version uint64
+	// Unindexed leaves the index to whoever opens the store next: for writing records
+	// whose meaning is not known. Such a store has no lists.
+	Unindexed bool
 	// Live reports that a record will change soon. It is then kept in memory. May be
 	// nil: none is live.
 	Live func(v T) bool
@@ -79,8 +86,11 @@ func OpenStore[T any](ctx context.Context, l *Ledger, name string, cfg StoreConf
 	if cfg.CacheBytes <= 0 {
 		cfg.CacheBytes = 8 << 20
 	}
+	if cfg.Version == 0 && !cfg.Unindexed {
+		cfg.Version = 1
+	}
 	k := &kind{
-		name: name, maxBytes: cfg.MaxBytes, usesReserve: cfg.UsesReserve,
+		name: name, maxBytes: cfg.MaxBytes, usesReserve: cfg.UsesReserve, version: cfg.Version,
 		describe: func(key string, v any) facts { return describe(&cfg, key, v.(*T)) },
 		decode: func(data []byte) (any, error) {
 			v := new(T)

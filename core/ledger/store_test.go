@@ -119,3 +119,35 @@ func TestKeysThatAreNotTokensAreRefused(t *testing.T) {
 		assert.ErrorContains(t, err, "want up to 160", "%q", key)
 	}
 }
+
+// What was written without an index, or with another, is found after it was opened
+// with the right one.
+func TestAnotherIndexIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const records = blockSize + 10
+	of := func(i int) note { return note{fmt.Sprint(i % 10), i} }
+	l, s := open(t, dir, StoreConfig[note]{Unindexed: true})
+	fill(t, s, 0, records, of)
+	require.NoError(t, l.Close(t.Context()))
+	for version := range uint64(3) {
+		cfg := StoreConfig[note]{
+			Version: version + 1,
+			Index:   func(_ string, n note) []string { return []string{fmt.Sprintf("v%d=%s", version, n.Text)} },
+			Sums:    func(n note) []Sum { return []Sum{{Name: n.Text, Records: 1, Amount: int64(version)}} },
+		}
+		l, s := open(t, dir, cfg)
+		for v := range uint64(3) {
+			n, err := s.Count(t.Context(), fmt.Sprintf("v%d=3", v))
+			require.NoError(t, err)
+			want := 0
+			if v == version {
+				want = (records + 6) / 10
+			}
+			require.Equal(t, want, n, "version %d, term of %d", version, v)
+		}
+		require.Equal(t, Sum{"3", (records + 6) / 10, (records + 6) / 10 * int64(version)}, s.Sums()["3"])
+		require.Equal(t, 1, sealed(t, l, "notes"))
+		require.NoError(t, l.Close(t.Context()))
+	}
+}
