@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
-	"golang.org/x/sync/errgroup"
-
 	"thresher/core"
 	"thresher/core/job"
 	"thresher/core/ledger"
@@ -68,24 +66,27 @@ func fill(ctx context.Context, data string, n int) error {
 	if _, err := settings.Create(ctx, "limits", limits); err != nil {
 		return err
 	}
-	jobs, err := ledger.OpenStore(ctx, l, "jobs", ledger.StoreConfig[job.Record]{})
+	jobs, err := ledger.OpenStore(ctx, l, "jobs", core.JobStore())
 	if err != nil {
 		return err
 	}
-	var writers errgroup.Group
-	writers.SetLimit(256)
 	ids := ulid.Monotonic(rand.NewChaCha8([32]byte{}), 0)
 	begin := time.Now().Add(-time.Duration(n) * spacing)
-	for i := range n {
-		at := begin.Add(time.Duration(i) * spacing)
-		r := record(ulid.MustNew(ulid.Timestamp(at), ids).String(), at, i)
-		writers.Go(func() error {
-			_, err := jobs.Create(ctx, r.ID, r)
-			return err
+	for i := 0; i < n; i += ledger.MaxWrites {
+		end := min(n, i+ledger.MaxWrites)
+		err := l.Atomically(ctx, func(tx *ledger.Tx) error {
+			for i := i; i < end; i++ {
+				at := begin.Add(time.Duration(i) * spacing)
+				r := record(ulid.MustNew(ulid.Timestamp(at), ids).String(), at, i)
+				if err := jobs.Add(tx, r.ID, r); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
-	}
-	if err := writers.Wait(); err != nil {
-		return err
+		if err != nil {
+			return err
+		}
 	}
 	fmt.Println("filled")
 	select {} // until killed

@@ -172,6 +172,7 @@ func (p *program) lists(ctx context.Context, n int) error {
 		"", "phase=completed", "phase=failed", "plugin=tabular", "tenant=team-07", "label=owner=ana", "label=sweep=s-042", "label=rare=yes",
 		"to=" + middle, "from=" + middle, "phase=failed&tenant=team-07&label=owner=bo", "phase=completed&plugin=models&tenant=team-11&to=" + middle,
 		"label=rare=yes&plugin=tabular", "phase=failed&plugin=tabular", // none has both: all must be looked at
+		"phase=failed&plugin=tabular&tenant=team-07", // nor these three
 	} {
 		took, err := p.pages(query)
 		if err != nil {
