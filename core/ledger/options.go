@@ -16,6 +16,10 @@ const (
 	memTable   = 8 << 20
 )
 
+// blockSizeOnDisk is how many bytes are compressed together: records of jobs are much
+// alike, and a page of a list reads some fifty neighbours.
+const blockSizeOnDisk = 16 << 10
+
 func (l *Ledger) options() *pebble.Options {
 	o := &pebble.Options{
 		FS:                 l.disk,
@@ -32,7 +36,9 @@ func (l *Ledger) options() *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].BlockSize = blockSizeOnDisk
 	}
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionGood })
 	return o
 }
 
