@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
-	"golang.org/x/sync/errgroup"
 
 	"thresher/core/job"
 	"thresher/core/ledger"
@@ -298,18 +297,10 @@ func (e *Engine) withdraw(levels [][]job.Record) {
 	}
 }
 
-// together is how many records are written at once: enough for the ledger to make
-// batches of them.
-const together = 128
-
+// putAll writes the jobs of a batch in their order.
 func (e *Engine) putAll(ctx context.Context, levels [][]job.Record) error {
-	for _, level := range levels {
-		var writers errgroup.Group
-		writers.SetLimit(together)
-		for _, r := range level {
-			writers.Go(func() error { return e.put(ctx, r) })
-		}
-		if err := writers.Wait(); err != nil {
+	for some := range slices.Chunk(slices.Concat(levels...), ledger.MaxWrites) {
+		if err := e.put(ctx, some...); err != nil {
 			return err
 		}
 	}

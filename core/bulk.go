@@ -125,6 +125,11 @@ func (f Filter) check() error {
 	if f.Phase != "" && !slices.Contains(job.Phases, f.Phase) {
 		return invalid("filter.phase", "%q: want one of %v", f.Phase, job.Phases)
 	}
+	for _, p := range f.Phases {
+		if !slices.Contains(job.Phases, p) {
+			return invalid("filter.phases", "%q: want some of %v", p, job.Phases)
+		}
+	}
 	if f.Kind != "" && !slices.Contains(routine.Kinds, f.Kind) {
 		return invalid("filter.kind", "%q: want one of %v", f.Kind, routine.Kinds)
 	}
@@ -213,6 +218,10 @@ func (e *Engine) noteBulk(ctx context.Context, b Bulk) error {
 	_, err := e.bulks.Modify(ctx, b.ID, func(*Bulk) (*Bulk, error) { return &b, nil })
 	return err
 }
+
+// together is how many jobs are changed at once: enough for the ledger to write them
+// with one sync.
+const together = 128
 
 // forAll does something to many jobs at once. That a job's phase does not allow it
 // is no error.

@@ -406,3 +406,40 @@ func TestDiskSpaceIsGivenBackWithTheLastWhoNeedsIt(t *testing.T) {
 	_, err = e.Retry(t.Context(), reader.ID, false)
 	assert.ErrorContains(t, err, "gone")
 }
+
+// Jobs are found by several phases at once, by how a label begins, and by what their
+// failure says.
+func TestAFilterFindsFailuresByTheirWords(t *testing.T) {
+	t.Parallel()
+	e := open(t, t.TempDir(), newScript(), core.Limits{})
+	failed, done := submit(t, e, "fail"), submit(t, e, "quick")
+	for _, j := range []core.Job{failed, done} {
+		ended, err := e.Wait(t.Context(), j.ID)
+		require.NoError(t, err)
+		if ended.Outcome.Error != nil {
+			failed = ended
+		}
+	}
+	word := "überlauf"
+	for name, c := range map[string]struct {
+		f    core.Filter
+		want []string
+	}{
+		"phases":             {core.Filter{Phases: []job.Phase{job.Failed, job.Completed}}, []string{done.ID, failed.ID}},
+		"one_of_the_phases":  {core.Filter{Phases: []job.Phase{job.Failed, job.Stopped}}, []string{failed.ID}},
+		"error_code":         {core.Filter{Error: failed.Outcome.Error.Code}, []string{failed.ID}},
+		"another_error_code": {core.Filter{Error: "lost"}, nil},
+		"word":               {core.Filter{Text: strings.ToUpper(word)}, []string{failed.ID}},
+		"beginning_of_word":  {core.Filter{Text: "seven übe"}, []string{failed.ID}},
+		"all_words":          {core.Filter{Text: word + " nowhere"}, nil},
+	} {
+		page, err := e.Jobs(t.Context(), c.f)
+		require.NoError(t, err, name)
+		var got []string
+		for _, j := range page.Jobs {
+			got = append(got, j.ID)
+		}
+		assert.Equal(t, c.want, got, name)
+		assert.False(t, c.f.Empty(), name)
+	}
+}

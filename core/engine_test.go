@@ -47,7 +47,7 @@ func (s *script) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	s.started <- c.Job
 	switch c.Routine {
 	case "fail":
-		return work.Report{}, &job.Error{Code: "guest_error", Title: "it failed"}
+		return work.Report{}, &job.Error{Code: "guest_error", Title: "it failed", Detail: "step 7: Überlauf of seven grains"}
 	case "reads":
 		return work.Report{Result: json.RawMessage(`{"rows":` + json.Number(itoa(c.Inputs["data"].Rows())).String() + `}`)}, nil
 	case "wait":

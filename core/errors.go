@@ -95,7 +95,15 @@ func Code(err error) string {
 		return "too_large"
 	case errors.Is(err, ErrInUse):
 		return "in_use"
-	case errors.Is(err, ledger.ErrDiskFull), errors.Is(err, ledger.ErrDisabled):
+	case errors.Is(err, ledger.ErrTooBroad):
+		return "filter_too_broad"
+	case errors.Is(err, ledger.ErrUnclear), errors.Is(err, ledger.ErrDisabled):
+		return "store_stalled"
+	case errors.Is(err, ledger.ErrCorrupt):
+		return "store_damaged"
+	case errors.Is(err, ledger.ErrRecordTooLarge):
+		return "record_too_large"
+	case errors.Is(err, ledger.ErrDiskFull):
 		return "disk_full"
 	case errors.Is(err, ledger.ErrConflict), errors.Is(err, ledger.ErrExists):
 		return "conflict"

@@ -33,6 +33,7 @@ type Waiting struct {
 // Filter selects jobs. The zero value selects all.
 type Filter struct {
 	Phase   job.Phase         `json:"phase,omitempty"`
+	Phases  []job.Phase       `json:"phases,omitempty"`  // any of them
 	Plugin  string            `json:"plugin,omitempty"`  // NAME, or NAME@VERSION
 	Routine string            `json:"routine,omitempty"` // plugin/routine
 	Kind    routine.Kind      `json:"kind,omitempty"`
@@ -40,8 +41,12 @@ type Filter struct {
 	Batch   string            `json:"batch,omitempty"`
 	Origin  string            `json:"origin,omitempty"` // the job that they repeat
 	Labels  map[string]string `json:"labels,omitempty"` // all must be there
-	From    time.Time         `json:"from,omitzero"`    // submitted then or later
-	To      time.Time         `json:"to,omitzero"`      // submitted before
+	// LabelPrefixes selects by how the value of a label begins.
+	LabelPrefixes map[string]string `json:"label_prefixes,omitempty"`
+	Error         string            `json:"error,omitempty"` // code of the failure
+	Text          string            `json:"text,omitempty"`  // words in the failure's detail; the last may be a beginning
+	From          time.Time         `json:"from,omitzero"`   // submitted then or later
+	To            time.Time         `json:"to,omitzero"`     // submitted before
 
 	Cursor string `json:"-"` // Next of the page before
 	Limit  int    `json:"-"` // default 100, at most MaxPage
@@ -152,7 +157,7 @@ func checkCursor(cursor string) error {
 // Empty reports whether the filter selects every job.
 func (f Filter) Empty() bool {
 	q := f.query()
-	return len(q.Terms) == 0 && q.Low == "" && q.High == ""
+	return len(q.Terms)+len(q.AnyOf)+len(q.Prefixes) == 0 && q.Low == "" && q.High == ""
 }
 
 func (f Filter) query() ledger.Query {
@@ -171,6 +176,24 @@ func (f Filter) query() ledger.Query {
 	add("origin", f.Origin)
 	for _, k := range slices.Sorted(maps.Keys(f.Labels)) { // so that one filter is one query
 		q.Terms = append(q.Terms, labelTerm(k, f.Labels[k]))
+	}
+	for _, k := range slices.Sorted(maps.Keys(f.LabelPrefixes)) {
+		q.Prefixes = append(q.Prefixes, labelTerm(k, f.LabelPrefixes[k]))
+	}
+	add("error", f.Error)
+	if len(f.Phases) > 0 {
+		var any []string
+		for _, p := range f.Phases {
+			any = append(any, "phase="+string(p))
+		}
+		q.AnyOf = append(q.AnyOf, any)
+	}
+	if words := wordsOf(f.Text); len(words) > 0 {
+		last := len(words) - 1
+		for _, w := range words[:last] {
+			q.Terms = append(q.Terms, wordTerm(w))
+		}
+		q.Prefixes = append(q.Prefixes, wordTerm(words[last]))
 	}
 	if !f.From.IsZero() {
 		q.Low = firstID(f.From)

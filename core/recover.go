@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"unicode"
 
 	"thresher/core/feed"
 	"thresher/core/job"
@@ -43,6 +46,12 @@ func jobTerms(_ string, r job.Record) []string {
 	if r.Spec.QueueKey != "" && r.Phase == job.Pending {
 		terms = append(terms, queueTerm(r.Spec.QueueKey))
 	}
+	if r.Outcome != nil && r.Outcome.Error != nil {
+		terms = append(terms, "error="+r.Outcome.Error.Code)
+		for _, w := range wordsOf(r.Outcome.Error.Detail) {
+			terms = append(terms, wordTerm(w))
+		}
+	}
 	if key := r.Spec.CacheKey; key != "" && r.Phase == job.Completed && r.CacheHit == "" {
 		terms = append(terms, cacheTerm(key))
 	}
@@ -72,6 +81,29 @@ func cacheTerm(key string) string {
 	}
 	return "cache=" + string(half)
 }
+
+// maxWords is how many words of a failure's detail it can be found by, and
+// maxWordBytes how much of each.
+const (
+	maxWords     = 32
+	maxWordBytes = 40
+)
+
+// wordsOf lists the words of a text in lower case, each once: runs of letters and
+// digits.
+func wordsOf(text string) (words []string) {
+	for w := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		if w = w[:min(len(w), maxWordBytes)]; !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+		if len(words) == maxWords {
+			break
+		}
+	}
+	return words
+}
+
+func wordTerm(word string) string { return "word=" + word }
 
 func labelTerm(key, value string) string { return "label:" + key + "=" + value }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"thresher/core/job"
+	"thresher/core/ledger"
 	"thresher/core/routine"
 	"thresher/core/schema"
 )
@@ -117,28 +118,62 @@ func (e *Engine) newRecord(id, tenant string, spec job.Spec) job.Record {
 	}
 }
 
-// put writes a new record, completed at once where the cache has its result.
-func (e *Engine) put(ctx context.Context, r job.Record) error {
-	inputs := inputDigests(r.Spec)
-	if !e.ledger.Blobs().Hold(inputs...) {
-		return invalid("inputs", "the data of an input is gone: its dataset or job was deleted")
-	}
-	defer e.ledger.Blobs().Release(inputs...)
-	if !e.plugins.Hold(r.Spec.Digest) {
-		return invalid("routine", "the version of %s was deleted meanwhile", r.Spec.Plugin())
-	}
-	defer e.plugins.Release(r.Spec.Digest)
-	if from, release, found := e.cached(ctx, r.Spec.CacheKey); found {
-		defer release()
-		var err error
-		if r, err = job.Apply(r, e.hit(from)); err != nil {
-			return fmt.Errorf("submit: %w", err)
+// put writes new records, all or none, at most ledger.MaxWrites. Those whose result the
+// cache has are completed at once.
+func (e *Engine) put(ctx context.Context, records ...job.Record) error {
+	ready := make([]job.Record, len(records))
+	for i, r := range records {
+		made, release, err := e.prepare(ctx, r)
+		if err != nil {
+			return err
 		}
+		defer release() // once the records hold it themselves
+		ready[i] = made
 	}
-	if _, err := e.jobs.Create(ctx, r.ID, r); err != nil {
+	err := e.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
+		for _, r := range ready {
+			if err := e.jobs.Add(tx, r.ID, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("submit: %w", err)
 	}
 	return nil
+}
+
+// prepare makes a new record ready to be written, and holds what it names until it is
+// released.
+func (e *Engine) prepare(ctx context.Context, r job.Record) (_ job.Record, release func(), err error) {
+	var held []func()
+	release = func() {
+		for _, let := range held {
+			let()
+		}
+	}
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
+	inputs := inputDigests(r.Spec)
+	if !e.ledger.Blobs().Hold(inputs...) {
+		return r, nil, invalid("inputs", "the data of an input is gone: its dataset or job was deleted")
+	}
+	held = append(held, func() { e.ledger.Blobs().Release(inputs...) })
+	if !e.plugins.Hold(r.Spec.Digest) {
+		return r, nil, invalid("routine", "the version of %s was deleted meanwhile", r.Spec.Plugin())
+	}
+	held = append(held, func() { e.plugins.Release(r.Spec.Digest) })
+	if from, let, found := e.cached(ctx, r.Spec.CacheKey); found {
+		held = append(held, let)
+		if r, err = job.Apply(r, e.hit(from)); err != nil {
+			return r, nil, fmt.Errorf("submit: %w", err)
+		}
+	}
+	return r, release, nil
 }
 
 func (e *Engine) specOf(ctx context.Context, req Request) (job.Spec, error) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"thresher/client"
@@ -36,14 +37,34 @@ type jobsCmd struct {
 
 // jobFilter selects jobs.
 type jobFilter struct {
-	Phase   string            `help:"Only jobs in this phase."`
+	Phase   []string          `help:"Only jobs in this phase, or in one of these, separated by commas."`
+	Error   string            `help:"Only jobs that failed with this code." placeholder:"CODE"`
+	Text    string            `help:"Only jobs with these words in the detail of their failure. The last may be the beginning of a word." placeholder:"WORDS"`
 	Plugin  string            `help:"Only jobs of this plugin: NAME, or NAME@VERSION."`
 	Routine string            `help:"Only jobs of this routine."`
 	Tenant  string            `help:"Only this tenant's jobs."`
 	Batch   string            `help:"Only jobs of this batch."`
-	Label   map[string]string `help:"Only jobs with this label." placeholder:"KEY=VALUE"`
+	Label   map[string]string `help:"Only jobs with this label: KEY=VALUE, or KEY=BEGINNING* for values that begin so." placeholder:"KEY=VALUE"`
 	From    time.Time         `help:"Only jobs submitted then or later." placeholder:"TIME"`
 	To      time.Time         `help:"Only jobs submitted before." placeholder:"TIME"`
+}
+
+func (f jobFilter) filter() core.Filter {
+	selects := core.Filter{
+		Error: f.Error, Text: f.Text, Plugin: f.Plugin, Routine: f.Routine, Tenant: f.Tenant, Batch: f.Batch,
+		From: f.From, To: f.To, Labels: map[string]string{}, LabelPrefixes: map[string]string{},
+	}
+	for _, p := range f.Phase {
+		selects.Phases = append(selects.Phases, job.Phase(p))
+	}
+	for key, value := range f.Label {
+		if beginning, ok := strings.CutSuffix(value, "*"); ok {
+			selects.LabelPrefixes[key] = beginning
+			continue
+		}
+		selects.Labels[key] = value
+	}
+	return selects
 }
 
 type jobsLs struct {
@@ -56,7 +77,7 @@ type jobsLs struct {
 func (l *jobsLs) Run(ctx context.Context, io streams, c *commands) error {
 	query := url.Values{"limit": {strconv.Itoa(l.Limit)}}
 	for key, value := range map[string]string{
-		"phase": l.Phase, "plugin": l.Plugin, "routine": l.Routine, "tenant": l.Tenant, "batch": l.Batch, "cursor": l.Cursor,
+		"phase": strings.Join(l.Phase, ","), "error": l.Error, "text": l.Text, "plugin": l.Plugin, "routine": l.Routine, "tenant": l.Tenant, "batch": l.Batch, "cursor": l.Cursor,
 		"from": stamp(l.From), "to": stamp(l.To),
 	} {
 		if value != "" {
@@ -411,7 +432,7 @@ func (b *jobsBulk) Run(ctx context.Context, s streams, c *commands) error {
 	var state core.Bulk
 	err := cl.Post(ctx, "/api/v1/bulk", map[string]any{
 		"action": b.Action, "all": b.All, "preview": b.Preview,
-		"filter": core.Filter{Phase: job.Phase(b.Phase), Plugin: b.Plugin, Routine: b.Routine, Tenant: b.Tenant, Batch: b.Batch, Labels: b.Label, From: b.From, To: b.To},
+		"filter": b.filter(),
 	}, &state)
 	if err != nil {
 		return err

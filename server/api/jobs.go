@@ -131,14 +131,16 @@ func (h handlers) get(ctx context.Context, in *getInput) (*jobOutput, error) {
 }
 
 type listInput struct {
-	Phase   string    `query:"phase" enum:"pending,running,paused,completed,failed,stopped" doc:"Only jobs in this phase."`
+	Phase   []string  `query:"phase" enum:"pending,running,paused,completed,failed,stopped" doc:"Only jobs in this phase, or in one of these, separated by commas."`
+	Error   string    `query:"error" doc:"Only jobs that failed with this code."`
+	Text    string    `query:"text" doc:"Only jobs with these words in the detail of their failure. The last may be the beginning of a word."`
 	Plugin  string    `query:"plugin" doc:"Only jobs of this plugin: NAME, or NAME@VERSION."`
 	Routine string    `query:"routine" doc:"Only jobs of this routine: plugin/routine."`
 	Kind    string    `query:"kind" enum:"analysis,simulation,importer" doc:"Only jobs of this kind."`
 	Tenant  string    `query:"tenant" doc:"Only this tenant's jobs."`
 	Batch   string    `query:"batch" doc:"Only jobs of this batch."`
 	Origin  string    `query:"origin" doc:"Only jobs that repeat this one."`
-	Label   []string  `query:"label,explode" doc:"Only jobs with this label: key=value. May be repeated."`
+	Label   []string  `query:"label,explode" doc:"Only jobs with this label: key=value, or key=beginning* for values that begin so. May be repeated."`
 	From    time.Time `query:"from" doc:"Only jobs submitted then or later."`
 	To      time.Time `query:"to" doc:"Only jobs submitted before."`
 	Cursor  string    `query:"cursor" doc:"next of the page before."`
@@ -147,14 +149,21 @@ type listInput struct {
 
 func (h handlers) list(ctx context.Context, in *listInput) (*huma.StreamResponse, error) {
 	f := core.Filter{
-		Phase: job.Phase(in.Phase), Plugin: in.Plugin, Routine: in.Routine, Kind: routine.Kind(in.Kind),
+		Error: in.Error, Text: in.Text, Plugin: in.Plugin, Routine: in.Routine, Kind: routine.Kind(in.Kind),
 		Tenant: in.Tenant, Batch: in.Batch, Origin: in.Origin, From: in.From, To: in.To,
-		Cursor: in.Cursor, Limit: in.Limit, Labels: map[string]string{},
+		Cursor: in.Cursor, Limit: in.Limit, Labels: map[string]string{}, LabelPrefixes: map[string]string{},
+	}
+	for _, phase := range in.Phase {
+		f.Phases = append(f.Phases, job.Phase(phase))
 	}
 	for _, label := range in.Label {
 		key, value, ok := strings.Cut(label, "=")
 		if !ok {
 			return nil, problem.Of(&core.Invalid{Field: "query.label", Message: "want key=value"})
+		}
+		if beginning, ok := strings.CutSuffix(value, "*"); ok {
+			f.LabelPrefixes[key] = beginning
+			continue
 		}
 		f.Labels[key] = value
 	}
