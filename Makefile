@@ -8,15 +8,17 @@ RACE    := $(shell $(GO) env CGO_ENABLED 2>/dev/null | grep -q 1 && command -v $
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
-plugins: ## build the plugins that ship, from source to WebAssembly
+plugins: ## build the plugins that ship, from source to WebAssembly, and compress them for embedding
+	@rm -f plugins/builtin/dist/*.wasm
 	@for p in $(PLUGINS); do \
 		echo "building plugin $$p"; \
 		GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -ldflags=-w \
-			-o plugins/builtin/dist/$$p.wasm ./plugins/builtin/$$p || exit 1; \
+			-o bin/plugins/$$p.wasm ./plugins/builtin/$$p && \
+		$(GO) run ./plugins/builtin/pack bin/plugins/$$p.wasm plugins/builtin/dist/$$p.wasm.zst || exit 1; \
 	done
 
 build: plugins ## build bin/thresher
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/thresher ./cmd/thresher
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/thresher ./cmd/thresher
 
 run: build ## start the server, load sample data, run jobs on it, keep serving
 	@bin/thresher demo

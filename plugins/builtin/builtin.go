@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Names lists the plugins that ship.
@@ -27,14 +29,33 @@ var ErrNotBuilt = errors.New("this program was compiled without its plugins: bui
 func Modules() (map[string][]byte, error) {
 	modules := make(map[string][]byte, len(Names))
 	for _, name := range Names {
-		wasm, err := dist.ReadFile(path.Join("dist", name+".wasm"))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("plugin %s: %w", name, ErrNotBuilt)
-		}
+		wasm, err := Module(name)
 		if err != nil {
-			return nil, fmt.Errorf("plugin %s: %w", name, err)
+			return nil, err
 		}
 		modules[name] = wasm
 	}
 	return modules, nil
+}
+
+// Module returns the WebAssembly module of one of [Names]. It is embedded compressed
+// and decompressed at each call.
+func Module(name string) ([]byte, error) {
+	packed, err := dist.ReadFile(path.Join("dist", name+".wasm.zst"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("plugin %s: %w", name, ErrNotBuilt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: %w", name, err)
+	}
+	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: %w", name, err)
+	}
+	defer r.Close()
+	wasm, err := r.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: decompress: %w", name, err)
+	}
+	return wasm, nil
 }
