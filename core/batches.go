@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"thresher/core/job"
 	"thresher/core/ledger"
 	"thresher/core/routine"
@@ -104,7 +102,7 @@ func (e *Engine) SubmitBatch(ctx context.Context, req BatchRequest) (Batch, erro
 // createBatch writes a new batch and its jobs.
 func (e *Engine) createBatch(ctx context.Context, req BatchRequest, once *job.Request) (batchRecord, error) {
 	b := batchRecord{
-		ID: ulid.Make().String(), Tenant: req.Tenant, Created: e.cfg.Now().UTC(),
+		ID: e.ids.next(), Tenant: req.Tenant, Created: e.cfg.Now().UTC(),
 		Labels: req.Labels, Running: req.Running, Request: once,
 	}
 	items, err := req.expand()
@@ -228,7 +226,7 @@ func (e *Engine) plan(ctx context.Context, b batchRecord, items []BatchJob) ([][
 	ids, siblings := make([]string, len(items)), map[string]string{}
 	for _, level := range order {
 		for _, i := range level {
-			if ids[i] = ulid.Make().String(); items[i].Name != "" {
+			if ids[i] = e.ids.next(); items[i].Name != "" {
 				siblings[items[i].Name] = ids[i]
 			}
 		}

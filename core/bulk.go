@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
 	"thresher/core/dispatch"
@@ -100,7 +99,7 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 	if err := f.check(); err != nil {
 		return Bulk{}, err
 	}
-	b := Bulk{ID: ulid.Make().String(), Action: action, Filter: f, State: BulkPreview, Created: e.cfg.Now().UTC()}
+	b := Bulk{ID: e.ids.next(), Action: action, Filter: f, State: BulkPreview, Created: e.cfg.Now().UTC()}
 	n, err := e.jobs.CountQuery(ctx, b.query())
 	if err != nil {
 		return Bulk{}, fmt.Errorf("bulk: %w", err)

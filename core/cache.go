@@ -48,7 +48,7 @@ func (e *Engine) ran(ctx context.Context, key string) (from job.Record, found bo
 		return from, false
 	}
 	oldest := e.Limits().CacheSeconds
-	return from, oldest == 0 || e.cfg.Now().Sub(*from.Ended) <= duration(oldest)
+	return from, oldest == 0 || e.clock.Age(*from.Ended) <= duration(oldest)
 }
 
 // cached finds the run whose result a job with that cache key gets, and holds its

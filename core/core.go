@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
+	"thresher/core/clock"
 	"thresher/core/dispatch"
 	"thresher/core/feed"
 	"thresher/core/guard"
@@ -36,6 +37,9 @@ type Config struct {
 	Node   string       // default "local"
 	Log    *slog.Logger // default slog.Default()
 	Now    func() time.Time
+	// Clock reads the machine's clocks; default clock.Machine, or, where Now is given,
+	// clocks that follow it and never jump.
+	Clock func() clock.Reading
 	// Reserve is the space on disk that new work leaves free, in bytes; default
 	// ledger.DefaultReserve.
 	Reserve int64
@@ -54,8 +58,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Now == nil {
-		c.Now = time.Now
+	switch {
+	case c.Now == nil && c.Clock == nil:
+		c.Now, c.Clock = time.Now, clock.Machine
+	case c.Now == nil:
+		c.Now = func() time.Time { return c.Clock().Wall }
+	case c.Clock == nil:
+		c.Clock = clock.Following(c.Now)
 	}
 	if c.Node == "" {
 		c.Node = "local"
@@ -81,6 +90,8 @@ type Engine struct {
 	pool     *work.Pool
 	hub      *feed.Hub
 
+	ids     ids
+	clock   *clock.Clock // set when the records have been read
 	state   *guard.Value[engineState]
 	schemas *guard.Value[map[string]*schema.Schema] // by plugin digest and routine
 	pages   pages
@@ -142,6 +153,7 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg:     cfg,
 		started: cfg.Now(),
 		ledger:  l,
+		ids:     newIDs(cfg.Now),
 		state:   guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
 		schemas: guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
 		pages:   newPages(),
@@ -150,8 +162,19 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e.life, e.halt = context.WithCancel(context.Background())
 	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), e.cfg.Node, actions{e}, e.lookUp, e.cfg.Now)
-	return e, e.openStores(ctx)
+	if err := e.openStores(ctx); err != nil {
+		return e, err
+	}
+	newest, err := e.resumeIDs(ctx)
+	if err != nil {
+		return e, err
+	}
+	e.clock = clock.Open(clock.Config{Read: cfg.Clock, File: filepath.Join(cfg.Dir, clockFile), Newest: newest, Log: cfg.Log})
+	return e, nil
 }
+
+// clockFile is where the clock's state is kept.
+const clockFile = "clock"
 
 // letGo closes what read opened.
 func (e *Engine) letGo(ctx context.Context) error {
@@ -200,6 +223,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.halt()
 	_ = e.loop.Wait() // returns no error
 	e.pool.Drain(ctx)
+	e.clock.Check() // so that the next start knows how late it was
 	e.plugins.Close()
 	e.hub.Close()
 	return e.ledger.Close(context.WithoutCancel(ctx))

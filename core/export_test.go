@@ -1,6 +1,9 @@
 package core
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Crash ends the engine as a kill of its process would: what was acknowledged is on
 // disk, and nothing more is written, whatever its guests still have to say.
@@ -23,3 +26,6 @@ func (e *Engine) PagesKept() (bytes int) {
 
 // Drain waits until the workers have looked at every grant that was passed to them.
 func (e *Engine) Drain() { e.pool.Drain(context.Background()) }
+
+// NewIDs returns a source of ids.
+func NewIDs(now func() time.Time) func() string { return newIDs(now).next }

@@ -9,12 +9,14 @@ import (
 // How often the engine looks after itself.
 const (
 	auditEvery = 30 * time.Second
+	clockEvery = 5 * time.Second
 	pruneEvery = 10 * time.Second
 )
 
 // keep audits and prunes until ctx ends.
 func (e *Engine) keep(ctx context.Context) {
-	audit, prune := time.NewTicker(auditEvery), time.NewTicker(pruneEvery)
+	audit, prune, look := time.NewTicker(auditEvery), time.NewTicker(pruneEvery), time.NewTicker(clockEvery)
+	defer look.Stop()
 	defer audit.Stop()
 	defer prune.Stop()
 	batches := "" // up to where they have been looked at
@@ -23,6 +25,8 @@ func (e *Engine) keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-look.C:
+			e.clock.Check()
 		case <-audit.C:
 			_, err = e.Audit(ctx)
 		case <-prune.C:

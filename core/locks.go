@@ -32,7 +32,7 @@ func (e *Engine) Locks(ctx context.Context) []Lock {
 			if entry, err := e.jobs.Get(ctx, id); err == nil && entry.Value.Lease != nil {
 				h.Since = entry.Value.Lease.Since
 			}
-			h.AgeSeconds = e.cfg.Now().Sub(h.Since).Seconds()
+			h.AgeSeconds = e.clock.Age(h.Since).Seconds()
 			l.Holders = append(l.Holders, h)
 		}
 		list = append(list, l)

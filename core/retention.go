@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"thresher/core/job"
 	"thresher/core/ledger"
@@ -212,20 +213,19 @@ func (e *Engine) prune(ctx context.Context, tenant string, r RetentionRule) (del
 // later ones can be too.
 func (e *Engine) over(tenant string, r RetentionRule, page []ledger.Entry[job.Record]) (doomed []ledger.Entry[job.Record], more bool) {
 	left := e.left(tenant, r)
-	now := e.cfg.Now()
-	aged := func(since job.Record) bool {
-		return r.AgeSeconds > 0 && now.Sub(*since.Ended) > duration(r.AgeSeconds)
+	aged := func(since time.Time) bool {
+		return r.AgeSeconds > 0 && e.clock.Age(since) > duration(r.AgeSeconds)
 	}
 	for _, entry := range page {
 		many := r.Count > 0 && left.jobs > r.Count
 		large := r.Bytes > 0 && left.bytes > r.Bytes
-		if many || large || aged(entry.Value) {
+		if many || large || aged(*entry.Value.Ended) {
 			doomed = append(doomed, entry)
 			left.jobs--
 			left.bytes -= outputBytes(entry.Value)
 			continue
 		}
-		if r.AgeSeconds <= 0 || now.Sub(entry.Value.Created) <= duration(r.AgeSeconds) {
+		if !aged(entry.Value.Created) {
 			return doomed, false // none after it was submitted, let alone ended, long enough ago
 		}
 	}

@@ -25,6 +25,10 @@ type Stats struct {
 	Inconsistencies    uint64            `json:"inconsistencies"` // found by audits since the start
 	Revision           uint64            `json:"revision"`        // of the newest change to a job
 	Uptime             float64           `json:"uptime_seconds"`
+	ClockJumps         uint64            `json:"clock_jumps"`        // noticed since the start
+	ClockHolds         bool              `json:"clock_holds"`        // one of them keeps jobs from being deleted for their age
+	DiskFree           int64             `json:"disk_free_bytes"`    // on the data folder's disk
+	DiskReserve        int64             `json:"disk_reserve_bytes"` // with less free than this, new work is refused
 }
 
 // Stats counts.
@@ -57,6 +61,11 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 	for i, n := range jobs {
 		s.Jobs[job.Phases[i]] = n
 	}
+	known := e.Clock()
+	s.ClockJumps, s.ClockHolds = known.Noticed, known.Holds
+	if s.DiskFree, s.DiskReserve, err = e.ledger.Free(); err != nil {
+		return Stats{}, fmt.Errorf("stats: %w", err)
+	}
 	s.Running, s.Waiting = e.dispatch.Counts()
 	s.Subscribers, s.DroppedSubscribers = e.hub.Counts()
 	return s, nil
@@ -71,6 +80,7 @@ func (e *Engine) Routines(ctx context.Context, tenant string) ([]Plugin, error) 
 type Readiness struct {
 	Ready  bool   `json:"ready"`
 	Reason string `json:"reason,omitempty"` // why not
+	Clock  string `json:"clock,omitempty"`  // a jump of the wall clock that holds deletions back
 }
 
 // Ready reports whether the engine takes submits.
@@ -81,5 +91,5 @@ func (e *Engine) Ready() Readiness {
 	if err := e.ledger.Able(); err != nil {
 		return Readiness{Reason: err.Error()}
 	}
-	return Readiness{Ready: true}
+	return Readiness{Ready: true, Clock: e.clockWarning()}
 }

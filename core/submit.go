@@ -12,8 +12,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/oklog/ulid/v2"
-
 	"thresher/core/job"
 	"thresher/core/ledger"
 	"thresher/core/routine"
@@ -94,7 +92,7 @@ func (e *Engine) create(ctx context.Context, req Request, once *job.Request) (Jo
 
 // write makes a job of a spec durable.
 func (e *Engine) write(ctx context.Context, tenant string, spec job.Spec) (Job, error) {
-	r := e.newRecord(ulid.Make().String(), tenant, spec)
+	r := e.newRecord(e.ids.next(), tenant, spec)
 	if !e.isCached(ctx, spec.CacheKey) {
 		if err := e.dispatch.Admit(r.ID, tenant, spec.Plugin()); err != nil {
 			return Job{}, err

@@ -29,12 +29,16 @@ func (e *Engine) tidyUp(ctx context.Context, cursor string) (next string, err er
 			return "", fmt.Errorf("tidy up: %w", err)
 		}
 	}
-	bulks, _, err := e.bulks.List(ctx, ledger.Query{High: firstID(e.cfg.Now().Add(-keepBulks)), Limit: MaxPage, Ascending: true})
+	bulks, _, err := e.bulks.List(ctx, ledger.Query{Limit: MaxPage, Ascending: true})
 	if err != nil {
 		return "", fmt.Errorf("tidy up: %w", err)
 	}
 	for _, entry := range bulks {
-		if b := entry.Value; b.State != BulkRunning {
+		b := entry.Value
+		if e.clock.Age(b.Created) <= keepBulks {
+			break // so are all that were made later
+		}
+		if b.State != BulkRunning {
 			if err := remove(ctx, e.bulks, b.ID); err != nil {
 				return "", fmt.Errorf("tidy up: %w", err)
 			}

@@ -50,12 +50,16 @@ var (
 	prunedDesc  = prometheus.NewDesc("thresher_jobs_pruned_total", "Jobs deleted by retention.", nil, nil)
 	subsDesc    = prometheus.NewDesc("thresher_subscribers", "Event streams open.", nil, nil)
 	droppedDesc = prometheus.NewDesc("thresher_subscribers_dropped_total", "Event streams ended because their client was slow.", nil, nil)
+	jumpsDesc   = prometheus.NewDesc("thresher_clock_jumps_total", "Jumps of the wall clock against the monotonic one.", nil, nil)
+	holdsDesc   = prometheus.NewDesc("thresher_clock_holds", "1 while a jump of the clock keeps jobs from being deleted for their age.", nil, nil)
+	freeDesc    = prometheus.NewDesc("thresher_disk_free_bytes", "Free space on the data folder's disk.", nil, nil)
+	reserveDesc = prometheus.NewDesc("thresher_disk_reserve_bytes", "Free space below which new work is refused.", nil, nil)
 	inconsDesc  = prometheus.NewDesc("thresher_inconsistencies_total", "Breaches that audits found.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (engineMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, memoryDesc, prunedDesc, subsDesc, droppedDesc, inconsDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, memoryDesc, prunedDesc, subsDesc, droppedDesc, inconsDesc, jumpsDesc, holdsDesc, freeDesc, reserveDesc} {
 		ch <- d
 	}
 }
@@ -77,6 +81,14 @@ func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(prunedDesc, prometheus.CounterValue, float64(s.Pruned))
 	ch <- prometheus.MustNewConstMetric(subsDesc, prometheus.GaugeValue, float64(s.Subscribers))
 	ch <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(s.DroppedSubscribers))
+	ch <- prometheus.MustNewConstMetric(jumpsDesc, prometheus.CounterValue, float64(s.ClockJumps))
+	holds := 0.0
+	if s.ClockHolds {
+		holds = 1
+	}
+	ch <- prometheus.MustNewConstMetric(holdsDesc, prometheus.GaugeValue, holds)
+	ch <- prometheus.MustNewConstMetric(freeDesc, prometheus.GaugeValue, float64(s.DiskFree))
+	ch <- prometheus.MustNewConstMetric(reserveDesc, prometheus.GaugeValue, float64(s.DiskReserve))
 	ch <- prometheus.MustNewConstMetric(inconsDesc, prometheus.CounterValue, float64(s.Inconsistencies))
 }
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -50,6 +53,21 @@ func status(t *testing.T, err error) int {
 	return p.Status
 }
 
+// metric reads a metric that has no labels.
+func metric(t *testing.T, p *program, name string) float64 {
+	t.Helper()
+	r, err := p.client.Open(t.Context(), "/metrics", "*/*")
+	require.NoError(t, err)
+	defer r.Close()
+	text, err := io.ReadAll(r)
+	require.NoError(t, err)
+	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(text)
+	require.NotNil(t, found, name)
+	value, err := strconv.ParseFloat(string(found[1]), 64)
+	require.NoError(t, err)
+	return value
+}
+
 // A full disk refuses new work and nothing else, and needs no restart.
 func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
 	data := smallDisk(t, "400m")
@@ -58,6 +76,10 @@ func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
 	own := func(routine string) core.Request { return core.Request{Routine: routine, Cache: "off"} }
 	done, err := p.client.Submit(ctx, own("models/sir"), time.Minute)
 	require.NoError(t, err)
+	for range 3 { // for retention to delete
+		_, err := p.client.Submit(ctx, own("models/sir"), time.Minute)
+		require.NoError(t, err)
+	}
 	endless, err := p.client.Submit(ctx, own("hostile/loop"), 0)
 	require.NoError(t, err)
 
@@ -75,6 +97,14 @@ func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, job.Stopped, j.Phase)
 	require.NoError(t, p.client.Delete(ctx, endless.ID))
+	var limits core.Limits
+	before := metric(t, p, "thresher_disk_free_bytes")
+	assert.Less(t, before, metric(t, p, "thresher_disk_reserve_bytes"))
+	err = p.client.Patch(ctx, "/api/v1/limits", map[string]any{"retention": map[string]any{"*": map[string]any{"count": 1}}}, &limits)
+	require.NoError(t, err, "the first change of limits is a new record, which frees space")
+	require.Equal(t, 1, limits.Retention["*"].Count)
+	require.Eventually(t, func() bool { return metric(t, p, "thresher_jobs_pruned_total") >= 3 }, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return metric(t, p, "thresher_disk_free_bytes") > before }, time.Minute, 50*time.Millisecond)
 	empty()
 	j, err = p.client.Submit(ctx, own("hostile/nothing"), time.Minute)
 	require.NoError(t, err, "it recovers by itself")

@@ -55,6 +55,7 @@ type commands struct {
 	Keys     keysCmd     `cmd:"" help:"Trust and revoke keys that sign plugins."`
 	Limits   limitsCmd   `cmd:"" help:"Show or change the server's limits."`
 	Locks    locksCmd    `cmd:"" help:"Show named locks: who holds them, who waits."`
+	Clock    clockCmd    `cmd:"" help:"Show jumps of the server's clock, or accept them."`
 	Backup   backupCmd   `cmd:"" help:"Write an archive of everything, while the server runs."`
 	Restore  restoreCmd  `cmd:"" help:"Make a data folder of an archive."`
 	Stats    statsCmd    `cmd:"" help:"Show the server's counts."`

@@ -32,7 +32,9 @@ func (m *machine) pass(d time.Duration) { m.Wall, m.Mono = m.Wall.Add(d), m.Mono
 func (m *machine) jump(d time.Duration) { m.Wall = m.Wall.Add(d) }
 
 // reboot is off for a time that its monotonic clock knows nothing of.
-func (m *machine) reboot(off time.Duration) { m.Wall, m.Mono, m.Boot = m.Wall.Add(off), time.Second, m.Boot+"+" }
+func (m *machine) reboot(off time.Duration) {
+	m.Wall, m.Mono, m.Boot = m.Wall.Add(off), time.Second, m.Boot+"+"
+}
 
 func (m *machine) open(t *testing.T, dir string, newest time.Time) *clock.Clock {
 	t.Helper()

@@ -20,12 +20,26 @@ type room struct {
 	reserve int64 // bytes
 }
 
-func (r room) check() error {
+// Free returns how much of the disk is free, and how much of that new work leaves.
+func (l *Ledger) Free() (free, reserve int64, err error) {
+	free, err = l.room.free()
+	return free, l.room.reserve, err
+}
+
+func (r room) free() (int64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(r.dir, &fs); err != nil {
-		return fmt.Errorf("look for room: %w", err)
+		return 0, fmt.Errorf("look for room: %w", err)
 	}
-	if free := int64(fs.Bavail) * int64(fs.Bsize); free < r.reserve {
+	return int64(fs.Bavail) * int64(fs.Bsize), nil
+}
+
+func (r room) check() error {
+	free, err := r.free()
+	if err != nil {
+		return err
+	}
+	if free < r.reserve {
 		return fmt.Errorf("%w: %d MiB are free, %d MiB are kept in reserve", ErrDiskFull, free>>20, r.reserve>>20)
 	}
 	return nil

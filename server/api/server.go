@@ -17,6 +17,8 @@ func (h handlers) mountServer(api huma.API) {
 	huma.Register(api, operation(http.MethodPatch, "/limits", "change-limits", "server", "Change limits; what is not named stays", http.StatusOK), h.changeLimits)
 	huma.Register(api, operation(http.MethodGet, "/locks", "list-locks", "server", "List named locks: who holds them, who waits", http.StatusOK), h.locks)
 	huma.Register(api, operation(http.MethodPost, "/cleanup", "cleanup", "server", "Delete now what retention does not keep", http.StatusOK), h.cleanup)
+	huma.Register(api, operation(http.MethodGet, "/clock", "get-clock", "server", "List jumps of the server's clock that ages leave out", http.StatusOK), h.clock)
+	huma.Register(api, operation(http.MethodPost, "/clock/accept", "accept-clock", "server", "Accept the server's clock: ages include all jumps", http.StatusOK), h.acceptClock)
 	huma.Register(api, operation(http.MethodGet, "/stats", "get-stats", "server", "Count jobs, slots and subscribers", http.StatusOK), h.stats)
 	huma.Register(api, operation(http.MethodGet, "/audit", "audit", "server", "Check that records, slots and guests agree", http.StatusOK), h.audit)
 }
@@ -99,6 +101,14 @@ type cleaned struct {
 func (h handlers) cleanup(ctx context.Context, _ *struct{}) (*output[cleaned], error) {
 	n, err := h.engine.Prune(ctx)
 	return answer(cleaned{n}, err)
+}
+
+func (h handlers) clock(context.Context, *struct{}) (*output[core.ClockStatus], error) {
+	return answer(h.engine.Clock(), nil)
+}
+
+func (h handlers) acceptClock(context.Context, *struct{}) (*output[core.ClockStatus], error) {
+	return answer(h.engine.AcceptClock(), nil)
 }
 
 func (h handlers) stats(ctx context.Context, _ *struct{}) (*output[core.Stats], error) {
