@@ -13,16 +13,26 @@ func (d Dataset) digests() (list []string) {
 // module.
 func jobBlobs(r job.Record) []string { return append(digests(r), r.Spec.Digest) }
 
-// digests lists the blobs that a job needs: its outputs, and its inputs while it
-// may still run.
+// digests lists the blobs that a job needs: its outputs, its inputs while it may still
+// run, and the logs of attempts that left no outputs.
 func digests(r job.Record) []string {
+	logs := attemptLogs(r)
 	if !r.Phase.Final() {
-		return inputDigests(r.Spec)
+		return append(inputDigests(r.Spec), logs...)
 	}
 	if r.Outcome == nil {
-		return nil
+		return logs
 	}
-	return outputDigests(*r.Outcome)
+	return append(outputDigests(*r.Outcome), logs...)
+}
+
+func attemptLogs(r job.Record) (list []string) {
+	for _, a := range r.Attempts {
+		if a.Log != nil {
+			list = append(list, a.Log.Digest)
+		}
+	}
+	return list
 }
 
 func inputDigests(s job.Spec) (list []string) {
@@ -53,11 +63,16 @@ func outputDigests(o job.Outcome) (list []string) {
 // outputBytes is how much of the disk a job's outputs take at most: content that
 // others have too is counted in each.
 func outputBytes(r job.Record) (n int64) {
+	for _, a := range r.Attempts {
+		if a.Log != nil {
+			n += a.Log.Bytes
+		}
+	}
 	o := r.Outcome
 	if o == nil {
-		return 0
+		return n
 	}
-	n = int64(len(o.Result))
+	n += int64(len(o.Result))
 	for _, t := range o.Tables {
 		n += t.Bytes
 	}

@@ -191,15 +191,16 @@ func (e *Engine) letGo(ctx context.Context) error {
 func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 	e.plugins = registryOf(plugins)
 	e.pool = work.NewPool(work.Config{
-		Store:  pendingStore{e},
-		Blobs:  e.ledger.Blobs(),
-		Runner: plugins,
-		News:   news{e},
-		Claim:  e.claim,
-		Settle: e.dispatch.Settle,
-		Node:   e.cfg.Node,
-		Now:    e.cfg.Now,
-		Log:    e.cfg.Log,
+		Store:   pendingStore{e},
+		Blobs:   e.ledger.Blobs(),
+		Runner:  plugins,
+		Samples: e.samples(),
+		News:    news{e},
+		Claim:   e.claim,
+		Settle:  e.dispatch.Settle,
+		Node:    e.cfg.Node,
+		Now:     e.cfg.Now,
+		Log:     e.cfg.Log,
 	})
 	e.observed.Store(e.jobs.Revision())
 	if err := e.plugins.Open(ctx, e.ledger, e.hub); err != nil {

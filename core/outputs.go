@@ -32,21 +32,32 @@ func (e *Engine) Result(ctx context.Context, id string) (io.ReadSeekCloser, int6
 	return nil, 0, fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "read the result of", Phase: j.Phase, Desired: j.Desired})
 }
 
-// Log opens a job's log: all of it once the job has ended, what there is so far
-// while it runs.
+// Log opens the log of a job's last attempt: all of it once that has ended, what there
+// is so far while it runs.
 func (e *Engine) Log(ctx context.Context, id string) (io.ReadSeekCloser, int64, error) {
 	j, err := e.Job(ctx, id)
 	if err != nil {
 		return nil, 0, err
 	}
-	if j.Outcome != nil && j.Outcome.Log != nil {
-		return e.openBlob(j.Outcome.Log.Blob)
+	if j.Outcome != nil {
+		return e.openLog(j.Outcome.Log)
 	}
-	var text []byte
-	if out := e.pool.Live(id); out != nil && !j.Phase.Final() {
-		text, _ = out.LogText()
+	if out := e.pool.Live(id); out != nil {
+		text, _ := out.LogText()
+		return memory{bytes.NewReader(text)}, int64(len(text)), nil
 	}
-	return memory{bytes.NewReader(text)}, int64(len(text)), nil
+	if n := len(j.Attempts); n > 0 && j.Lease == nil {
+		return e.openLog(j.Attempts[n-1].Log)
+	}
+	return e.openLog(nil)
+}
+
+// openLog opens a log that has ended; one that is nil is empty.
+func (e *Engine) openLog(log *job.Log) (io.ReadSeekCloser, int64, error) {
+	if log == nil {
+		return memory{bytes.NewReader(nil)}, 0, nil
+	}
+	return e.openBlob(log.Blob)
 }
 
 // Artifacts lists a job's artifacts, also while it runs.

@@ -194,14 +194,12 @@ func ran(c ledger.Change[job.Record]) bool {
 // recover takes back the leases of the process that is gone, and tells the
 // dispatcher of every job that has not ended.
 func (e *Engine) recover(ctx context.Context) error {
-	err := e.each(ctx, termLeased, func(id string, r job.Record) error {
-		_, err := e.move(ctx, id, func(now job.Record) job.Event {
-			return job.Lost{Epoch: now.Epoch, At: e.cfg.Now()}
-		})
-		return err
-	})
+	err := e.each(ctx, termLeased, e.takeBack)
 	if err != nil {
 		return fmt.Errorf("take back leases: %w", err)
+	}
+	if err := e.clearSamples(); err != nil {
+		return err
 	}
 	if err := e.recoverWrongly(ctx); err != nil {
 		return err

@@ -195,7 +195,8 @@ func (w *jobsWatch) Run(ctx context.Context, io streams, c *commands) error {
 
 type jobsLogs struct {
 	idArg
-	Follow bool `short:"f" help:"Print what comes until the job has ended."`
+	Follow  bool `short:"f" help:"Print what comes until the job has ended."`
+	Attempt int  `help:"Print the log of that attempt, from 1; default the last." placeholder:"N"`
 }
 
 // Run prints the log.
@@ -210,9 +211,13 @@ func (l *jobsLogs) Run(ctx context.Context, s streams, c *commands) error {
 		defer lines.flush()
 		out = lines
 	}
+	path := "/api/v1/jobs/" + id + "/logs"
+	if l.Attempt != 0 {
+		path += "?attempt=" + strconv.Itoa(l.Attempt)
+	}
 	var printed int64
 	more := func() error {
-		n, err := copyFrom(ctx, cl, out, "/api/v1/jobs/"+id+"/logs", "text/plain", printed)
+		n, err := copyFrom(ctx, cl, out, path, "text/plain", printed)
 		printed += n
 		return err
 	}

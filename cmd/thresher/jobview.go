@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thresher/core"
+	"thresher/core/job"
 )
 
 // showJob prints a job for people: what it is, how it goes, and what it left.
@@ -26,15 +27,34 @@ func showJob(w io.Writer, j core.Job) error {
 			field("label "+name, "%s", j.Spec.Labels[name])
 		}
 		field("submitted", "%s, %s ago", j.Created.Local().Format(time.DateTime), age(j.Created))
+		for _, a := range j.Attempts {
+			field(fmt.Sprintf("attempt %d", a.Number), "%s", showAttempt(a))
+		}
 		if j.Outcome != nil {
 			showOutcome(field, j)
 		}
 	})
 }
 
+// showAttempt says how an attempt without an outcome went.
+func showAttempt(a job.Attempt) string {
+	text := fmt.Sprintf("%s after %s, %s of CPU time", strings.ReplaceAll(a.Ending, "_", " "),
+		seconds(a.Usage.WallSeconds), seconds(a.Usage.CPUSeconds))
+	if p := a.Progress; p != nil {
+		text += strings.TrimSuffix(fmt.Sprintf(", at %.0f %% %s", 100*p.Fraction, p.Message), " ")
+	}
+	if a.Log != nil {
+		text += fmt.Sprintf(", %d bytes of log", a.Log.Bytes)
+	}
+	return text
+}
+
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(time.Microsecond)
+}
+
 func showOutcome(field func(name, format string, args ...any), j core.Job) {
 	o := j.Outcome
-	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)).Round(time.Microsecond) }
 	field("ran for", "%s, %s of CPU time, %d gas, %.1f MB of memory",
 		seconds(o.Usage.WallSeconds), seconds(o.Usage.CPUSeconds), o.Usage.Gas, float64(o.Usage.PeakMemoryBytes)/1e6)
 	if o.Error != nil {

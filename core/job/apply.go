@@ -70,11 +70,13 @@ type (
 	// Lost says that the worker is gone and the guest with it.
 	Lost struct {
 		Epoch uint64
+		Left  Left
 		At    time.Time
 	}
 	// HandBack says that a server shutting down gave the job back.
 	HandBack struct {
 		Epoch uint64
+		Left  Left
 		At    time.Time
 	}
 )
@@ -159,13 +161,16 @@ func Apply(r Record, e Event) (Record, error) {
 		}
 		return end(r, Stopped, e.Outcome, e.At), nil
 	case Lost:
+		r = endAttempt(r, AttemptLost, e.Left, e.At)
 		r.Losses++
 		if r.Losses >= MaxLosses && r.Desired != WantStop {
-			return end(r, Failed, Outcome{Error: lostError()}, e.At), nil
+			outcome := e.Left.outcome()
+			outcome.Error = lostError()
+			return end(r, Failed, outcome, e.At), nil
 		}
-		return release(r, e.At), nil
+		return release(r, e.Left, e.At), nil
 	case HandBack:
-		return release(r, e.At), nil
+		return release(endAttempt(r, AttemptHandedBack, e.Left, e.At), e.Left, e.At), nil
 	}
 	return illegal()
 }
@@ -257,11 +262,11 @@ func applyFinish(r Record, e Finish, illegal refusal) (Record, error) {
 }
 
 // release takes the lease from a job whose guest is gone without an outcome.
-func release(r Record, at time.Time) Record {
+func release(r Record, left Left, at time.Time) Record {
 	r.Lease, r.Started = nil, nil
 	switch r.Desired {
 	case WantStop:
-		return end(r, Stopped, Outcome{}, at)
+		return end(r, Stopped, left.outcome(), at)
 	case WantPause:
 		r.Phase = Paused
 	default:

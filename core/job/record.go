@@ -32,6 +32,9 @@ type Record struct {
 	Started *time.Time `json:"started,omitempty"` // of the newest attempt
 	Ended   *time.Time `json:"ended,omitempty"`
 
+	Attempts        []Attempt `json:"attempts,omitempty"`         // that ended without an outcome, oldest first; the newest MaxAttempts
+	AttemptsDropped int       `json:"attempts_dropped,omitempty"` // older ones
+
 	Outcome  *Outcome `json:"outcome,omitempty"`   // set with a final phase
 	CacheHit string   `json:"cache_hit,omitempty"` // the job whose run made the outcome, where it was another's
 	Pinned   bool     `json:"pinned,omitempty"`    // retention leaves it alone

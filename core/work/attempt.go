@@ -21,6 +21,8 @@ type attempt struct {
 	out     *Outputs
 	cancel  context.CancelCauseFunc // ends the guest
 	wall    *stopwatch
+	meter   Meter
+	samples sampler // only the goroutine that writes the grant uses it until sampled is closed
 
 	// attention is set when the record may want something of the guest, so
 	// that Gate need not take a lock each time.
@@ -32,6 +34,7 @@ type attempt struct {
 	acknowledged chan struct{} // closed when the grant is on disk
 	refused      chan struct{} // closed instead if it never will be
 	gone         chan struct{} // closed when the guest has ended
+	sampled      chan struct{} // closed when no more samples are taken; never where the grant was not written
 }
 
 // wish is what the newest record says.
@@ -51,6 +54,8 @@ func (p *Pool) newAttempt(granted job.Record) *attempt {
 		acknowledged: make(chan struct{}),
 		refused:      make(chan struct{}),
 		gone:         make(chan struct{}),
+		sampled:      make(chan struct{}),
+		samples:      sampler{base: sampleBase(p.Samples, granted.ID, granted.Epoch)},
 		wall:         newStopwatch(p.Now, seconds(granted.Spec.Limits.WallSeconds)),
 	}
 }
@@ -83,7 +88,10 @@ func (a *attempt) run() {
 	}
 	select {
 	case <-a.acknowledged:
-		a.report(context.Cause(ctx), report, err)
+		<-a.sampled
+		if a.report(context.Cause(ctx), report, err) {
+			a.samples.remove()
+		}
 	case <-a.refused:
 	}
 }
@@ -101,7 +109,8 @@ const (
 const grantAfter = 5 * time.Millisecond
 
 // writeGrant makes the lease durable. Where the record has moved on instead, it
-// ends the guest, waits until it is gone, and gives the slot back.
+// ends the guest, waits until it is gone, and gives the slot back. From then on it
+// samples the guest.
 func (a *attempt) writeGrant() {
 	late := time.NewTimer(grantAfter)
 	defer late.Stop()
@@ -113,8 +122,8 @@ func (a *attempt) writeGrant() {
 		return
 	}
 	p, id := a.pool, a.granted.ID
-	defer p.Settle(id)
 	if _, err := p.Store.Modify(context.Background(), id, a.grantedThen()); err != nil {
+		defer p.Settle(id)
 		a.cancel(errGrantRefused)
 		close(a.refused)
 		<-a.gone
@@ -122,6 +131,8 @@ func (a *attempt) writeGrant() {
 		return
 	}
 	close(a.acknowledged)
+	p.Settle(id)
+	a.sampleUntilGone()
 }
 
 // runGuest opens the inputs and runs the guest under the wall limit.
@@ -129,6 +140,7 @@ func (a *attempt) runGuest(ctx context.Context) (Report, error) {
 	spec := a.granted.Spec
 	c := Call{
 		Job: a.granted.ID, Digest: spec.Digest, Kind: spec.Kind, Params: spec.Params, Seed: spec.Seed, Limits: spec.Limits, Host: a,
+		Meter: &a.meter,
 	}
 	_, c.Routine, _ = strings.Cut(spec.Routine, "/")
 	if spec.Kind == routine.Importer {

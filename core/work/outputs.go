@@ -68,6 +68,12 @@ func (o *Outputs) LogText() (text []byte, dropped int64) {
 	return text, dropped
 }
 
+// logFrom returns a copy of the log from a byte on, and how many bytes were dropped.
+func (o *Outputs) logFrom(at int64) (text []byte, dropped int64) {
+	o.state.Must(func(s *outputs) { text, dropped = bytes.Clone(s.log[at:]), s.dropped })
+	return text, dropped
+}
+
 // Progress returns the last progress reported, or nil.
 func (o *Outputs) Progress() (p *job.Progress) {
 	o.state.Must(func(s *outputs) { p = s.progress })
@@ -106,7 +112,7 @@ func (o *Outputs) tableNames() (names []string) {
 }
 
 func (o *Outputs) setProgress(fraction float64, message string) {
-	p := job.Progress{Fraction: min(max(fraction, 0), 1), Message: cut(message, 200)}
+	p := job.Progress{Fraction: min(max(fraction, 0), 1), Message: cut(message, job.MaxProgressMessage)}
 	if fraction != fraction { // NaN
 		p.Fraction = 0
 	}
@@ -277,10 +283,9 @@ func (o *Outputs) seal(ctx context.Context, result json.RawMessage, into *job.Ou
 	}
 	into.Artifacts = o.Artifacts()
 	into.Progress = o.Progress()
-	o.state.Must(func(s *outputs) {
-		into.Usage.OutputBytes, into.Usage.LogBytes = s.bytes, int64(len(s.log))+s.dropped
-	})
-	return o.sealLog(ctx, into)
+	var err error
+	into.Log, err = o.sealLog(ctx)
+	return err
 }
 
 func (o *Outputs) sealResult(ctx context.Context, result json.RawMessage, into *job.Outcome) error {
@@ -302,17 +307,16 @@ func (o *Outputs) sealResult(ctx context.Context, result json.RawMessage, into *
 	return nil
 }
 
-func (o *Outputs) sealLog(ctx context.Context, into *job.Outcome) error {
+func (o *Outputs) sealLog(ctx context.Context) (*job.Log, error) {
 	text, dropped := o.LogText()
 	if len(text) == 0 && dropped == 0 {
-		return nil
+		return nil, nil
 	}
 	blob, err := o.put(ctx, bytes.NewReader(text))
 	if err != nil {
-		return fmt.Errorf("keep log: %w", err)
+		return nil, fmt.Errorf("keep log: %w", err)
 	}
-	into.Log = &job.Log{Blob: blob, Dropped: dropped}
-	return nil
+	return &job.Log{Blob: blob, Dropped: dropped}, nil
 }
 
 // discard lets go of everything. What the record names stays; the rest is removed.
@@ -323,6 +327,12 @@ func (o *Outputs) discard() {
 	for _, name := range o.tableNames() {
 		_ = o.Table(name).Close() // temporary files; the next start clears what stays
 	}
+}
+
+// written returns how many bytes of outputs and of log there are.
+func (o *Outputs) written() (output, log int64) {
+	o.state.Must(func(s *outputs) { output, log = s.bytes, int64(len(s.log))+s.dropped })
+	return output, log
 }
 
 // Progress implements [Host].

@@ -54,10 +54,11 @@ type Config struct {
 	// Claim asks the dispatcher whether a grant stands and nobody else has taken it up.
 	Claim func(id string) bool
 	// Settle tells the dispatcher that a claimed grant is decided.
-	Settle func(id string)
-	Node   string           // default "local"
-	Now    func() time.Time // default time.Now
-	Log    *slog.Logger     // default slog.Default()
+	Settle  func(id string)
+	Samples string           // folder for what running guests have left so far; empty: none is kept
+	Node    string           // default "local"
+	Now     func() time.Time // default time.Now
+	Log     *slog.Logger     // default slog.Default()
 }
 
 // Pool runs guests. Its methods may be called concurrently.

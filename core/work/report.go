@@ -11,20 +11,21 @@ import (
 )
 
 // report writes what came of the guest. Who ended it decides how the job ends,
-// not what the guest said: cause is that of the guest's context.
-func (a *attempt) report(cause error, r Report, err error) {
+// not what the guest said: cause is that of the guest's context. It reports whether
+// the samples are not needed any more.
+func (a *attempt) report(cause error, r Report, err error) (settled bool) {
 	ctx := context.Background()
 	if errors.Is(cause, errLeaseLost) {
-		return // nobody would hear it
+		return true // nobody would hear it
 	}
 	if errors.Is(cause, errDrained) && err != nil {
-		a.persist(ctx, func(job.Record) job.Event {
-			return job.HandBack{Epoch: a.granted.Epoch, At: a.pool.Now()}
+		left := a.left(ctx, r)
+		return a.persist(ctx, func(job.Record) job.Event {
+			return job.HandBack{Epoch: a.granted.Epoch, Left: left, At: a.pool.Now()}
 		})
-		return
 	}
 	outcome := a.outcome(ctx, r, a.failure(cause, err))
-	a.persist(ctx, func(now job.Record) job.Event {
+	return a.persist(ctx, func(now job.Record) job.Event {
 		if now.Desired == job.WantStop {
 			return job.Halted{Epoch: a.granted.Epoch, Outcome: stoppedOutcome(outcome), At: a.pool.Now()}
 		}
@@ -67,6 +68,24 @@ func (a *attempt) grantedThen(events ...job.Event) func(*job.Record) (*job.Recor
 			return r, err
 		}
 		return &changed, nil
+	}
+}
+
+// left is what stays of a guest that is handed back: what it wrote is not kept, but for
+// the log.
+func (a *attempt) left(ctx context.Context, r Report) job.Left {
+	log, err := a.out.sealLog(ctx)
+	if err != nil {
+		a.pool.Log.Warn("log of an attempt not kept", "job", a.granted.ID, "attempt", a.granted.Attempt, "error", err)
+	}
+	return job.Left{Progress: a.out.Progress(), Usage: a.usage(r), Log: log}
+}
+
+func (a *attempt) usage(r Report) job.Usage {
+	output, log := a.out.written()
+	return job.Usage{
+		WallSeconds: a.wall.read().Seconds(), CPUSeconds: r.CPUSeconds, Gas: r.Gas,
+		PeakMemoryBytes: r.PeakMemoryBytes, OutputBytes: output, LogBytes: log,
 	}
 }
 
@@ -121,26 +140,26 @@ func (a *attempt) outcome(ctx context.Context, r Report, failed *job.Error) job.
 	if o.Error != nil {
 		o.Result, o.ResultRef = nil, nil
 	}
-	o.Usage.WallSeconds = a.wall.read().Seconds()
-	o.Usage.CPUSeconds, o.Usage.Gas = r.CPUSeconds, r.Gas
-	o.Usage.PeakMemoryBytes = r.PeakMemoryBytes
+	o.Usage = a.usage(r)
 	return o
 }
 
 // persist writes the event that next chooses, however long the store refuses:
 // until then the job holds its slot, and if the process ends first the job runs
-// again.
-func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) {
+// again. It reports whether the record says how the attempt ended.
+func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) bool {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := a.transition(ctx, next)
 		var illegal *job.IllegalMove
 		switch {
 		case err == nil:
-			return
-		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrDisabled),
-			errors.Is(err, job.ErrStaleLease), errors.As(err, &illegal):
+			return true
+		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrDisabled):
 			a.pool.Log.Error("outcome refused", "job", a.granted.ID, "error", err)
-			return
+			return false
+		case errors.Is(err, ledger.ErrNotFound), errors.Is(err, job.ErrStaleLease), errors.As(err, &illegal):
+			a.pool.Log.Error("outcome refused", "job", a.granted.ID, "error", err)
+			return true
 		}
 		a.pool.Log.Warn("outcome not written yet", "job", a.granted.ID, "error", err)
 		time.Sleep(wait)

@@ -33,6 +33,7 @@ type Call struct {
 	Inputs  map[string]*table.File // by the names that the routine declares; closed by the caller
 	File    *File                  // what an importer reads; of all others nil
 	Host    Host
+	Meter   *Meter // told now and then what the guest has used; may be nil
 }
 
 // File is the bytes that an importer makes tables of.

@@ -119,6 +119,7 @@ func (k *call) tick(ctx context.Context, guest api.Module, params []uint64) {
 	m.settle(left)
 	m.gas.Set(uint64(left)) // should it end here, it has not done what it owes for
 	slice = nextSlice(slice, m.look(), m.slice)
+	k.Meter.Note(m.cpu, m.spent, k.memory.peak)
 	k.checkBudgets(owed)
 	k.checkStack(params)
 	k.yield()
@@ -149,6 +150,7 @@ func (k *call) charge(ctx context.Context, gas uint64) {
 		m.settle(left)
 	}
 	m.look()
+	k.Meter.Note(m.cpu, m.spent, k.memory.peak)
 	k.checkBudgets(int64(gas))
 	m.spent += gas
 	if m.gas != nil {

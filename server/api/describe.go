@@ -33,7 +33,9 @@ func describeContent(doc *huma.OpenAPI) {
 	tables := []string{"application/json", "text/csv", "application/vnd.apache.arrow.stream"}
 	for _, d := range []described{
 		{http.MethodGet, "/jobs/{id}/result", "get-result", "jobs", "Get a completed job's result", 200, []string{"application/json"}, []*huma.Param{id}},
-		{http.MethodGet, "/jobs/{id}/logs", "get-log", "jobs", "Get a job's log, also while it runs; ranges of bytes", 200, []string{"text/plain"}, []*huma.Param{id}},
+		{http.MethodGet, "/jobs/{id}/logs", "get-log", "jobs", "Get the log of a job's last attempt, also while it runs; ranges of bytes", 200, []string{"text/plain"}, []*huma.Param{
+			id, queryParam("attempt", huma.TypeInteger, "Of which attempt, from 1; the last ten that left no outcome are kept."),
+		}},
 		{http.MethodGet, "/jobs/{id}/artifacts/{name}", "get-artifact", "jobs", "Get an artifact; ETag and ranges of bytes", 200, []string{"*/*"}, []*huma.Param{id, name}},
 		{http.MethodGet, "/jobs/{id}/tables/{name}", "get-table", "jobs", "Get rows of an output table, also while it grows", 200, tables, append([]*huma.Param{id, name}, rows...)},
 		{http.MethodGet, "/jobs/{id}/events", "job-events", "events", "Follow one job: server-sent events", 200, []string{"text/event-stream"}, []*huma.Param{id}},

@@ -3,6 +3,7 @@
 package content
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -49,12 +50,25 @@ func (h handlers) result(c *fiber.Ctx) error {
 }
 
 func (h handlers) log(c *fiber.Ctx) error {
-	f, size, err := h.engine.Log(c.Context(), c.Params("id"))
+	f, size, err := h.openLog(c)
 	if err != nil {
 		return err
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextPlainCharsetUTF8)
 	return send(c, f, size)
+}
+
+// openLog opens the log of the last attempt, or of the one that is asked for.
+func (h handlers) openLog(c *fiber.Ctx) (io.ReadSeekCloser, int64, error) {
+	asked := c.Query("attempt")
+	if asked == "" {
+		return h.engine.Log(c.Context(), c.Params("id"))
+	}
+	n, err := strconv.Atoi(asked)
+	if err != nil || n < 1 {
+		return nil, 0, &core.Invalid{Field: "query.attempt", Message: fmt.Sprintf("%q: want the number of an attempt, from 1", asked)}
+	}
+	return h.engine.AttemptLog(c.Context(), c.Params("id"), n)
 }
 
 func (h handlers) artifact(c *fiber.Ctx) error {

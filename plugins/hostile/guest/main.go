@@ -50,6 +50,9 @@ func init() {
 			sdk.Simulation("endless", sdk.Doc{Title: "never done"}, func(c *sdk.Call, _ none) (sdk.Stepper, error) {
 				return &endless{c, c.Output("steps", sdk.Int64Col("step")), 0}, nil
 			}),
+			sdk.Simulation("murmur", sdk.Doc{Title: "never done, and says so"}, func(c *sdk.Call, _ none) (sdk.Stepper, error) {
+				return &murmur{call: c}, nil
+			}),
 		},
 	})
 }
@@ -302,3 +305,22 @@ func (e *endless) Step() (bool, error) {
 }
 
 func (e *endless) Result() (any, error) { return e.n, nil }
+
+// murmur logs a line and reports progress about every millisecond, and does no harm.
+type murmur struct {
+	call *sdk.Call
+	n    int
+	sum  uint64
+}
+
+func (m *murmur) Step() (bool, error) {
+	for i := range uint64(1_000_000) {
+		m.sum += i ^ m.sum
+	}
+	m.n++
+	m.call.Logf("step %d", m.n)
+	m.call.Progress(float64(m.n%1000)/1000, "murmuring")
+	return false, nil
+}
+
+func (m *murmur) Result() (any, error) { return m.sum, nil }

@@ -1,7 +1,7 @@
 // One job: what it is, how far it is, what can be done with it. What it left is in
 // outputs.js. The buttons stay the same elements while the job changes under them.
 
-import { del, get, path, post } from './api.js';
+import { del, get, path, post, url } from './api.js';
 import { announce, card, confirmed, facts, fill, h, problem } from './dom.js';
 import { follow, throttled } from './events.js';
 import { between, brief, bytes, count, duration, time } from './format.js';
@@ -130,6 +130,13 @@ function source(input) {
   return h('a', { href: address }, input.source);
 }
 
+// attempt says what an attempt without an outcome left.
+function attempt(j, a) {
+  const at = a.progress && ` at ${Math.round(100 * a.progress.fraction)} % ${a.progress.message ?? ''}`;
+  return [`${a.ending.replace('_', ' ')} after ${duration(a.usage.wall_seconds)}`, at,
+    a.log && [' ', h('a', { href: url(`${path('jobs', j.id)}/logs?attempt=${a.number}`), download: `log-${a.number}.txt` }, 'Log')]];
+}
+
 function how(j) {
   const u = j.outcome?.usage;
   const l = j.spec.limits;
@@ -147,6 +154,7 @@ function how(j) {
     ['Tenant', j.tenant !== 'default' && j.tenant],
     ['Ran as', j.cache_hit && [link(j.cache_hit), ' (from the cache)']],
     ['Attempts', j.attempt > 1 && String(j.attempt)],
+    ...(j.attempts ?? []).map((a) => [`Attempt ${a.number}`, attempt(j, a)]),
     ['Workers lost', j.losses && String(j.losses)],
   ]));
 }
