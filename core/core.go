@@ -43,7 +43,13 @@ type Config struct {
 	// Reserve is the space on disk that new work leaves free, in bytes; default
 	// ledger.DefaultReserve.
 	Reserve int64
-	Faults  Faults // planted by tests
+	// Memory is how much this process may use, guests included, in bytes: three quarters
+	// are the default budget of the guests. Default MachineMemory.
+	Memory int64
+	// Heed is called with the limits in force, at the start and when they change. It must
+	// not block. May be nil.
+	Heed   func(Limits)
+	Faults Faults // planted by tests
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -69,7 +75,17 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Node == "" {
 		c.Node = "local"
 	}
-	c.Limits = c.Limits.withDefaults()
+	if c.Memory == 0 {
+		memory, err := MachineMemory()
+		if err != nil {
+			c.Log.Warn("memory", "error", err)
+		}
+		c.Memory = memory
+	}
+	if c.Heed == nil {
+		c.Heed = func(Limits) {}
+	}
+	c.Limits = c.Limits.withDefaults(c.Memory)
 	return c, c.Limits.check()
 }
 
@@ -160,6 +176,7 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		tidy:    make(chan struct{}, 1),
 		prunes:  make(chan struct{}, 1),
 	}
+	e.cfg.Heed(cfg.Limits)
 	e.life, e.halt = context.WithCancel(context.Background())
 	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), e.cfg.Node, actions{e}, e.lookUp, e.cfg.Now)
 	if err := e.openStores(ctx); err != nil {

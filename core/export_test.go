@@ -29,3 +29,6 @@ func (e *Engine) Drain() { e.pool.Drain(context.Background()) }
 
 // NewIDs returns a source of ids.
 func NewIDs(now func() time.Time) func() string { return newIDs(now).next }
+
+// LeastMemory is the least that any source names.
+var LeastMemory = leastMemory

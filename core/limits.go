@@ -44,15 +44,21 @@ type Limits struct {
 }
 
 // DefaultLimits are the limits of a new server: as many slots as cores, and three
-// quarters of the machine's memory.
+// quarters of the memory that it may use.
 func DefaultLimits() Limits {
+	memory, _ := MachineMemory() // who starts a server is told
+	return defaultLimits(memory)
+}
+
+func defaultLimits(memory int64) Limits {
+	budget := memory / 4 * 3
 	return Limits{
 		Slots:           runtime.GOMAXPROCS(0),
 		TenantSlots:     map[string]int{},
 		PluginSlots:     map[string]int{},
 		NodeSlots:       map[string]int{},
 		Locks:           map[string]int{},
-		MemoryBytes:     machineMemory() / 4 * 3,
+		MemoryBytes:     budget,
 		QueueCap:        10_000,
 		TenantQueueCap:  map[string]int{},
 		PluginQueueCap:  map[string]int{},
@@ -61,7 +67,7 @@ func DefaultLimits() Limits {
 		PatienceSeconds: 60,
 		Retention:       map[string]Retention{limit.Any: {AgeSeconds: 24 * 3600, Count: 10_000}},
 		Job: job.Limits{
-			MemoryBytes: 256 << 20,
+			MemoryBytes: min(256<<20, budget/wasmPage*wasmPage),
 			WallSeconds: 3600,
 			CPUSeconds:  3600,
 			OutputBytes: 256 << 20,
@@ -79,9 +85,9 @@ func DefaultLimits() Limits {
 	}
 }
 
-// withDefaults fills in what is 0 or missing.
-func (l Limits) withDefaults() Limits {
-	d := DefaultLimits()
+// withDefaults fills in what is 0 or missing, on a machine of so much memory.
+func (l Limits) withDefaults(memory int64) Limits {
+	d := defaultLimits(memory)
 	l.Slots = cmp.Or(l.Slots, d.Slots)
 	l.MemoryBytes = cmp.Or(l.MemoryBytes, d.MemoryBytes)
 	l.QueueCap = cmp.Or(l.QueueCap, d.QueueCap)
@@ -220,6 +226,9 @@ func fitsName(field, name string) bool {
 	return routine.ValidName(name)
 }
 
+// wasmPage is what memory comes in.
+const wasmPage = 64 << 10
+
 func hardest() job.Limits {
 	return job.Limits{
 		MemoryBytes: 4 << 30, WallSeconds: 365 * 24 * 3600, CPUSeconds: 365 * 24 * 3600, Gas: math.MaxInt64,
@@ -228,9 +237,8 @@ func hardest() job.Limits {
 }
 
 func checkJobLimits(field string, l, most job.Limits) error {
-	const page = 64 << 10 // memory comes in WebAssembly's pages
-	if l.MemoryBytes < page || l.MemoryBytes > most.MemoryBytes {
-		return invalid(field+".memory_bytes", "%d: want %d to %d", l.MemoryBytes, page, most.MemoryBytes)
+	if l.MemoryBytes < wasmPage || l.MemoryBytes > most.MemoryBytes {
+		return invalid(field+".memory_bytes", "%d: want %d to %d", l.MemoryBytes, wasmPage, most.MemoryBytes)
 	}
 	if !(l.WallSeconds > 0 && l.WallSeconds <= most.WallSeconds) { // so that NaN is refused
 		return invalid(field+".wall_seconds", "%g: want more than 0 and at most %g", l.WallSeconds, most.WallSeconds)
@@ -310,16 +318,26 @@ func (e *Engine) ChangeLimits(ctx context.Context, change func(Limits) (Limits, 
 	entry, err := e.settings.Modify(ctx, limitsKey, func(now *Limits) (*Limits, error) {
 		current := e.Limits()
 		if now != nil {
-			current = now.withDefaults()
+			current = now.withDefaults(e.cfg.Memory)
 		}
 		l, err := change(current.clone())
 		if err != nil {
 			return now, err
 		}
 		l = l.withMaps().clone()
-		return &l, l.check()
+		stored := l.forAnyMachine(e.cfg.Memory)
+		return &stored, l.check()
 	})
-	return entry.Value, err
+	return entry.Value.withDefaults(e.cfg.Memory), err
+}
+
+// forAnyMachine leaves a budget out that is the default: it follows from the memory of
+// the machine, and the next start can be in a smaller container.
+func (l Limits) forAnyMachine(memory int64) Limits {
+	if l.MemoryBytes == defaultLimits(memory).MemoryBytes {
+		l.MemoryBytes = 0
+	}
+	return l
 }
 
 // observeLimits puts limits in force, in the order in which they were committed.
@@ -330,9 +348,10 @@ func (e *Engine) observeLimits(c ledger.Change[Limits]) {
 }
 
 func (e *Engine) useLimits(l Limits) {
-	l = l.withDefaults() // those of an older version lack what is new
+	l = l.withDefaults(e.cfg.Memory) // those of an older version lack what is new
 	e.state.Must(func(s *engineState) { s.limits = l })
 	e.dispatch.SetLimits(l.dispatch())
+	e.cfg.Heed(l)
 	select {
 	case e.tidy <- struct{}{}:
 	default: // it is going to look anyway

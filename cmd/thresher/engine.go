@@ -110,6 +110,10 @@ func quietHost(ctx context.Context, cacheDir string, limits vet.Limits) (*sandbo
 // ctx ends.
 func openEngine(ctx context.Context, cfg core.Config, p pluginSetup) (e *core.Engine, plugins *registry.Registry, closeAll func(context.Context) error, err error) {
 	defer lessCollecting()()
+	cfg, err = withMemory(cfg)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	var host *sandbox.Host
 	e, err = core.OpenWhile(ctx, cfg, func() (core.Plugins, error) {
 		var err error

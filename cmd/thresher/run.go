@@ -39,7 +39,7 @@ type runCmd struct {
 	NoCache bool              `help:"Run it even if the same was run before."`
 	Key     string            `help:"Idempotency key: the same key returns the same job."`
 	Skip    bool              `help:"Make no job if the same one, submitted so, waits already; with --remote." name:"skip-if-queued"`
-	Memory  int64             `help:"Memory limit, in MiB." placeholder:"MIB"`
+	Memory  size              `help:"The job's memory limit, such as 512MiB; a number alone is MiB." placeholder:"SIZE"`
 	Wall    time.Duration     `help:"Limit of the running time." placeholder:"TIME"`
 	CPU     time.Duration     `help:"Limit of the CPU time." placeholder:"TIME" name:"cpu"`
 	Gas     int64             `help:"Limit of the gas: of what its instructions cost." placeholder:"N"`
@@ -155,7 +155,7 @@ func (r *runCmd) request(ctx context.Context, s streams, c *client.Client) (core
 			return req, err
 		}
 	}
-	limits := job.Limits{MemoryBytes: r.Memory << 20, WallSeconds: r.Wall.Seconds(), CPUSeconds: r.CPU.Seconds(), Gas: r.Gas}
+	limits := job.Limits{MemoryBytes: int64(r.Memory), WallSeconds: r.Wall.Seconds(), CPUSeconds: r.CPU.Seconds(), Gas: r.Gas}
 	if limits != (job.Limits{}) {
 		req.Limits = &limits
 	}

@@ -27,6 +27,7 @@ type serveFlags struct {
 	Sync          string        `help:"When a write is on disk: always (before it is acknowledged) or interval (seconds later; a power cut loses the newest)." default:"always" enum:"always,interval"`
 	Slots         int           `help:"Jobs that run at once; 0: as many as cores." default:"0"`
 	QueueCap      int           `help:"Jobs that may wait; 0: 10000." default:"0"`
+	Memory        size          `help:"Memory that the server may use, jobs included, such as 2GiB; a number alone is MiB. Default: the container's limit, or else the machine's memory." placeholder:"SIZE"`
 	Plugins       string        `help:"Folder with more plugins (*.wasm) to load." type:"path"`
 	Vet           []string      `help:"A limit of what a plugin's module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
 	RequireSigned bool          `help:"Take only plugins that a trusted key has signed: see thresher keys."`
@@ -71,6 +72,7 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	go func() { served <- srv.Serve(listener) }()
 	e, plugins, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
 		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log,
+		Memory: int64(f.Memory),
 		Limits: core.Limits{Slots: cmp.Or(f.Slots, leaveRoom()), QueueCap: f.QueueCap},
 	}, pluginSetup{
 		cacheDir: filepath.Join(f.Data, "cache"), folder: f.Plugins, limits: limits,
