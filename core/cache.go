@@ -85,7 +85,7 @@ func (e *Engine) endJob(ctx context.Context, id string, how dispatch.Ending) err
 	}
 	from, release, found := e.cached(ctx, entry.Value.Spec.CacheKey)
 	if !found { // its twin is gone already: it runs itself
-		e.dispatch.Observe(entry.Value, false)
+		e.dispatch.Observe(e.steady(entry.Value), false)
 		return nil
 	}
 	defer release()

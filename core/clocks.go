@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"thresher/core/clock"
+	"thresher/core/job"
 )
 
 // ClockStatus is what is known of the server's clock.
@@ -39,6 +40,15 @@ func holds(jumps []clock.Jump, longest time.Duration) *clock.Jump {
 func (e *Engine) AcceptClock() ClockStatus {
 	e.clock.Accept()
 	return e.Clock()
+}
+
+// steady is a job as the dispatcher sees it: submitted at a date that no jump of the
+// clock moves, so that it has waited as long as time has passed.
+func (e *Engine) steady(r job.Record) job.Record {
+	if !r.Phase.Final() {
+		r.Created = e.clock.Steady(r.Created)
+	}
+	return r
 }
 
 // longestAge is the longest bound of an age.

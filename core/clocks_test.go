@@ -233,3 +233,34 @@ func TestIDsRiseForEveryAsker(t *testing.T) {
 		}
 	}
 }
+
+// Who waits is neither passed nor passes others because of a jump: priorities rise with
+// the time that has passed.
+func TestPrioritiesRiseByMeasuredTime(t *testing.T) {
+	for _, by := range []time.Duration{48 * time.Hour, -48 * time.Hour} {
+		for _, waited := range []time.Duration{time.Minute, 11 * time.Minute} {
+			t.Run(fmt.Sprintf("%v_%v", by, waited), func(t *testing.T) {
+				t.Parallel()
+				h, s := newHands(), newScript()
+				e, err := core.Open(t.Context(), core.Config{
+					Dir: t.TempDir(), Sync: ledger.SyncInterval, Clock: h.read, Limits: core.Limits{Slots: 1, AgeingSeconds: 600},
+				}, s)
+				require.NoError(t, err)
+				t.Cleanup(func() { assert.NoError(t, e.Close(context.Background())) })
+				first := submit(t, e, "wait")
+				require.Equal(t, first.ID, <-s.started)
+				low, err := e.Submit(t.Context(), core.Request{Routine: "test/quick", Cache: "off", Priority: "low"})
+				require.NoError(t, err)
+				h.jump(by)
+				h.pass(waited)
+				normal := submit(t, e, "quick")
+				s.finish <- struct{}{}
+				want := []string{normal.ID, low.ID}
+				if waited > 10*time.Minute {
+					want = []string{low.ID, normal.ID}
+				}
+				assert.Equal(t, want, []string{<-s.started, <-s.started})
+			})
+		}
+	}
+}

@@ -178,7 +178,8 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e.cfg.Heed(cfg.Limits)
 	e.life, e.halt = context.WithCancel(context.Background())
-	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), e.cfg.Node, actions{e}, e.lookUp, e.cfg.Now)
+	// Waiting is measured: a jump of the clock lets nobody pass nor starve.
+	e.dispatch = dispatch.New(e.cfg.Limits.dispatch(), e.cfg.Node, actions{e}, e.lookUp, func() time.Time { return e.clock.SteadyNow() })
 	if err := e.openStores(ctx); err != nil {
 		return e, err
 	}

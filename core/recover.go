@@ -170,7 +170,7 @@ func (e *Engine) observe(c ledger.Change[job.Record]) {
 	r := c.Value
 	r.ID = c.Key // a deletion carries no record
 	e.pool.Observe(r, c.Deleted)
-	e.dispatch.Observe(r, c.Deleted)
+	e.dispatch.Observe(e.steady(r), c.Deleted)
 	e.observed.Store(c.Revision)
 	e.publish(c)
 	if ran(c) {
@@ -206,7 +206,7 @@ func (e *Engine) recover(ctx context.Context) error {
 	}
 	for _, p := range []job.Phase{job.Pending, job.Paused} {
 		err = e.each(ctx, "phase="+string(p), func(_ string, r job.Record) error {
-			e.dispatch.Observe(r, false)
+			e.dispatch.Observe(e.steady(r), false)
 			return nil
 		})
 		if err != nil {

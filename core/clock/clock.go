@@ -68,7 +68,7 @@ func Open(cfg Config) *Clock {
 	}
 	s.Noticed = 0
 	jump := s.resume(r)
-	c.state = guard.New("clock", guard.RankEngine, *s)
+	c.state = guard.New("clock", guard.RankClock, *s)
 	c.report(jump)
 	c.save()
 	return c
@@ -88,6 +88,23 @@ func (c *Clock) Age(of time.Time) (age time.Duration) {
 	})
 	c.report(jump)
 	return age
+}
+
+// Steady is a date on a scale that no jump moves: the distance of two of them is
+// measured time. It is not for people to see.
+func (c *Clock) Steady(of time.Time) time.Time { return c.SteadyNow().Add(-c.Age(of)) }
+
+// SteadyNow is now on that scale.
+func (c *Clock) SteadyNow() time.Time {
+	r := c.read()
+	var jump *Jump
+	var steady time.Duration
+	c.state.Must(func(s *state) {
+		jump = s.advance(r)
+		steady = s.Steady
+	})
+	c.report(jump)
+	return time.Unix(0, 0).UTC().Add(steady)
 }
 
 // Check looks whether the wall clock has jumped, and notes the time for the next

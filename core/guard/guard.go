@@ -41,6 +41,7 @@ const (
 	RankTable    Rank = 70 // core/table: a table that grows
 	RankSandbox  Rank = 80 // plugins/sandbox: loaded modules
 	RankBlobs    Rank = 90 // core/ledger: who holds which blob
+	RankClock    Rank = 95 // core/clock: what time has passed; asked under any other
 )
 
 // SlowHold is how long a lock may be held before its holder is logged. Locks
