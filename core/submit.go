@@ -146,14 +146,14 @@ func (e *Engine) put(ctx context.Context, records ...job.Record) error {
 // released.
 func (e *Engine) prepare(ctx context.Context, r job.Record) (_ job.Record, release func(), err error) {
 	var held []func()
-	release = func() {
+	letGo := func() {
 		for _, let := range held {
 			let()
 		}
 	}
 	defer func() {
 		if err != nil {
-			release()
+			letGo()
 		}
 	}()
 	inputs := inputDigests(r.Spec)
@@ -171,7 +171,7 @@ func (e *Engine) prepare(ctx context.Context, r job.Record) (_ job.Record, relea
 			return r, nil, fmt.Errorf("submit: %w", err)
 		}
 	}
-	return r, release, nil
+	return r, letGo, nil
 }
 
 func (e *Engine) specOf(ctx context.Context, req Request) (job.Spec, error) {
