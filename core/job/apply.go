@@ -275,7 +275,12 @@ func release(r Record, left Left, at time.Time) Record {
 	return r
 }
 
+// end makes a phase final. Its outcome's error comes from guests too, and is cut to what
+// a record may hold.
 func end(r Record, p Phase, o Outcome, at time.Time) Record {
+	if o.Error != nil {
+		o.Error = o.Error.bounded()
+	}
 	r.Phase, r.Lease, r.Outcome, r.Ended = p, nil, &o, &at
 	return r
 }

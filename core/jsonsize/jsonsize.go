@@ -90,3 +90,20 @@ func Cut(s string, max int) string {
 	}
 	return s
 }
+
+// CutStart is Cut for a text whose end says more than its beginning, such as a path: it
+// returns s, or Mark and its end.
+func CutStart(s string, max int) string {
+	if String(s)-quotes <= max {
+		return s
+	}
+	size, at := len(Mark), len(s)
+	for {
+		_, width := utf8.DecodeLastRuneInString(s[:at])
+		_, more := first(s[at-width:])
+		if size+more > max {
+			return Mark + s[at:]
+		}
+		at, size = at-width, size+more
+	}
+}

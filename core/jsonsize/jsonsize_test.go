@@ -67,6 +67,22 @@ func TestACutTextFitsAndIsABeginning(t *testing.T) {
 	})
 }
 
+func TestATextThatIsCutAtItsStartFitsAndIsAnEnd(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s, max := texts().Draw(t, "text"), rapid.IntRange(3, 60).Draw(t, "max")
+		cut := jsonsize.CutStart(s, max)
+		require.LessOrEqual(t, jsonsize.String(cut)-2, max, "%q of %q", cut, s)
+		if jsonsize.String(s)-2 <= max {
+			require.Equal(t, s, cut)
+			return
+		}
+		kept, marked := strings.CutPrefix(cut, jsonsize.Mark)
+		require.True(t, marked, "%q", cut)
+		require.True(t, strings.HasSuffix(s, kept), "%q of %q", cut, s)
+	})
+}
+
 func TestACutTextKeepsAsMuchAsFits(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "abcdef", jsonsize.Cut("abcdef", 6))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,23 +12,20 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"thresher/core/guard"
 	"thresher/core/job"
+	"thresher/core/jsonsize"
 	"thresher/core/ledger"
 	"thresher/core/table"
 )
 
-// Bounds on what one job may put out, beside its limits in bytes.
-const (
-	maxInlineResult = 64 << 10 // a larger result is a blob beside the record
-	maxTables       = 64
-	maxArtifacts    = 1024                   // of a job whose limits name no other number
-	progressEvery   = 200 * time.Millisecond // between two published progress reports
-)
+// progressEvery is the time between two published progress reports.
+const progressEvery = 200 * time.Millisecond
 
 // names of tables and artifacts are path segments of the API.
 var outputName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
@@ -51,6 +49,7 @@ type outputs struct {
 	published time.Time // of the last progress
 	tables    map[string]*table.Writer
 	artifacts []job.Artifact
+	listed    int      // bytes that artifacts take in the job's record
 	bytes     int64    // of artifacts, and of tables as last told
 	held      []string // blobs, until the record names them
 }
@@ -112,7 +111,7 @@ func (o *Outputs) tableNames() (names []string) {
 }
 
 func (o *Outputs) setProgress(fraction float64, message string) {
-	p := job.Progress{Fraction: min(max(fraction, 0), 1), Message: cut(message, job.MaxProgressMessage)}
+	p := job.Progress{Fraction: min(max(fraction, 0), 1), Message: jsonsize.Cut(message, job.MaxProgress)}
 	if fraction != fraction { // NaN
 		p.Fraction = 0
 	}
@@ -126,14 +125,6 @@ func (o *Outputs) setProgress(fraction float64, message string) {
 	if publish {
 		o.news.Progress(o.id, p)
 	}
-}
-
-// cut shortens text to n bytes at most, without splitting a character.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return string(bytes.ToValidUTF8([]byte(text[:n]), nil))
 }
 
 func (o *Outputs) appendLog(p []byte) {
@@ -182,8 +173,8 @@ func (o *Outputs) writer(name string, schema *arrow.Schema) (*table.Writer, erro
 	if err := checkName("table", name); err != nil {
 		return nil, err
 	}
-	if len(o.tableNames()) >= maxTables {
-		return nil, job.OutputLimit("limit %d tables; it had written as many and wanted another, %q", maxTables, name)
+	if len(o.tableNames()) >= job.MaxTables {
+		return nil, job.OutputLimit("table limit (%d) reached creating %q", job.MaxTables, name)
 	}
 	w, err := table.Create(o.blobs.Temp(), schema)
 	if err != nil {
@@ -198,7 +189,7 @@ func checkName(what, name string) error {
 		return nil
 	}
 	return &job.Error{Code: "abi_violation", Title: "Not a name for an output",
-		Detail: fmt.Sprintf("%s %q: want up to 128 letters, digits, dots, dashes and underscores", what, cut(name, 200))}
+		Detail: fmt.Sprintf("%s %q: want up to 128 letters, digits, dots, dashes and underscores", what, jsonsize.Cut(name, job.MaxTitle))}
 }
 
 func (o *Outputs) addArtifact(ctx context.Context, name, media string, content sized) error {
@@ -209,9 +200,12 @@ func (o *Outputs) addArtifact(ctx context.Context, name, media string, content s
 	if taken {
 		return &job.Error{Code: "abi_violation", Title: "Two artifacts of one name", Detail: name}
 	}
-	if most := cmp.Or(o.limits.Artifacts, maxArtifacts); len(o.Artifacts()) >= most {
-		return &job.Error{Code: "artifact_limit", Title: "The job made too many artifacts",
-			Detail: fmt.Sprintf("limit %d; it had made as many and wanted another, %q", most, name)}
+	if most := cmp.Or(o.limits.Artifacts, job.MaxArtifacts); len(o.Artifacts()) >= most {
+		return artifactLimit("artifact limit (%d) reached creating %q", most, name)
+	}
+	entry := job.Artifact{Name: name, Media: media, Blob: job.Blob{Digest: longestDigest, Bytes: content.Size()}}
+	if err := o.list(entry); err != nil {
+		return err
 	}
 	if err := o.spend(content.Size()); err != nil {
 		return err
@@ -223,10 +217,34 @@ func (o *Outputs) addArtifact(ctx context.Context, name, media string, content s
 	if err != nil {
 		return fmt.Errorf("artifact %s: %w", name, err)
 	}
-	o.state.Must(func(s *outputs) {
-		s.artifacts = append(s.artifacts, job.Artifact{Name: name, Media: cut(media, 200), Blob: blob})
-	})
+	entry.Blob = blob
+	o.state.Must(func(s *outputs) { s.artifacts = append(s.artifacts, entry) })
 	return nil
+}
+
+// longestDigest stands for a digest that is not known yet: all have its length.
+var longestDigest = strings.Repeat("0", 2*sha256.Size)
+
+// list makes room for an artifact in the job's record, before its bytes are kept.
+func (o *Outputs) list(a job.Artifact) error {
+	if len(a.Media) > job.MaxMediaType {
+		return &job.Error{Code: "abi_violation", Title: "Media type too long",
+			Detail: fmt.Sprintf("the media type of artifact %q has %d bytes: the limit is %d", a.Name, len(a.Media), job.MaxMediaType)}
+	}
+	var listed, count int
+	o.state.Must(func(s *outputs) {
+		s.listed += a.JSONBytes()
+		listed, count = s.listed, len(s.artifacts)
+	})
+	if listed <= job.MaxArtifactList {
+		return nil
+	}
+	return artifactLimit("the list of artifacts would take %d bytes with %q, after %d others: the limit is %d; "+
+		"shorten names and media types, or write fewer artifacts", listed, a.Name, count, job.MaxArtifactList)
+}
+
+func artifactLimit(format string, args ...any) *job.Error {
+	return &job.Error{Code: "artifact_limit", Title: "The job made too many artifacts", Detail: fmt.Sprintf(format, args...)}
 }
 
 // spend charges n bytes to the output limit.
@@ -295,7 +313,7 @@ func (o *Outputs) sealResult(ctx context.Context, result json.RawMessage, into *
 	if err := o.spend(int64(len(result))); err != nil {
 		return err
 	}
-	if len(result) <= maxInlineResult {
+	if jsonsize.Raw(result) <= job.MaxResult {
 		into.Result = result
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"thresher/core/job"
+	"thresher/core/jsonsize"
 )
 
 // exit is how proc_exit leaves a guest. A plain error, rather than wazero's own,
@@ -29,8 +30,12 @@ const stackOverflow = "stack overflow"
 // ticks: it doubles 10 KiB until that is more than 50 MB.
 const stackBytes = 10 << 10 << 13
 
-// maxFrames bounds the frames kept of a guest's stack.
-const maxFrames = 50
+// Bounds of a frame, in bytes of JSON: a function with its type keeps its beginning, a
+// place its end. Together they are within job.MaxFrame.
+const (
+	maxFunction = 240
+	maxPlace    = job.MaxFrame - maxFunction - len(" at ")
+)
 
 // explain says why a call ended. A context that has ended comes first: nothing a
 // guest does can hide that it was stopped.
@@ -96,14 +101,14 @@ func splitStack(text string) (detail string, stack []string) {
 		}
 		if at, of := strings.CutPrefix(line, "0x"); of && len(stack) > 0 {
 			if _, place, _ := strings.Cut(at, ": "); hasLine.MatchString(place) {
-				stack[len(stack)-1] += " at " + place
+				stack[len(stack)-1] += " at " + jsonsize.CutStart(place, maxPlace)
 			}
 			continue
 		}
-		if line == "" || len(stack) == maxFrames {
+		if line == "" || len(stack) == job.MaxFrames {
 			break // the host's own stack may follow
 		}
-		stack = append(stack, frame(line))
+		stack = append(stack, jsonsize.Cut(frame(line), maxFunction))
 	}
 	return detail, stack
 }
