@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"thresher/core/dispatch"
 	"thresher/core/job"
 	"thresher/core/ledger"
-	"thresher/core/routine"
 )
 
 // Bulk is one thing done to every job that a filter selects: to those that are
@@ -96,7 +94,7 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 	if _, ok := bulkActions[action]; !ok {
 		return Bulk{}, invalid("action", "%q: want pause, resume, stop, retry or delete", action)
 	}
-	if err := f.check(); err != nil {
+	if err := f.check("filter."); err != nil {
 		return Bulk{}, err
 	}
 	b := Bulk{ID: e.ids.next(), Action: action, Filter: f, State: BulkPreview, Created: e.cfg.Now().UTC()}
@@ -117,22 +115,6 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 		return nil
 	})
 	return b, nil
-}
-
-// check refuses a phase and a kind that no job has.
-func (f Filter) check() error {
-	if f.Phase != "" && !slices.Contains(job.Phases, f.Phase) {
-		return invalid("filter.phase", "%q: want one of %v", f.Phase, job.Phases)
-	}
-	for _, p := range f.Phases {
-		if !slices.Contains(job.Phases, p) {
-			return invalid("filter.phases", "%q: want some of %v", p, job.Phases)
-		}
-	}
-	if f.Kind != "" && !slices.Contains(routine.Kinds, f.Kind) {
-		return invalid("filter.kind", "%q: want one of %v", f.Kind, routine.Kinds)
-	}
-	return nil
 }
 
 // query selects the jobs that were there when the bulk began.

@@ -85,6 +85,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Heed == nil {
 		c.Heed = func(Limits) {}
 	}
+	if !nodeName.MatchString(c.Node) {
+		return c, fmt.Errorf("engine: node name %.80q: want up to 64 letters, digits, dots, dashes and underscores", c.Node)
+	}
 	c.Limits = c.Limits.withDefaults(c.Memory)
 	return c, c.Limits.check()
 }

@@ -40,6 +40,8 @@ func (d Dataset) table(name string) (DatasetTable, bool) {
 	return DatasetTable{}, false
 }
 
+const maxDatasetName = 128 // bytes
+
 var datasetName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
 
 // PutDataset imports a table and gives it a name. A dataset that has the name

@@ -73,6 +73,8 @@ func Code(err error) string {
 		return "invalid"
 	case errors.As(err, &params):
 		return "invalid_params"
+	case errors.Is(err, table.ErrTooWide):
+		return "table_too_wide"
 	case errors.As(err, &imported):
 		return "bad_table"
 	case errors.As(err, &illegal):

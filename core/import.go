@@ -116,6 +116,10 @@ func (e *Engine) imported(j Job) (tables []DatasetTable, release func(), err err
 		tables = append(tables, DatasetTable{Name: t.Name, Digest: t.Digest, Bytes: t.Bytes, Info: f.Info()})
 		_ = f.Close() // only read
 	}
+	if err := checkTables(tables); err != nil {
+		release()
+		return nil, nil, err
+	}
 	return tables, release, nil
 }
 

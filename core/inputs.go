@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"thresher/core/job"
+	"thresher/core/jsonsize"
 	"thresher/core/routine"
 	"thresher/core/table"
 )
@@ -83,8 +84,8 @@ func columnsOf(info table.Info) []routine.Column {
 func (e *Engine) jobInput(ctx context.Context, want routine.Input, ref string, req Request) (job.Input, error) {
 	field := "inputs." + want.Name
 	id, tbl, ok := strings.Cut(ref, "/")
-	if !ok || tbl == "" {
-		return job.Input{}, invalid(field, "job:%s: want job:ID/TABLE", ref)
+	if !ok || !job.ValidOutputName(tbl) { // the job may not have written it yet
+		return job.Input{}, invalid(field, "job:%s: want job:ID/TABLE", jsonsize.Cut(ref, job.MaxTitle))
 	}
 	id, sibling, err := req.sibling(field, id)
 	if err != nil {

@@ -140,6 +140,9 @@ func (f Filter) page() (ledger.Query, error) {
 	if err := checkCursor(f.Cursor); err != nil {
 		return ledger.Query{}, err
 	}
+	if err := f.check(""); err != nil {
+		return ledger.Query{}, err
+	}
 	return f.query(), nil
 }
 

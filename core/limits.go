@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"math"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -152,12 +153,41 @@ const (
 	maxWeight   = 1e6
 )
 
+// maxEntries is the max number of names in each map of limits: as many as the record of
+// the limits has room for.
+const maxEntries = 512
+
+// checkSizes refuses maps with too many entries. "*" has the limit of all that have no
+// entry, so a map names exceptions only.
+func (l Limits) checkSizes() error {
+	rules := 0
+	for _, r := range l.Retention {
+		rules += len(r.Rules)
+	}
+	if rules > maxRules {
+		return invalid("retention", "%d rules of all tenants: the limit is %d", rules, maxRules)
+	}
+	for field, n := range map[string]int{
+		"tenant_slots": len(l.TenantSlots), "plugin_slots": len(l.PluginSlots), "node_slots": len(l.NodeSlots),
+		"locks": len(l.Locks), "tenant_queue_cap": len(l.TenantQueueCap), "plugin_queue_cap": len(l.PluginQueueCap),
+		"tenant_weights": len(l.TenantWeights), "retention": len(l.Retention),
+	} {
+		if n > maxEntries {
+			return invalid(field, "%d entries: the limit is %d; let %q stand for those that are alike", n, maxEntries, limit.Any)
+		}
+	}
+	return nil
+}
+
 func (l Limits) check() error {
 	if l.Slots < 1 || l.Slots > maxSlots {
 		return invalid("slots", "%d: want 1 to %d", l.Slots, maxSlots)
 	}
 	if l.QueueCap < 1 || l.QueueCap > maxQueueCap {
 		return invalid("queue_cap", "%d: want 1 to %d", l.QueueCap, maxQueueCap)
+	}
+	if err := l.checkSizes(); err != nil {
+		return err
 	}
 	for field, m := range map[string]map[string]int{
 		"tenant_slots": l.TenantSlots, "plugin_slots": l.PluginSlots, "node_slots": l.NodeSlots, "locks": l.Locks,
@@ -221,13 +251,16 @@ func fitsName(field, name string) bool {
 	case field == "locks":
 		return lockName.MatchString(name)
 	case field == "node_slots":
-		return name != ""
+		return nodeName.MatchString(name)
 	}
 	return routine.ValidName(name)
 }
 
 // wasmPage is what memory comes in.
 const wasmPage = 64 << 10
+
+// nodeName is what names of nodes are like: those of hosts are.
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 func hardest() job.Limits {
 	return job.Limits{

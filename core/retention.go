@@ -41,8 +41,12 @@ func (r Retention) rules() []RetentionRule {
 
 func (r RetentionRule) bounds() bool { return r.AgeSeconds > 0 || r.Count > 0 || r.Bytes > 0 }
 
-// maxRules is the most rules of a tenant: each looks at its jobs.
-const maxRules = 100
+// maxTenantRules is the max number of rules of a tenant: each looks at its jobs. maxRules
+// is that of all tenants together, as many as the record of the limits has room for.
+const (
+	maxTenantRules = 100
+	maxRules       = 1000
+)
 
 // check refuses bounds that cannot be, and rules that would do nothing.
 func (r Retention) check(field string) error {
@@ -50,8 +54,8 @@ func (r Retention) check(field string) error {
 	if err := whole.check(field, whole); err != nil {
 		return err
 	}
-	if len(r.Rules) > maxRules {
-		return invalid(field+".rules", "%d rules: the limit is %d", len(r.Rules), maxRules)
+	if len(r.Rules) > maxTenantRules {
+		return invalid(field+".rules", "%d rules: the limit is %d", len(r.Rules), maxTenantRules)
 	}
 	for i, rule := range r.Rules {
 		at := fmt.Sprintf("%s.rules[%d]", field, i)

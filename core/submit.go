@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"thresher/core/job"
+	"thresher/core/jsonsize"
 	"thresher/core/ledger"
 	"thresher/core/routine"
 	"thresher/core/schema"
@@ -50,7 +51,6 @@ const (
 	MaxLocks       = 16
 	MaxAfter       = 64
 	maxSeed        = 1<<53 - 1 // what every JSON reader keeps exactly
-	maxParams      = 256 << 10 // bytes, with defaults filled in: a record must stay small
 	maxSchemas     = 1000      // that are kept compiled
 )
 
@@ -281,6 +281,8 @@ func locksOf(given []job.Lock) ([]job.Lock, error) {
 	return locks, nil
 }
 
+const maxLockName = 128 // bytes
+
 var lockName = regexp.MustCompile(`^[A-Za-z0-9._:/-]{1,128}$`)
 
 // routine finds what a request names.
@@ -327,8 +329,9 @@ func (e *Engine) params(p Plugin, decl routine.Routine, given json.RawMessage) (
 		return nil, &InvalidParams{Routine: p.Name + "/" + decl.Name, Violations: bad}
 	case err != nil:
 		return nil, err
-	case len(filled) > maxParams:
-		return nil, invalid("params", "take %d bytes: the limit is %d", len(filled), maxParams)
+	case jsonsize.Raw(filled) > job.MaxParams:
+		return nil, invalid("params", "%d bytes of JSON with defaults filled in: the limit is %d; pass large data as an input table",
+			jsonsize.Raw(filled), job.MaxParams)
 	}
 	return filled, nil
 }

@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"regexp"
 
 	"thresher/core/jsonsize"
 )
@@ -29,6 +30,13 @@ const (
 	MaxFrames   = 50  // of an error's stack
 	MaxFrame    = 400 // of one of them
 )
+
+// Names of tables and artifacts are path segments of the API.
+var outputName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+
+// ValidOutputName reports whether a table or artifact can have that name: up to
+// MaxOutputName letters, digits, dots, dashes and underscores.
+func ValidOutputName(s string) bool { return outputName.MatchString(s) }
 
 // JSONBytes returns what an artifact takes in the list of a record, with its comma.
 func (a Artifact) JSONBytes() int {

@@ -53,11 +53,11 @@ func copyArrow(ctx context.Context, data []byte, in *input, dir string) (s Seale
 		return s, malformedArrow(err)
 	}
 	target, err := normalSchema(schema)
-	if err == nil {
-		err = CheckSchema(target)
-	}
 	if err != nil {
 		return s, &ImportError{Message: err.Error()}
+	}
+	if err := checkImported(target); err != nil {
+		return s, err
 	}
 	if out, err = newSink(dir, target); err != nil {
 		return s, err

@@ -15,7 +15,11 @@ type ImportError struct {
 	Column  int64  // from 1: the cell in CSV, the byte of the line in JSON
 	Field   string // the column's name, where it is known
 	Message string
+	Err     error // what it wraps: ErrTooWide, or nil
 }
+
+// Unwrap returns the kind of the error, or nil.
+func (e *ImportError) Unwrap() error { return e.Err }
 
 func (e *ImportError) Error() string {
 	at := ""

@@ -49,8 +49,8 @@ func importRows(ctx context.Context, in *input, f Format, dir string) (Sealed, e
 		fields[i] = arrow.Field{Name: leaf.name, Type: leaf.dataType(), Nullable: true}
 	}
 	schema := arrow.NewSchema(fields, nil)
-	if err := CheckSchema(schema); err != nil {
-		return Sealed{}, &ImportError{Message: err.Error()}
+	if err := checkImported(schema); err != nil {
+		return Sealed{}, err
 	}
 	out, err := newSink(dir, schema)
 	if err != nil {

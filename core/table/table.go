@@ -13,9 +13,12 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"thresher/core/jsonsize"
 )
 
 // Info describes a table.
@@ -91,7 +94,30 @@ func normal(t arrow.DataType) bool {
 const (
 	MaxColumns    = 4096
 	maxNameLength = 1024 // bytes of a column's name
+
+	// MaxNames is what the names of all columns take together, in bytes of JSON: the
+	// record of a dataset lists them. 4096 columns fit whose names have 126 plain
+	// characters.
+	MaxNames = 512 << 10
 )
+
+// ErrTooWide is what an [ImportError] wraps where the columns of a table, of which none
+// is wrong alone, are too much for the record of a dataset.
+var ErrTooWide = errors.New("the columns are too many, or their names too long")
+
+// CheckNames returns an error that wraps ErrTooWide if the names of a table's columns
+// are too long together. It is asked before a table is made, never of one that is sealed.
+func CheckNames(s *arrow.Schema) error {
+	total := 0
+	for _, f := range s.Fields() {
+		total += jsonsize.String(f.Name)
+	}
+	if total <= MaxNames {
+		return nil
+	}
+	return fmt.Errorf("%w: the names of %d columns take %d bytes as JSON, the limit is %d: %d bytes for each column; shorten them, or use fewer columns",
+		ErrTooWide, s.NumFields(), total, MaxNames, MaxNames/s.NumFields())
+}
 
 // CheckSchema returns an error for a schema that a table cannot have.
 func CheckSchema(s *arrow.Schema) error {
@@ -112,6 +138,17 @@ func CheckSchema(s *arrow.Schema) error {
 			return fmt.Errorf("column %q has type %s: want int64, float64, bool, string, date or timestamp", f.Name, f.Type)
 		}
 		seen[f.Name] = true
+	}
+	return nil
+}
+
+// checkImported is what a file's columns must pass before a table is made of them.
+func checkImported(s *arrow.Schema) error {
+	if err := CheckSchema(s); err != nil {
+		return &ImportError{Message: err.Error()}
+	}
+	if err := CheckNames(s); err != nil {
+		return &ImportError{Message: err.Error(), Err: ErrTooWide}
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -26,9 +25,6 @@ import (
 
 // progressEvery is the time between two published progress reports.
 const progressEvery = 200 * time.Millisecond
-
-// names of tables and artifacts are path segments of the API.
-var outputName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 
 // Outputs is what one guest has put out so far. The guest's goroutine writes it;
 // anyone may read it.
@@ -185,7 +181,7 @@ func (o *Outputs) writer(name string, schema *arrow.Schema) (*table.Writer, erro
 }
 
 func checkName(what, name string) error {
-	if outputName.MatchString(name) {
+	if job.ValidOutputName(name) {
 		return nil
 	}
 	return &job.Error{Code: "abi_violation", Title: "Not a name for an output",

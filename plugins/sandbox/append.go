@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tetratelabs/wazero/api"
 
+	"thresher/core/job"
 	"thresher/core/table"
 	"thresher/plugins/abi"
 )
@@ -64,6 +65,9 @@ func outputSchema(raw []byte) *arrow.Schema {
 	schema := arrow.NewSchema(fields, nil)
 	if err := table.CheckSchema(schema); err != nil {
 		panic(violation("a table's columns: %v", err))
+	}
+	if err := table.CheckNames(schema); err != nil {
+		panic(job.OutputLimit("output table: %v", err))
 	}
 	return schema
 }

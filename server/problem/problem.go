@@ -66,6 +66,7 @@ var kinds = map[string]struct {
 	"invalid":          {http.StatusUnprocessableEntity, "The request is not valid"},
 	"invalid_params":   {http.StatusUnprocessableEntity, "The params do not fit the routine"},
 	"bad_table":        {http.StatusUnprocessableEntity, "The table could not be read"},
+	"table_too_wide":   {http.StatusUnprocessableEntity, "Table too wide"},
 	"import_failed":    {http.StatusUnprocessableEntity, "The importer failed"},
 	"bad_request":      {http.StatusBadRequest, "The request could not be read"},
 	"not_found":        {http.StatusNotFound, "There is no such thing"},
