@@ -122,7 +122,7 @@ func TestAJobThatPutsOutMoreThanARecordHoldsEndsWithACode(t *testing.T) {
 	t.Parallel()
 	g := greedy{
 		"small":       small,
-		"names":       artifacts(strings.Repeat("a", 124), "text/plain"),
+		"names":       artifacts(strings.Repeat("a", 124), strings.Repeat("<", 150)),
 		"media_types": artifacts("a", strings.Repeat("\x01", job.MaxMediaType)),
 		"media_type":  artifacts("a", strings.Repeat("a", job.MaxMediaType+1)),
 		"tables":      tables(job.MaxTables+1, 1, ""),

@@ -114,6 +114,9 @@ func (w *world) attack(ctx context.Context, a hostile.Attack) (code string, err 
 	if used := j.Outcome.Usage; used.PeakMemoryBytes > j.Spec.Limits.MemoryBytes || used.Gas > j.Spec.Limits.Gas {
 		return "", fmt.Errorf("beyond its budget: %+v of %+v", used, j.Spec.Limits)
 	}
+	if record, err := json.Marshal(j.Record); err != nil || len(record) > core.MaxRecord {
+		return "", fmt.Errorf("a record of %d bytes: the limit is %d: %w", len(record), core.MaxRecord, err)
+	}
 	if j.Outcome.Error != nil {
 		return j.Outcome.Error.Code, nil
 	}
@@ -131,6 +134,9 @@ func budget(a hostile.Attack) *job.Limits {
 	}
 	if a.Limits.Gas > 0 {
 		l.Gas = a.Limits.Gas
+	}
+	if a.Limits.Artifacts > 0 {
+		l.Artifacts = a.Limits.Artifacts
 	}
 	return &l
 }

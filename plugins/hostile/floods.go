@@ -14,12 +14,6 @@ var (
 
 // floods put out more than they may.
 func floods() []Attack {
-	// counting counts in four octal digits at an address, so that each turn has
-	// another name: what is added carries from digit to digit.
-	counting := func(at int32) []byte {
-		return Code(I32Const(at), I32Const(at), []byte{0x28, 0, 0}, I32Const(-0x37373737), []byte{0x6a},
-			I32Const(0x07070707), []byte{0x71}, I32Const(0x30303030), []byte{0x72}, []byte{0x36, 0, 0})
-	}
 	// A table of the column x: one letter of text in each row.
 	const columns = `[{"name":"x","type":"int64"}]`
 	rows := func(at, n int32, next []byte) []byte {
@@ -79,4 +73,11 @@ func overlapping() []byte {
 		Run: Code(code, I32Const(1026), I32Const(4), I32Const(1024+int32(len(manifest))), I32Const(int32(len(schema))),
 			I64Const(rows), I32Const(at), Call(0), I32Const(0)),
 	}.Encode()
+}
+
+// counting counts in four octal digits at an address, so that each turn has another name:
+// what is added carries from digit to digit.
+func counting(at int32) []byte {
+	return Code(I32Const(at), I32Const(at), []byte{0x28, 0, 0}, I32Const(-0x37373737), []byte{0x6a},
+		I32Const(0x07070707), []byte{0x71}, I32Const(0x30303030), []byte{0x72}, []byte{0x36, 0, 0})
 }

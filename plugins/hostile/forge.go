@@ -45,6 +45,7 @@ type Module struct {
 	Late     []byte     // the code of _initialize, in the place of a start function
 	Without  string     // an export to leave out
 	Also     string     // another name for thresher_alloc
+	Name     string     // what the name section calls each function; empty: there is none
 }
 
 // Manifest is a manifest with one routine, attack, of that kind.
@@ -99,7 +100,21 @@ func (m Module) Encode() []byte {
 	out = append(out, section(10, m.code())...)
 	data := append([]byte{0}, I32Const(m.DataAt)...)
 	data = append(append(data, 0x0b), text(m.Manifest)...)
-	return append(out, section(11, list(data))...)
+	out = append(out, section(11, list(data))...)
+	if m.Name != "" {
+		out = append(out, section(0, m.names(n+uint32(len(functions))))...)
+	}
+	return out
+}
+
+// names is a name section that gives n functions the same name.
+func (m Module) names(n uint32) []byte {
+	var names [][]byte
+	for i := range n {
+		names = append(names, Code(uleb(i), text(m.Name)))
+	}
+	functions := list(names...)
+	return Code(text("name"), []byte{1}, uleb(uint32(len(functions))), functions)
 }
 
 func (m Module) memory() []byte {

@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"thresher/core/job"
+	"thresher/core/jsonsize"
 	"thresher/core/routine"
 	"thresher/core/table"
 	"thresher/core/work"
@@ -274,6 +275,44 @@ func TestWordsOfAGuestAreBounded(t *testing.T) {
 	assert.Equal(t, "guest_error", failed.Code)
 	assert.LessOrEqual(t, len(failed.Detail), 4096+3)
 	assert.NotContains(t, failed.Detail, "\x1b", "control characters would reach terminals")
+}
+
+// The stack of a crash shows functions by names that the guest chose: they are cut, and
+// where the crash was stays.
+func TestTheStackOfACrashIsBounded(t *testing.T) {
+	t.Parallel()
+	down := hostile.Code(hostile.LocalGet0, []byte{0x45, 0x04, 0x40, 0x00, 0x0b}, // unreachable at 0
+		hostile.LocalGet0, hostile.I32Const(1), []byte{0x6b}, hostile.Call(hostile.Further(0, 0)))
+	for name, character := range map[string]string{"plain": "f", "escaped": "<", "wide": "é"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := attackWith(t, hostile.Module{
+				Name: strings.Repeat(character, 20_000), More: [][]byte{down},
+				Run: hostile.Code(hostile.I32Const(60), hostile.Call(hostile.Further(0, 0))),
+			})
+			failed := failure(t, err)
+			assert.Equal(t, "guest_trap", failed.Code)
+			require.Greater(t, len(failed.Stack), 20)
+			assert.LessOrEqual(t, len(failed.Stack), job.MaxFrames)
+			for _, frame := range failed.Stack[:20] {
+				assert.True(t, strings.HasPrefix(frame, character), frame)
+				assert.True(t, strings.HasSuffix(frame, jsonsize.Mark), frame)
+				assert.LessOrEqual(t, jsonsize.String(frame)-2, job.MaxFrame)
+			}
+		})
+	}
+}
+
+func TestAFrameKeepsTheBeginningOfItsFunctionAndTheEndOfItsPlace(t *testing.T) {
+	t.Parallel()
+	_, stack := splitStack("wasm error: unreachable\nwasm stack trace:\n\t." + strings.Repeat("<", 1000) + "(i32)\n\t\t0x10: /" +
+		strings.Repeat("src/", 200) + "main.rs:12:5\n\t.run(i32) i32")
+	require.Len(t, stack, 2)
+	assert.True(t, strings.HasPrefix(stack[0], "<<<"), stack[0])
+	assert.Contains(t, stack[0], jsonsize.Mark+" at "+jsonsize.Mark)
+	assert.True(t, strings.HasSuffix(stack[0], "src/main.rs:12:5"), stack[0])
+	assert.LessOrEqual(t, jsonsize.String(stack[0])-2, job.MaxFrame)
+	assert.Equal(t, "run(i32) i32", stack[1])
 }
 
 // The kind is the manifest's: a call that says otherwise does not crash the host.
