@@ -44,6 +44,9 @@ func (r *Registry) checkSignature(ctx context.Context, read *minisign.Reader, si
 		}
 		return nil, nil
 	}
+	if len(signature) > MaxSignature {
+		return nil, refuse("signature_wrong", "it has %d bytes: the limit is %d", len(signature), MaxSignature)
+	}
 	var parsed minisign.Signature
 	if err := parsed.UnmarshalText(signature); err != nil {
 		return nil, refuse("signature_wrong", "it is no minisign signature: %v", err)
@@ -101,8 +104,7 @@ func (r *Registry) Trust(ctx context.Context, text, name, by string) (Key, error
 	if err := public.UnmarshalText([]byte(strings.TrimSpace(text))); err != nil {
 		return Key{}, &core.Invalid{Field: "body.key", Message: "want a public key of minisign, which begins with RW: " + err.Error()}
 	}
-	line := strings.TrimSpace(text)
-	k := Key{ID: keyID(public.ID()), Key: line[strings.LastIndexByte(line, '\n')+1:], Name: name, Trusted: Who{by, r.cfg.Now().UTC()}}
+	k := Key{ID: keyID(public.ID()), Key: public.String(), Name: name, Trusted: Who{by, r.cfg.Now().UTC()}}
 	return r.putKey(ctx, k.ID, func(old *Key) (Key, error) {
 		switch {
 		case old != nil && old.Key != k.Key:

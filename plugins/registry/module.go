@@ -76,6 +76,7 @@ func (m Module) decide(r sandbox.Report, now time.Time) (Module, error) {
 	if m.Phase != Verifying {
 		return m, m.illegal("be decided on")
 	}
+	r = bounded(r)
 	m.Phase, m.Report, m.Decided = Accepted, &r, &now
 	if !r.Accepted {
 		m.Phase = Rejected
@@ -94,6 +95,7 @@ func (m Module) reject(why *sandbox.Refused, now time.Time) (Module, error) {
 		r = *m.Report
 	}
 	r.Accepted, r.Refusal, r.Now = false, why, ""
+	r = bounded(r)
 	m.Phase, m.Report, m.Decided = Rejected, &r, &now
 	return m, nil
 }

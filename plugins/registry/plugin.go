@@ -195,7 +195,10 @@ type Disable struct{ Version, Reason string }
 func (e Disable) apply(p *Plugin) error {
 	v, err := p.version(e.Version)
 	if err == nil {
-		v.State, v.Reason = Disabled, e.Reason
+		err = p.annotate(&v.Reason, e.Reason)
+	}
+	if err == nil {
+		v.State = Disabled
 	}
 	return err
 }
@@ -218,7 +221,7 @@ type Deprecate struct{ Version, Note string }
 func (e Deprecate) apply(p *Plugin) error {
 	v, err := p.version(e.Version)
 	if err == nil {
-		v.Deprecated = e.Note
+		err = p.annotate(&v.Deprecated, e.Note)
 	}
 	return err
 }

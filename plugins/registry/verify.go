@@ -3,7 +3,6 @@ package registry
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,9 +12,6 @@ import (
 	"thresher/core/ledger"
 	"thresher/plugins/sandbox"
 )
-
-// maxManifest is the most bytes of a report with its manifest: a record stays small.
-const maxManifest = 512 << 10
 
 // rouse lets the loop look for what is to be verified.
 func (r *Registry) rouse() {
@@ -115,12 +111,8 @@ func (r *Registry) examine(ctx context.Context, key string, m Module) (sandbox.R
 	if err != nil || !report.Accepted {
 		return report, err
 	}
-	if raw, err := json.Marshal(report); err != nil {
-		return report, err
-	} else if len(raw) > maxManifest {
-		n := len(raw)
-		report.Plugin = nil // the record could not be written with it
-		return reject("manifest_invalid", "describe", fmt.Sprintf("the manifest, with its examples, takes %d bytes: the limit of an upload is %d", n, maxManifest))
+	if n := reportSize(report); n > maxReport {
+		return reject("manifest_invalid", "describe", fmt.Sprintf("the manifest, with its examples, takes %d bytes: the limit of an upload is %d", n, maxReport))
 	}
 	return report, nil
 }

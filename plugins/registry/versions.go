@@ -11,6 +11,9 @@ import (
 // Activate lets a name stand for a version from now on. Jobs keep what they were
 // submitted with.
 func (r *Registry) Activate(ctx context.Context, tenant, name, version, by string) (Listed, error) {
+	if err := checkWho(tenant, by); err != nil {
+		return Listed{}, err
+	}
 	if err := r.admitVersion(ctx, tenant, name, version); err != nil {
 		return Listed{}, err
 	}
@@ -19,6 +22,9 @@ func (r *Registry) Activate(ctx context.Context, tenant, name, version, by strin
 
 // Rollback lets a name stand for what it stood for before.
 func (r *Registry) Rollback(ctx context.Context, tenant, name, by string) (Listed, error) {
+	if err := checkWho(tenant, by); err != nil {
+		return Listed{}, err
+	}
 	return r.changed(ctx, tenant, name, Rollback{Who{by, r.cfg.Now().UTC()}})
 }
 

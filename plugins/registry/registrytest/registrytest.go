@@ -57,6 +57,6 @@ func (p Plugin) Wasm() []byte {
 	}
 	return hostile.Module{
 		Imports:  []hostile.Function{{Module: abi.Module, Name: "result_write", Params: []byte{hostile.I32, hostile.I32}}},
-		Manifest: manifest + result + strings.Repeat("x", p.Data), Pages: uint32(p.Data>>16 + 2), Describe: hostile.I64Const(1024<<32 | int64(len(manifest))), Run: run,
+		Manifest: manifest + result + strings.Repeat("x", p.Data), Pages: uint32((len(manifest)+len(result)+p.Data)>>16 + 2), Describe: hostile.I64Const(1024<<32 | int64(len(manifest))), Run: run,
 	}.Encode()
 }
