@@ -57,7 +57,7 @@ func (e *Engine) ImportDataset(ctx context.Context, name string, how Importing, 
 	}
 	defer e.ledger.Blobs().Release(blob.Digest) // the job's record holds it
 	how.file = blob.Digest
-	how.Labels = map[string]string{"dataset": name}
+	how.Labels = map[string]string{"dataset": name[:min(len(name), MaxLabelLength)]}
 	j, err := e.Submit(ctx, how.Request)
 	if err != nil {
 		return Dataset{}, err

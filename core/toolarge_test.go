@@ -268,6 +268,9 @@ func TestAnImportersTablesFitIntoTheRecordTogether(t *testing.T) {
 		return err
 	}
 	require.NoError(t, put("import-one"))
+	how := core.Importing{Request: core.Request{Routine: "greedy/import-one"}, Limit: 10}
+	_, err := e.ImportDataset(t.Context(), strings.Repeat("d", 128), how, strings.NewReader("x"))
+	require.NoError(t, err, "a name that is longer than labels are")
 	for _, name := range []string{"import-two", "import-many"} {
 		err := put(name)
 		assert.Equal(t, "table_too_wide", core.Code(err), "%v", err)

@@ -115,8 +115,8 @@ func CheckNames(s *arrow.Schema) error {
 	if total <= MaxNames {
 		return nil
 	}
-	return fmt.Errorf("%w: the names of %d columns take %d bytes as JSON, the limit is %d: %d bytes for each column; shorten them, or use fewer columns",
-		ErrTooWide, s.NumFields(), total, MaxNames, MaxNames/s.NumFields())
+	return fmt.Errorf("%w: the names of %d columns take %d bytes as JSON, the limit is %d; shorten them to %d bytes on average, or use fewer columns",
+		ErrTooWide, s.NumFields(), total, MaxNames, MaxNames/s.NumFields()-2)
 }
 
 // CheckSchema returns an error for a schema that a table cannot have.
