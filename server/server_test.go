@@ -78,6 +78,9 @@ func TestWrongRequestsGetAProblemThatSaysWhat(t *testing.T) {
 		"no_dataset_name":   {"POST", api + "/datasets", "a\n1\n", 422, "invalid", "name", []string{"Content-Type", "text/csv"}},
 		"no_format":         {"POST", api + "/datasets?name=x", "a\n1\n", 415, "media_type", "format=", []string{"Content-Type", "application/pdf"}},
 		"broken_table":      {"POST", api + "/datasets?name=x&format=csv", "a,b\n1\n", 422, "bad_table", "line 2", nil},
+		"wide_table":        {"POST", api + "/datasets?name=x&format=csv", wide(1100, 1005), 422, "table_too_wide", "shorten them to 474 bytes", nil},
+		"long_filter":       {"POST", api + "/bulk", `{"action":"stop","filter":{"plugin":"` + strings.Repeat("<", 900_000) + `"}}`, 422, "invalid", "filter.plugin", nil},
+		"long_label_filter": {"GET", api + "/jobs?label=a=" + strings.Repeat("x", 64), "", 422, "invalid", "up to 63 bytes", nil},
 		"bad_limits":        {"PATCH", api + "/limits", `{"slots":0}`, 422, "invalid", "slots", nil},
 		"no_such_tenant":    {"PATCH", api + "/limits", `{"tenant_slots":{"No Such!":1}}`, 422, "invalid", "tenant_slots", nil},
 		"no_such_weight":    {"PATCH", api + "/limits", `{"tenant_weights":{"":1}}`, 422, "invalid", "tenant_weights", nil},
@@ -105,6 +108,15 @@ func TestWrongRequestsGetAProblemThatSaysWhat(t *testing.T) {
 			assert.Equal(t, got.header.Get("X-Request-ID"), p.Instance, "the request's id, as in the log")
 		})
 	}
+}
+
+// wide is a table of one row whose columns have names of that many bytes.
+func wide(columns, bytes int) string {
+	names := make([]string, columns)
+	for i := range names {
+		names[i] = fmt.Sprintf("c%04d%s", i, strings.Repeat("x", bytes-5))
+	}
+	return strings.Join(names, ",") + "\n1" + strings.Repeat(",1", columns-1) + "\n"
 }
 
 // A limit that is not named takes its default.

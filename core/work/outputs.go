@@ -200,7 +200,7 @@ func (o *Outputs) addArtifact(ctx context.Context, name, media string, content s
 		return artifactLimit("artifact limit (%d) reached creating %q", most, name)
 	}
 	entry := job.Artifact{Name: name, Media: media, Blob: job.Blob{Digest: longestDigest, Bytes: content.Size()}}
-	if err := o.list(entry); err != nil {
+	if err := o.reserve(entry); err != nil {
 		return err
 	}
 	if err := o.spend(content.Size()); err != nil {
@@ -221,8 +221,8 @@ func (o *Outputs) addArtifact(ctx context.Context, name, media string, content s
 // longestDigest stands for a digest that is not known yet: all have its length.
 var longestDigest = strings.Repeat("0", 2*sha256.Size)
 
-// list makes room for an artifact in the job's record, before its bytes are kept.
-func (o *Outputs) list(a job.Artifact) error {
+// reserve makes room for an artifact in the job's record, before its bytes are kept.
+func (o *Outputs) reserve(a job.Artifact) error {
 	if len(a.Media) > job.MaxMediaType {
 		return &job.Error{Code: "abi_violation", Title: "Media type too long",
 			Detail: fmt.Sprintf("the media type of artifact %q has %d bytes: the limit is %d", a.Name, len(a.Media), job.MaxMediaType)}
