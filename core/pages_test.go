@@ -2,9 +2,11 @@ package core_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -115,12 +117,16 @@ func TestFiltersThatLookAlikeGetTheirOwnPages(t *testing.T) {
 
 func TestThePagesThatAreKeptAreBounded(t *testing.T) {
 	t.Parallel()
-	e := open(t, t.TempDir(), newScript(), core.Limits{Slots: 1})
-	until(t, e, submit(t, e, "quick").ID, job.Completed)
-	long := strings.Repeat("x", 1<<20)
+	e := open(t, t.TempDir(), newScript(), core.Limits{})
+	labels := map[string]string{}
+	for i := range core.MaxLabels {
+		labels[fmt.Sprintf("%02d%s", i, strings.Repeat("\x01", core.MaxLabelLength-2))] = strings.Repeat("<", core.MaxLabelLength)
+	}
+	b := batch(t, e, core.BatchRequest{Jobs: many(50, "test/quick"), Labels: labels}) // 12 kB of JSON each
+	eventually(t, "completed", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
 	most := 0
 	for n := range 12 {
-		pageJSON(t, e, core.Filter{Tenant: long + string(rune('a'+n))})
+		pageJSON(t, e, core.Filter{From: time.Unix(int64(n), 0)})
 		most = max(most, e.PagesKept())
 	}
 	assert.Greater(t, most, 2<<20)
