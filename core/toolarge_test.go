@@ -122,15 +122,15 @@ func TestAJobThatPutsOutMoreThanARecordHoldsEndsWithACode(t *testing.T) {
 	t.Parallel()
 	g := greedy{
 		"small":       small,
-		"names":       artifacts(strings.Repeat("a", 124), strings.Repeat("<", 150)),
+		"names":       artifacts(strings.Repeat("a", 124), strings.Repeat("<", job.MaxMediaType)),
 		"media_types": artifacts("a", strings.Repeat("\x01", job.MaxMediaType)),
 		"media_type":  artifacts("a", strings.Repeat("a", job.MaxMediaType+1)),
 		"tables":      tables(job.MaxTables+1, 1, ""),
 		"rows": func(ctx context.Context, h work.Host) (work.Report, error) {
-			if _, err := tables(1, 4096, strings.Repeat("x", 100))(ctx, h); err != nil {
+			if _, err := tables(1, 100, strings.Repeat("x", 1000))(ctx, h); err != nil {
 				return work.Report{}, err
 			}
-			return tables(1, 4096, strings.Repeat("y", 100))(ctx, h)
+			return tables(1, 100, strings.Repeat("y", 1000))(ctx, h)
 		},
 	}
 	e := g.open(t)
@@ -257,9 +257,9 @@ func TestAnImportersTablesFitIntoTheRecordTogether(t *testing.T) {
 	t.Parallel()
 	g := greedy{
 		"small":       small,
-		"import-one":  tables(1, table.MaxColumns, strings.Repeat("x", 122)),
-		"import-two":  tables(2, table.MaxColumns, strings.Repeat("x", 122)),
-		"import-many": tables(job.MaxTables, table.MaxColumns, ""),
+		"import-one":  tables(1, 2000, strings.Repeat("x", 240)),
+		"import-two":  tables(2, 2000, strings.Repeat("x", 240)),
+		"import-many": tables(job.MaxTables, 200, strings.Repeat("x", 40)),
 	}
 	e := g.open(t)
 	put := func(importer string) error {
