@@ -93,6 +93,8 @@ func Code(err error) string {
 		return "shutting_down"
 	case errors.Is(err, ErrImportFailed):
 		return "import_failed"
+	case errors.Is(err, ledger.ErrRecordTooLarge):
+		return "record_too_large"
 	case errors.Is(err, ledger.ErrTooLarge):
 		return "too_large"
 	case errors.Is(err, ErrInUse):

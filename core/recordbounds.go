@@ -5,6 +5,7 @@ import (
 
 	"thresher/core/job"
 	"thresher/core/jsonsize"
+	"thresher/core/ledger"
 	"thresher/core/table"
 )
 
@@ -15,7 +16,7 @@ import (
 // records.
 
 // MaxRecord bounds records of every kind.
-const MaxRecord = 768 << 10
+const MaxRecord = ledger.MaxRecord
 
 // Bounds of the records of each kind.
 const (

@@ -114,19 +114,24 @@ func JobStore() ledger.StoreConfig[job.Record] {
 		Live:  func(r job.Record) bool { return !r.Phase.Final() },
 		Blobs: jobBlobs,
 		Sums:  keptSums,
+
+		MaxBytes: maxJobRecord,
 	}
 }
 
 func datasetStore() ledger.StoreConfig[Dataset] {
-	return ledger.StoreConfig[Dataset]{Blobs: Dataset.digests}
+	return ledger.StoreConfig[Dataset]{Blobs: Dataset.digests, MaxBytes: maxDatasetRecord}
 }
 
 func batchStore() ledger.StoreConfig[batchRecord] {
-	return ledger.StoreConfig[batchRecord]{Index: batchTerms}
+	return ledger.StoreConfig[batchRecord]{Index: batchTerms, MaxBytes: maxBatchRecord}
 }
 
 func bulkStore() ledger.StoreConfig[Bulk] {
-	return ledger.StoreConfig[Bulk]{Index: func(_ string, b Bulk) []string { return []string{b.State} }}
+	return ledger.StoreConfig[Bulk]{
+		Index:    func(_ string, b Bulk) []string { return []string{b.State} },
+		MaxBytes: maxBulkRecord,
+	}
 }
 
 func (e *Engine) openStores(ctx context.Context) (err error) {
@@ -149,7 +154,9 @@ func (e *Engine) openStores(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e.settings, err = ledger.OpenStore(ctx, e.ledger, "settings", ledger.StoreConfig[Limits]{Observe: e.observeLimits, UsesReserve: true})
+	e.settings, err = ledger.OpenStore(ctx, e.ledger, "settings", ledger.StoreConfig[Limits]{
+		Observe: e.observeLimits, UsesReserve: true, MaxBytes: maxSettingsRecord,
+	})
 	if err != nil {
 		return err
 	}

@@ -117,6 +117,7 @@ type restored struct {
 }
 
 func openRestored[T any](ctx context.Context, x *extraction, name string, cfg ledger.StoreConfig[T]) error {
+	cfg.MaxBytes = 0 // a record of an older program may be larger than its kind is now
 	s, err := ledger.OpenStore(ctx, x.ledger, name, cfg)
 	if err != nil {
 		return err

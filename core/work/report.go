@@ -20,17 +20,41 @@ func (a *attempt) report(cause error, r Report, err error) (settled bool) {
 	}
 	if errors.Is(cause, errDrained) && err != nil {
 		left := a.left(ctx, r)
-		return a.persist(ctx, func(job.Record) job.Event {
+		return isSettled(a.persist(ctx, func(job.Record) job.Event {
 			return job.HandBack{Epoch: a.granted.Epoch, Left: left, At: a.pool.Now()}
-		})
+		}))
 	}
 	outcome := a.outcome(ctx, r, a.failure(cause, err))
+	err = a.persistOutcome(ctx, outcome)
+	if errors.Is(err, ledger.ErrRecordTooLarge) {
+		err = a.persistOutcome(ctx, a.tooLarge(outcome, err))
+	}
+	return isSettled(err)
+}
+
+// isSettled reports whether the record says how the attempt ended, for what persist
+// returned.
+func isSettled(err error) bool {
+	return !errors.Is(err, ledger.ErrClosed) && !errors.Is(err, ledger.ErrDisabled)
+}
+
+func (a *attempt) persistOutcome(ctx context.Context, outcome job.Outcome) error {
 	return a.persist(ctx, func(now job.Record) job.Event {
 		if now.Desired == job.WantStop {
 			return job.Halted{Epoch: a.granted.Epoch, Outcome: stoppedOutcome(outcome), At: a.pool.Now()}
 		}
 		return job.Finish{Epoch: a.granted.Epoch, Outcome: outcome, At: a.pool.Now()}
 	})
+}
+
+// tooLarge is what is left of an outcome that does not fit into the job's record. The
+// bounds of its parts do not let that happen; if one of them is wrong, the job fails
+// instead of being written, or run, for ever.
+func (a *attempt) tooLarge(o job.Outcome, err error) job.Outcome {
+	a.pool.Log.Error("outcome too large", "job", a.granted.ID, "error", err)
+	return job.Outcome{Usage: o.Usage, Log: o.Log, Error: &job.Error{
+		Code: "record_too_large", Title: "Record too large", Detail: err.Error(),
+	}}
 }
 
 // finishAtOnce writes the grant and the outcome of a guest that has ended as one
@@ -44,7 +68,12 @@ func (a *attempt) finishAtOnce(cause error, r Report, err error) {
 	}
 	ctx := context.Background()
 	finish := job.Finish{Epoch: a.granted.Epoch, Outcome: a.outcome(ctx, r, a.failure(cause, err)), At: p.Now()}
-	if _, err := p.Store.Modify(ctx, id, a.grantedThen(finish)); err != nil {
+	_, err = p.Store.Modify(ctx, id, a.grantedThen(finish))
+	if errors.Is(err, ledger.ErrRecordTooLarge) {
+		finish.Outcome = a.tooLarge(finish.Outcome, err)
+		_, err = p.Store.Modify(ctx, id, a.grantedThen(finish))
+	}
+	if err != nil {
 		p.backOff(err, id)
 	}
 }
@@ -146,20 +175,18 @@ func (a *attempt) outcome(ctx context.Context, r Report, failed *job.Error) job.
 
 // persist writes the event that next chooses, however long the store refuses:
 // until then the job holds its slot, and if the process ends first the job runs
-// again. It reports whether the record says how the attempt ended.
-func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) bool {
+// again. It returns an error that no repetition helps against.
+func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := a.transition(ctx, next)
 		var illegal *job.IllegalMove
 		switch {
-		case err == nil:
-			return true
-		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrDisabled):
+		case err == nil, errors.Is(err, ledger.ErrRecordTooLarge):
+			return err
+		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrDisabled),
+			errors.Is(err, job.ErrStaleLease), errors.As(err, &illegal):
 			a.pool.Log.Error("outcome refused", "job", a.granted.ID, "error", err)
-			return false
-		case errors.Is(err, ledger.ErrNotFound), errors.Is(err, job.ErrStaleLease), errors.As(err, &illegal):
-			a.pool.Log.Error("outcome refused", "job", a.granted.ID, "error", err)
-			return true
+			return err
 		}
 		a.pool.Log.Warn("outcome not written yet", "job", a.granted.ID, "error", err)
 		time.Sleep(wait)

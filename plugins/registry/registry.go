@@ -104,13 +104,17 @@ func New(host *sandbox.Host, cfg Config) *Registry {
 // half done, and goes on verifying.
 func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub) (err error) {
 	r.blobs, r.hub = l.Blobs(), hub
-	if r.modules, err = ledger.OpenStore(ctx, l, "modules", ledger.StoreConfig[Module]{Index: moduleTerms, Blobs: bytesHeld, Observe: r.observeModule}); err != nil {
+	if r.modules, err = ledger.OpenStore(ctx, l, "modules", ledger.StoreConfig[Module]{
+		Index: moduleTerms, Blobs: bytesHeld, Observe: r.observeModule, MaxBytes: maxModuleRecord,
+	}); err != nil {
 		return err
 	}
-	if r.plugins, err = ledger.OpenStore(ctx, l, "plugins", ledger.StoreConfig[Plugin]{Index: pluginTerms, Observe: r.observePlugin}); err != nil {
+	if r.plugins, err = ledger.OpenStore(ctx, l, "plugins", ledger.StoreConfig[Plugin]{
+		Index: pluginTerms, Observe: r.observePlugin, MaxBytes: maxPluginRecord,
+	}); err != nil {
 		return err
 	}
-	if r.keys, err = ledger.OpenStore(ctx, l, "keys", ledger.StoreConfig[Key]{}); err != nil {
+	if r.keys, err = ledger.OpenStore(ctx, l, "keys", ledger.StoreConfig[Key]{MaxBytes: maxKeyRecord}); err != nil {
 		return err
 	}
 	if err := r.recover(ctx); err != nil {

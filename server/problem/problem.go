@@ -67,6 +67,7 @@ var kinds = map[string]struct {
 	"invalid_params":   {http.StatusUnprocessableEntity, "The params do not fit the routine"},
 	"bad_table":        {http.StatusUnprocessableEntity, "The table could not be read"},
 	"table_too_wide":   {http.StatusUnprocessableEntity, "Table too wide"},
+	"record_too_large": {http.StatusUnprocessableEntity, "Record too large"},
 	"import_failed":    {http.StatusUnprocessableEntity, "The importer failed"},
 	"bad_request":      {http.StatusBadRequest, "The request could not be read"},
 	"not_found":        {http.StatusNotFound, "There is no such thing"},
