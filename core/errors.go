@@ -105,8 +105,6 @@ func Code(err error) string {
 		return "store_stalled"
 	case errors.Is(err, ledger.ErrCorrupt):
 		return "store_damaged"
-	case errors.Is(err, ledger.ErrRecordTooLarge):
-		return "record_too_large"
 	case errors.Is(err, ledger.ErrDiskFull):
 		return "disk_full"
 	case errors.Is(err, ledger.ErrConflict), errors.Is(err, ledger.ErrExists):

@@ -24,7 +24,7 @@ const (
 	maxDatasetRecord  = MaxRecord
 	maxSettingsRecord = MaxRecord
 	maxBatchRecord    = 32 << 10
-	maxBulkRecord     = 32 << 10
+	maxBulkRecord     = 48 << 10
 )
 
 // What values take in JSON, quotes and a comma included.
@@ -52,7 +52,7 @@ const (
 	// of the fields.
 	jsonJobRest = 4 << 10
 	// Attempts that were lost leave their progress, usage and log.
-	jsonAttempts = 32 << 10
+	jsonAttempts = job.MaxAttemptsBytes
 
 	jobParts = job.MaxParams + job.MaxTables*jsonInput + jsonLabels + MaxLocks*jsonLock + MaxAfter*jsonID + jsonKey +
 		job.MaxResult + job.MaxTables*jsonTable + job.MaxArtifactList + job.MaxProgress + jsonError + jsonJobRest + jsonAttempts
@@ -80,7 +80,7 @@ const (
 
 const (
 	batchParts  = jsonID + maxName + jsonTime + jsonLabels + jsonKey + jsonNumber + 1<<10
-	filterParts = jsonsize.PerByte*(maxPinned+maxRef+maxName+2*maxID) + jsonLabels + 2*jsonTime + 1<<10
+	filterParts = jsonsize.PerByte*(maxPinned+maxRef+2*maxName+2*maxID+maxText) + 2*jsonLabels + 2*jsonTime + 1<<10
 	bulkParts   = filterParts + jsonID + 3*jsonNumber + 2*jsonTime + 1<<10
 )
 

@@ -59,7 +59,7 @@ func (b big) labels() map[string]string {
 func (b big) filter() Filter {
 	return Filter{
 		Phase: job.Completed, Kind: routine.Simulation, Plugin: b.text(maxPinned), Routine: b.text(maxRef), Tenant: b.text(maxName),
-		Batch: b.text(maxID), Origin: b.text(maxID), Labels: b.labels(), From: longTime, To: longTime,
+		Batch: b.text(maxID), Origin: b.text(maxID), Labels: b.labels(), LabelPrefixes: b.labels(), Error: b.text(maxName), Text: b.text(maxText), Phases: job.Phases, From: longTime, To: longTime,
 	}
 }
 
@@ -138,6 +138,13 @@ func (b big) job() job.Record {
 	r, err := job.Apply(r, job.Finish{Epoch: r.Epoch, Outcome: b.outcome(), At: longTime})
 	require.NoError(b.T, err)
 	r.Lease = lease
+	for n := range job.MaxAttempts {
+		r.Attempts = append(r.Attempts, job.Attempt{
+			Number: math.MaxInt64 - n, Node: lease.Node, Started: &longTime, Ended: longTime, Ending: job.AttemptHandedBack,
+			Left: job.Left{Progress: r.Outcome.Progress, Usage: r.Outcome.Usage, Log: r.Outcome.Log},
+		})
+	}
+	r.AttemptsDropped = math.MaxInt64
 	return r
 }
 

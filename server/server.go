@@ -40,9 +40,9 @@ type Config struct {
 
 // Server answers HTTP requests.
 type Server struct {
-	cfg     Config
-	front   *fiber.App                              // listens, and answers while there is no engine
-	behind  atomic.Pointer[fasthttp.RequestHandler] // answers once there is one
+	cfg    Config
+	front  *fiber.App                              // listens, and answers while there is no engine
+	behind atomic.Pointer[fasthttp.RequestHandler] // answers once there is one
 }
 
 const (

@@ -7,9 +7,8 @@ import (
 
 // Bounds of what a record keeps of attempts, for whoever bounds its size.
 const (
-	MaxAttempts        = 10       // the newest that ended without an outcome
-	MaxProgressMessage = 200      // bytes
-	MaxAttemptsBytes   = 24 << 10 // of all of them together, encoded
+	MaxAttempts      = 10       // the newest that ended without an outcome
+	MaxAttemptsBytes = 24 << 10 // of all of them together, encoded
 )
 
 // How an attempt without an outcome ended.

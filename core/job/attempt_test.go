@@ -61,7 +61,7 @@ func TestOnlyTheNewestAttemptsStay(t *testing.T) {
 // The longest that progress can say takes little of a record, however it is escaped.
 func TestAttemptsTakeLittleOfARecord(t *testing.T) {
 	long := left
-	long.Progress = &Progress{Message: strings.Repeat("\x01", MaxProgressMessage)}
+	long.Progress = &Progress{Message: strings.Repeat("\x01", MaxProgress/len(`\u0001`))}
 	long.Log = &Log{Blob: Blob{Digest: strings.Repeat("d", 64), Bytes: 1 << 60}, Dropped: 1 << 60}
 	r := submitted()
 	for range 2 * MaxAttempts {

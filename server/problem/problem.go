@@ -101,7 +101,6 @@ var kinds = map[string]struct {
 	"disk_full":        {http.StatusInsufficientStorage, "The disk is full"},
 	"store_stalled":    {http.StatusServiceUnavailable, "Store cannot write"},
 	"store_damaged":    {http.StatusInternalServerError, "Store damaged"},
-	"record_too_large": {http.StatusUnprocessableEntity, "Record too large"},
 	"filter_too_broad": {http.StatusUnprocessableEntity, "Filter too broad"},
 	"internal":         {http.StatusInternalServerError, "The server failed"},
 }
