@@ -297,12 +297,26 @@ func (e *Engine) withdraw(levels [][]job.Record) {
 
 // putAll writes the jobs of a batch in their order.
 func (e *Engine) putAll(ctx context.Context, levels [][]job.Record) error {
-	for some := range slices.Chunk(slices.Concat(levels...), ledger.MaxWrites) {
-		if err := e.put(ctx, some...); err != nil {
+	all := slices.Concat(levels...)
+	for len(all) > 0 {
+		n := inOneCommit(all)
+		if err := e.put(ctx, all[:n]...); err != nil {
 			return err
 		}
+		all = all[n:]
 	}
 	return nil
+}
+
+// inOneCommit returns how many of some records go out together. Beside params a new
+// record is small.
+func inOneCommit(records []job.Record) (n int) {
+	for size := 0; n < min(len(records), ledger.MaxWrites); n++ {
+		if size += len(records[n].Spec.Params) + 16<<10; n > 0 && size > ledger.MaxCommitBytes {
+			return n
+		}
+	}
+	return n
 }
 
 // Batch returns a batch and how far it is.

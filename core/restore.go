@@ -117,7 +117,7 @@ type restored struct {
 }
 
 func openRestored[T any](ctx context.Context, x *extraction, name string, cfg ledger.StoreConfig[T]) error {
-	cfg.MaxBytes = 0 // a record of an older program may be larger than its kind is now
+	cfg.MaxBytes = 1 << 20 // as much as the message broker took: a record of an older program may be larger than its kind is now
 	s, err := ledger.OpenStore(ctx, x.ledger, name, cfg)
 	if err != nil {
 		return err
@@ -135,11 +135,12 @@ func putLines[T any](ctx context.Context, l *ledger.Ledger, s *ledger.Store[T], 
 	for more := true; more; {
 		some := 0
 		err := l.Atomically(ctx, func(tx *ledger.Tx) error {
-			for ; some < ledger.MaxWrites; some++ {
+			for size := 0; some < ledger.MaxWrites && size < ledger.MaxCommitBytes/2; some++ {
 				line, ok := next()
 				if more = ok; !more {
 					return nil
 				}
+				size += len(line)
 				if err := putLine(s, tx, line); err != nil {
 					return err
 				}

@@ -40,21 +40,31 @@ func (o *operation) decide(err error) {
 	close(o.done)
 }
 
+// Bounds of one operation.
 const (
-	queuedOps = 1024 // that wait: more writers than that wait to be queued
-	// patienceFor is how long a writer waits before it looks whether the disk works.
-	patienceFor = 2 * time.Second
-	maxRound    = 512     // operations that are committed with one sync
-	roundBytes  = 4 << 20 // so that a round of large records stays quick
-	MaxWrites   = 500     // of one operation
+	MaxWrites      = 500
+	MaxCommitBytes = 16 << 20
+)
+
+const (
+	queuedOps  = 1024    // that wait: more writers than that wait to be queued
+	maxRound   = 512     // operations that are committed with one sync
+	roundBytes = 4 << 20 // so that a round of large records stays quick
+
+	// patience is how long a writer waits before it looks whether the disk works.
+	patience = 2 * time.Second
 )
 
 // commit queues writes and waits until they are decided. ctx can take them back only
 // while they are queued: once they are on their way, the answer is the truth, not a
 // guess.
 func (l *Ledger) commit(ctx context.Context, writes []*write) error {
-	if len(writes) > MaxWrites {
-		return fmt.Errorf("%d writes in one commit: max %d", len(writes), MaxWrites)
+	bytes := 0
+	for _, w := range writes {
+		bytes += len(w.data)
+	}
+	if len(writes) > MaxWrites || bytes > MaxCommitBytes {
+		return fmt.Errorf("%d writes of %d bytes in one commit: max %d and %d", len(writes), bytes, MaxWrites, MaxCommitBytes)
 	}
 	if err := l.admits(writes); err != nil {
 		return err
@@ -87,8 +97,8 @@ func (l *Ledger) admits(writes []*write) error {
 // await waits until an operation is decided, or for long enough to say that the disk
 // does not take it.
 func (l *Ledger) await(ctx context.Context, o *operation) error {
-	patience := time.NewTimer(patienceFor)
-	defer patience.Stop()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	done := ctx.Done()
 	for {
 		select {
@@ -101,11 +111,11 @@ func (l *Ledger) await(ctx context.Context, o *operation) error {
 				return context.Cause(ctx)
 			}
 			done = nil // it is on its way
-		case <-patience.C:
+		case <-timer.C:
 			if err := l.Able(); err != nil {
 				return l.undecided(o, err)
 			}
-			patience.Reset(patienceFor)
+			timer.Reset(patience)
 		}
 	}
 }

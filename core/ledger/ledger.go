@@ -92,7 +92,6 @@ type Ledger struct {
 
 	sealing []*sealing // blocks that are being sealed; the committer's
 
-	closed   chan struct{} // closed when Close was called
 	once     *guard.Value[bool]
 	quit     chan struct{} // closed by Close: the committer finishes its queue and ends
 	finished chan struct{} // closed when the committer has ended

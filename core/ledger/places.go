@@ -19,10 +19,9 @@ func positionOf(block uint32, place int) uint64 { return uint64(block)*blockSize
 // bitset has a bit for each place of a block.
 type bitset [blockSize / 64]uint64
 
-func (b *bitset) add(place uint16)      { b[place/64] |= 1 << (place % 64) }
-func (b *bitset) remove(place uint16)   { b[place/64] &^= 1 << (place % 64) }
-func (b *bitset) has(place uint16) bool { return b[place/64]>>(place%64)&1 != 0 }
-func (b *bitset) empty() bool           { return *b == bitset{} }
+func (b *bitset) add(place uint16)    { b[place/64] |= 1 << (place % 64) }
+func (b *bitset) remove(place uint16) { b[place/64] &^= 1 << (place % 64) }
+func (b *bitset) empty() bool         { return *b == bitset{} }
 
 func (b *bitset) and(o *bitset) {
 	for i := range b {

@@ -3,7 +3,6 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -261,13 +260,6 @@ func (r *round) delete(key []byte) {
 	}
 }
 
-// sealBudget is how many index entries of blocks that are being sealed go out with a
-// round, so that sealing delays no writer much, and how many where nobody waits.
-const (
-	sealBudget     = 128
-	sealBudgetIdle = 1024
-)
-
 // commit writes the round to disk, then shows it to readers and observers.
 func (r *round) commit() error {
 	defer r.batch.Close()
@@ -310,158 +302,4 @@ func (r *round) finish() {
 		r.set(revisionKey, encodeUint(r.revision))
 	}
 	r.seal()
-}
-
-// sealedTerms is a part of a block's index that a round writes.
-type sealedTerms struct {
-	block *block
-	kind  *kind
-	terms []string
-	whole bool // it is the last part
-	seal  seal
-}
-
-// seal writes a part of the index of blocks that are being sealed.
-func (r *round) seal() {
-	budget := sealBudget
-	if len(r.changes) == 0 {
-		budget = sealBudgetIdle
-	}
-	for _, s := range r.l.sealing {
-		if budget <= 0 {
-			return
-		}
-		part := &sealedTerms{block: s.block, kind: s.kind}
-		values := map[string][]byte{}
-		r.l.view.Must(func(*view) {
-			for term := range s.block.unsealed {
-				if len(part.terms) == budget {
-					break
-				}
-				part.terms = append(part.terms, term)
-				if set := s.block.terms[term]; set != nil {
-					values[term] = set.encode(s.block.seal)
-				}
-			}
-			part.whole = len(part.terms) == len(s.block.unsealed) && !r.touches(s)
-			part.seal = seal{s.block.seal, s.block.min, s.block.max}
-		})
-		budget -= len(part.terms) + 1
-		for _, term := range part.terms {
-			if value := values[term]; value != nil {
-				r.set(s.kind.indexKey(term, s.block.number), value)
-			} else {
-				r.delete(s.kind.indexKey(term, s.block.number))
-			}
-		}
-		if part.whole {
-			r.set(s.kind.sealKey(s.block.number), encodeSeal(part.seal))
-		}
-		r.sealed = append(r.sealed, part)
-	}
-}
-
-// touches reports whether the round changes a record of the block.
-func (r *round) touches(s *sealing) bool {
-	return slices.ContainsFunc(r.changes, func(c *change) bool {
-		return c.kind == s.kind && blockAt(c.position) == s.block.number
-	})
-}
-
-// show lets readers see the round, then tells those who follow the changes.
-func (r *round) show() {
-	snap := newSnapshot(r.l.db)
-	var old *snapshot
-	r.l.view.Must(func(v *view) {
-		old, v.at, v.revision = v.at, snap, r.revision
-		for _, part := range r.sealed {
-			r.showSealed(v.kinds[part.kind.name], part)
-		}
-		for _, c := range r.changes {
-			r.l.showChange(v.kinds[c.kind.name], c)
-		}
-		for k, sums := range r.sums {
-			have := v.kinds[k.name].sums
-			for name, sum := range sums {
-				if have[name] = sum; sum.Records == 0 && sum.Amount == 0 {
-					delete(have, name)
-				}
-			}
-		}
-	})
-	old.release()
-	for _, c := range r.changes {
-		if c.kind.observe != nil {
-			c.kind.observe(c)
-		}
-	}
-	for _, c := range r.changes {
-		r.l.blobs.unreferenced(without(sorted(c.had.blobs), sorted(c.has.blobs))...)
-	}
-}
-
-func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
-
-// showChange makes a change in memory.
-func (l *Ledger) showChange(k *kindView, c *change) {
-	k.revision = c.revision
-	number := blockAt(c.position)
-	b := k.hot[number]
-	if c.before == nil {
-		k.next = max(k.next, c.position+1)
-		k.records++
-		if b == nil {
-			b = newBlock(number)
-			k.hot[number] = b
-		}
-	}
-	if b != nil {
-		b.remove(placeAt(c.position), c.remove)
-		b.add(placeAt(c.position), c.key, c.add)
-		b.live += count(c.has.live) - count(c.had.live)
-	}
-	if c.after == nil {
-		k.records--
-		k.drop(c.key, c.position)
-	} else {
-		k.put(&item{c.key, c.position, c.revision, c.after, c.data}, c.has.live)
-	}
-	if b != nil && c.kind.version != 0 && b.sealable(k.next) {
-		l.startSealing(c.kind, b, c.revision)
-	}
-}
-
-func count(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
-}
-
-// sealing is a block that is being sealed.
-type sealing struct {
-	kind  *kind
-	block *block
-}
-
-func (l *Ledger) startSealing(k *kind, b *block, id uint64) {
-	b.startSealing(id)
-	l.sealing = append(l.sealing, &sealing{k, b})
-}
-
-// showSealed takes note of the entries that were written, and lets go of a block that
-// is sealed as a whole.
-func (r *round) showSealed(k *kindView, part *sealedTerms) {
-	for _, term := range part.terms {
-		delete(part.block.unsealed, term)
-	}
-	if !part.whole {
-		return
-	}
-	seals := make([]seal, max(len(k.seals), int(part.block.number)+1))
-	copy(seals, k.seals)
-	seals[part.block.number] = part.seal
-	k.seals = seals
-	delete(k.hot, part.block.number)
-	r.l.sealing = slices.DeleteFunc(r.l.sealing, func(s *sealing) bool { return s.block == part.block })
 }

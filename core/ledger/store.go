@@ -41,7 +41,7 @@ type StoreConfig[T any] struct {
 	// readers can see the change and before its writer is told. It must not block and
 	// must not write to the ledger.
 	Observe func(Change[T])
-	// MaxBytes bounds a record, encoded. Default and maximum MaxRecord.
+	// MaxBytes bounds a record, encoded. Default MaxRecord.
 	MaxBytes int
 	// UsesReserve lets new records be written where only the reserve of the disk is
 	// left: those that help to free space.
@@ -51,7 +51,8 @@ type StoreConfig[T any] struct {
 	CacheBytes int
 }
 
-// MaxRecord is the most bytes of any record, encoded.
+// MaxRecord is the most bytes of a record, encoded, where the store's config does not
+// say otherwise.
 const MaxRecord = 768 << 10
 
 // Sum is a number of records and an amount, such as bytes, under a name.
@@ -80,7 +81,7 @@ var keyPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,160}$`)
 // OpenStore opens the store of a kind. What it reads does not grow with the number of
 // records. A kind may be open once.
 func OpenStore[T any](ctx context.Context, l *Ledger, name string, cfg StoreConfig[T]) (*Store[T], error) {
-	if cfg.MaxBytes <= 0 || cfg.MaxBytes > MaxRecord {
+	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = MaxRecord
 	}
 	if cfg.CacheBytes <= 0 {
