@@ -189,6 +189,9 @@ func (a *attempt) Gate(ctx context.Context) error {
 
 // observe takes in a committed change of the job's record.
 func (a *attempt) observe(r job.Record) {
+	if r.Epoch < a.granted.Epoch && !r.Phase.Final() {
+		return // the grant is not written yet: whoever writes it looks at the record as it then is
+	}
 	if r.Lease == nil || r.Epoch != a.granted.Epoch {
 		a.cancel(errLeaseLost) // harmless where the guest has ended and this is its outcome
 		return

@@ -111,7 +111,7 @@ func (p *Pool) grant(id string) {
 		return
 	}
 	if entry.Value.Lease != nil {
-		p.unpark(ctx, id)
+		p.unpark(ctx, id, entry.Value.Epoch)
 		return
 	}
 	p.newAttempt(granted).run()
@@ -135,9 +135,15 @@ func (p *Pool) change(ctx context.Context, id string, next func(job.Record) job.
 
 // unpark writes the grant of a job whose guest is parked here. The guest goes on
 // when the committed change reaches Observe.
-func (p *Pool) unpark(ctx context.Context, id string) {
+func (p *Pool) unpark(ctx context.Context, id string, epoch uint64) {
 	defer p.Settle(id)
-	err := p.change(ctx, id, func(job.Record) job.Event { return job.Grant{Node: p.Node, At: p.Now()} })
+	_, err := p.Store.Modify(ctx, id, func(r *job.Record) (*job.Record, error) {
+		if r == nil || r.Lease == nil || r.Epoch != epoch {
+			return r, job.ErrStaleLease // its guest is gone
+		}
+		changed, err := job.Apply(*r, job.Grant{Node: p.Node, At: p.Now()})
+		return &changed, err
+	})
 	if err != nil {
 		p.backOff(err, id)
 	}
