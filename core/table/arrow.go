@@ -25,12 +25,12 @@ func importArrow(ctx context.Context, in *input, dir string) (Sealed, error) {
 	if in.bytes == 0 {
 		return Sealed{}, malformedArrow(errors.New("it is empty"))
 	}
-	file, data, err := mapFile(in.spool.Name())
+	data, err := mapFile(in.spool)
 	if err != nil {
 		return Sealed{}, err
 	}
 	sealed, err := copyArrow(ctx, data, in, dir)
-	return sealed, errors.Join(err, unix.Munmap(data), file.Close())
+	return sealed, errors.Join(err, unix.Munmap(data))
 }
 
 func malformedArrow(why any) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 
@@ -30,13 +31,25 @@ type File struct {
 var ErrMalformed = errors.New("not a table file")
 
 // Open maps a sealed table.
-func Open(path string) (f *File, err error) {
-	file, data, err := mapFile(path)
+func Open(path string) (*File, error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open table: %w", err)
 	}
-	f = &File{path: path, file: file, data: data}
+	return OpenFile(file)
+}
+
+// OpenFile maps a sealed table whose file is open. It takes the file over, also where
+// it returns an error.
+func OpenFile(file *os.File) (f *File, err error) {
+	data, err := mapFile(file)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	f = &File{path: file.Name(), file: file, data: data}
+	before := debug.SetPanicOnFault(true) // as catchFault does
 	defer func() {
+		debug.SetPanicOnFault(before)
 		// The Arrow reader panics on some malformed files.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("open table: %w: %v", ErrMalformed, r)
@@ -59,28 +72,19 @@ func Open(path string) (f *File, err error) {
 	return f, f.survey()
 }
 
-func mapFile(path string) (file *os.File, data []byte, err error) {
-	file, err = os.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open table: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = file.Close() // it was only read
-		}
-	}()
+func mapFile(file *os.File) (data []byte, err error) {
 	stat, err := file.Stat()
 	if err != nil {
-		return nil, nil, fmt.Errorf("open table: %w", err)
+		return nil, fmt.Errorf("open table: %w", err)
 	}
 	if stat.Size() == 0 {
-		return nil, nil, fmt.Errorf("open table: %w: it is empty", ErrMalformed)
+		return nil, fmt.Errorf("open table: %w: it is empty", ErrMalformed)
 	}
 	data, err = unix.Mmap(int(file.Fd()), 0, int(stat.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return nil, nil, fmt.Errorf("map table: %w", err)
+		return nil, fmt.Errorf("map table: %w", err)
 	}
-	return file, data, nil
+	return data, nil
 }
 
 // survey reads every batch's header: how many rows, how many nulls.
@@ -193,7 +197,8 @@ func checkText(batch arrow.RecordBatch) error {
 }
 
 // Range implements [Ranger].
-func (f *File) Range(from, to int64, fn func(arrow.RecordBatch) error) error {
+func (f *File) Range(from, to int64, fn func(arrow.RecordBatch) error) (err error) {
+	defer catchFault(&err)()
 	from, to = clip(from, to, f.info.Rows)
 	for i := range f.NumBatches() {
 		first, end := f.starts[i], f.starts[i+1]
