@@ -19,6 +19,7 @@ type state struct {
 	children map[string]map[string]struct{} // parent → those in blocked that wait for it
 	needed   dependents                     // jobs that have not ended
 	twins    twins                          // jobs with one cache key
+	parked   parked                         // jobs that lack something that they need
 	granting map[string]*grant              // grants on their way
 	endings  map[string]Ending              // to be carried out
 	ending   map[string]Ending              // being carried out
@@ -41,6 +42,7 @@ func newState(l Limits, node string) state {
 		children: map[string]map[string]struct{}{},
 		needed:   newDependents(),
 		twins:    newTwins(),
+		parked:   parked{},
 		granting: map[string]*grant{},
 		endings:  map[string]Ending{},
 	}
@@ -49,6 +51,9 @@ func newState(l Limits, node string) state {
 // place puts a job where its record says it belongs.
 func (s *state) place(r job.Record, deleted bool, parents Parents, now time.Time) {
 	s.unblock(r.ID)
+	if s.isParked(r.ID) {
+		s.aside.remove(r.ID) // it is added again if it still wants to run
+	}
 	delete(s.endings, r.ID)
 	queued := false
 	switch {
@@ -80,6 +85,7 @@ func (s *state) place(r job.Record, deleted bool, parents Parents, now time.Time
 // settled. A second time does nothing.
 func (s *state) gone(r job.Record, deleted bool, parents Parents, now time.Time) {
 	s.needed.remove(r.ID)
+	s.unparkEnded(r.ID)
 	s.parentEnded(r.ID, parents, now)
 	s.twinLeft(r, deleted, parents, now)
 }
@@ -96,6 +102,9 @@ func (s *state) queue(r job.Record, parents Parents, now time.Time) {
 	case waits:
 		s.slots.Forget(r.ID, now)
 	case s.twins.follow(r):
+		s.slots.Forget(r.ID, now)
+		s.aside.add(r.ID, ownerOf(r))
+	case s.isParked(r.ID):
 		s.slots.Forget(r.ID, now)
 		s.aside.add(r.ID, ownerOf(r))
 	default:
@@ -179,7 +188,7 @@ func (s *state) admit(id string, o owner, now time.Time) error {
 // admitted reports whether the job's record is on its way.
 func (s *state) admitted(id string) bool {
 	_, blocked := s.blocked[id]
-	return !blocked && s.twins.leaderOf(id) == "" && s.aside.has(id)
+	return !blocked && !s.isParked(id) && s.twins.leaderOf(id) == "" && s.aside.has(id)
 }
 
 func (s *state) waiting() int { return s.slots.Waiting() + s.aside.len() }
@@ -203,6 +212,9 @@ func (s *state) waitsOn(id string) string {
 	}
 	if s.granting[id] != nil {
 		return "start"
+	}
+	if r, ok := s.parked[id]; ok && s.aside.has(id) {
+		return r.Why
 	}
 	return s.slots.WaitsOn(id)
 }
