@@ -64,7 +64,7 @@ func (e *Engine) AttemptLog(ctx context.Context, id string, number int) (io.Read
 	}
 	for _, a := range j.Attempts {
 		if a.Number == number {
-			return e.openLog(a.Log)
+			return e.openLog(ctx, a.Log, "job "+id+" "+attemptLog(a).what())
 		}
 	}
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -72,13 +73,15 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 			require.NoError(t, err)
 			entry.Value.Lease.Node = "elsewhere" // it is shared: nobody may do this
 		},
-		"blob_is_there": func(t *testing.T, e *Engine, _, done Job) {
-			require.NoError(t, os.Remove(e.ledger.Blobs().Path(done.Outcome.Log.Digest)))
+		"blob_is_whole": func(t *testing.T, e *Engine, _, done Job) {
+			digest := done.Outcome.Log.Digest
+			require.NoError(t, os.Remove(filepath.Join(e.cfg.Dir, "blobs", digest[:2], digest)))
 		},
 		"version_is_there": func(*testing.T, *Engine, Job, Job) { lost.Store(true) },
 	}
 	for _, invariant := range invariants {
 		t.Run(invariant.name, func(t *testing.T) {
+			lost.Store(false)
 			e, err := Open(t.Context(), Config{Dir: t.TempDir()}, losing{fixed{idle{}}, &lost})
 			require.NoError(t, err)
 			defer func() {
@@ -113,6 +116,11 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 			assert.Contains(t, names, invariant.name)
 			stats, err := e.Stats(t.Context())
 			require.NoError(t, err)
+			if invariant.name == damagedBlobs { // a damaged disk is no bug
+				assert.Zero(t, stats.Inconsistencies)
+				assert.Equal(t, 1, stats.BlobsDamaged)
+				return
+			}
 			assert.Positive(t, stats.Inconsistencies)
 		})
 	}

@@ -61,14 +61,14 @@ func TestABackupTakenUnderLoadRestoresEveryRecord(t *testing.T) {
 		}
 	})
 	var archive bytes.Buffer
-	m, err := e.Backup(t.Context(), &archive)
+	m, err := e.Backup(t.Context(), &archive, core.Backing{})
 	close(stop)
 	load.Wait()
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, m.Records["jobs"], 11)
 
 	dir := t.TempDir()
-	_, err = core.Restore(t.Context(), bytes.NewReader(archive.Bytes()), dir)
+	_, err = core.Restore(t.Context(), bytes.NewReader(archive.Bytes()), dir, core.Restoring{})
 	require.NoError(t, err)
 	restored := open(t, dir, newScript(), core.Limits{})
 	after := all(t, restored)
@@ -107,7 +107,7 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	until(t, e, submit(t, e, "quick").ID, job.Completed)
 	var archive bytes.Buffer
-	_, err = e.Backup(t.Context(), &archive)
+	_, err = e.Backup(t.Context(), &archive, core.Backing{})
 	require.NoError(t, err)
 	whole := archive.Bytes()
 	flip := func(what string) []byte {
@@ -129,11 +129,11 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 		"no tar":    {[]byte(strings.Repeat("x", 2048)), "damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := core.Restore(t.Context(), bytes.NewReader(c.archive), filepath.Join(parent, name))
+			_, err := core.Restore(t.Context(), bytes.NewReader(c.archive), filepath.Join(parent, name), core.Restoring{})
 			assert.ErrorContains(t, err, c.says)
 		})
 	}
-	_, err = core.Restore(t.Context(), bytes.NewReader(whole), dir)
+	_, err = core.Restore(t.Context(), bytes.NewReader(whole), dir, core.Restoring{})
 	assert.ErrorContains(t, err, "not empty")
 	left, err := os.ReadDir(parent)
 	require.NoError(t, err)

@@ -1,6 +1,12 @@
 package core
 
-import "thresher/core/job"
+import (
+	"strconv"
+	"strings"
+
+	"thresher/core/job"
+	"thresher/core/ledger"
+)
 
 func (d Dataset) digests() (list []string) {
 	for _, t := range d.Tables {
@@ -15,22 +21,22 @@ func jobBlobs(r job.Record) []string { return append(digests(r), r.Spec.Digest) 
 
 // digests lists the blobs that a job needs: its outputs, its inputs while it may still
 // run, and the logs of attempts that left no outputs.
-func digests(r job.Record) []string {
-	logs := attemptLogs(r)
-	if !r.Phase.Final() {
-		return append(inputDigests(r.Spec), logs...)
+func digests(r job.Record) (list []string) {
+	for _, b := range neededBlobs(r) {
+		list = append(list, b.Digest)
 	}
-	if r.Outcome == nil {
-		return logs
-	}
-	return append(outputDigests(*r.Outcome), logs...)
+	return list
 }
 
-func attemptLogs(r job.Record) (list []string) {
-	for _, a := range r.Attempts {
-		if a.Log != nil {
-			list = append(list, a.Log.Digest)
+// neededBlobs is digests, with the sizes that are known.
+func neededBlobs(r job.Record) (list []ledger.Blob) {
+	if !r.Phase.Final() {
+		for _, digest := range inputDigests(r.Spec) {
+			list = append(list, ledger.Unsized(digest))
 		}
+	}
+	for _, b := range writtenBlobs(r) {
+		list = append(list, b.blob)
 	}
 	return list
 }
@@ -45,17 +51,56 @@ func inputDigests(s job.Spec) (list []string) {
 }
 
 func outputDigests(o job.Outcome) (list []string) {
+	for _, b := range outputBlobs(o) {
+		list = append(list, b.blob.Digest)
+	}
+	return list
+}
+
+// owned is a blob, and what it is of its job.
+type owned struct {
+	blob       ledger.Blob
+	kind, name string
+}
+
+// what is such as "table steps".
+func (o owned) what() string { return strings.TrimSuffix(o.kind+" "+o.name, " ") }
+
+// writtenBlobs lists what a job has written: the outputs of one that has ended, and the
+// logs of attempts that left no outputs.
+func writtenBlobs(r job.Record) (list []owned) {
+	if r.Phase.Final() && r.Outcome != nil {
+		list = outputBlobs(*r.Outcome)
+	}
+	for _, a := range r.Attempts {
+		if a.Log != nil {
+			list = append(list, attemptLog(a))
+		}
+	}
+	return list
+}
+
+// attemptLog is the log of an attempt that has one.
+func attemptLog(a job.Attempt) (o owned) {
+	o.kind, o.name = "log of attempt", strconv.Itoa(a.Number)
+	if a.Log != nil {
+		o.blob = ledger.Blob(a.Log.Blob)
+	}
+	return o
+}
+
+func outputBlobs(o job.Outcome) (list []owned) {
 	for _, t := range o.Tables {
-		list = append(list, t.Digest)
+		list = append(list, owned{ledger.Blob(t.Blob), "table", t.Name})
 	}
 	for _, a := range o.Artifacts {
-		list = append(list, a.Digest)
+		list = append(list, owned{ledger.Blob(a.Blob), "artifact", a.Name})
 	}
 	if o.ResultRef != nil {
-		list = append(list, o.ResultRef.Digest)
+		list = append(list, owned{ledger.Blob(*o.ResultRef), "result", ""})
 	}
 	if o.Log != nil {
-		list = append(list, o.Log.Digest)
+		list = append(list, owned{ledger.Blob(o.Log.Blob), "log", ""})
 	}
 	return list
 }

@@ -47,6 +47,11 @@ func (e *Engine) ran(ctx context.Context, key string) (from job.Record, found bo
 	if from = entries[0].Value; from.Spec.CacheKey != key {
 		return from, false
 	}
+	for _, b := range outputBlobs(*from.Outcome) {
+		if e.ledger.Blobs().Look(b.blob) != nil {
+			return from, false // it runs again, which makes the file anew
+		}
+	}
 	oldest := e.Limits().CacheSeconds
 	return from, oldest == 0 || e.clock.Age(*from.Ended) <= duration(oldest)
 }

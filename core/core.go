@@ -113,6 +113,7 @@ type Engine struct {
 	clock   *clock.Clock // set when the records have been read
 	state   *guard.Value[engineState]
 	schemas *guard.Value[map[string]*schema.Schema] // by plugin digest and routine
+	owned   *guard.Value[map[string][]string]       // who owns the blobs that are damaged, by digest
 	pages   pages
 	submits singleflight.Group // by idempotency key
 	closing atomic.Bool        // intake is closed
@@ -120,9 +121,10 @@ type Engine struct {
 	halt    context.CancelFunc // ends it
 	loop    errgroup.Group     // what lives as long
 
-	tidy   chan struct{} // capacity 1: retention has changed
-	prunes chan struct{} // capacity 1: held by who prunes
-	pruned atomic.Uint64 // jobs deleted by retention since the start
+	tidy     chan struct{} // capacity 1: retention has changed
+	prunes   chan struct{} // capacity 1: held by who prunes
+	verifies chan struct{} // capacity 1: held by who checks all blobs
+	pruned   atomic.Uint64 // jobs deleted by retention since the start
 
 	observed        atomic.Uint64 // revision up to which the dispatcher and the workers have heard of jobs
 	inconsistencies atomic.Uint64
@@ -169,15 +171,17 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		cfg:     cfg,
-		started: cfg.Now(),
-		ledger:  l,
-		ids:     newIDs(cfg.Now),
-		state:   guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
-		schemas: guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
-		pages:   newPages(),
-		tidy:    make(chan struct{}, 1),
-		prunes:  make(chan struct{}, 1),
+		cfg:      cfg,
+		started:  cfg.Now(),
+		ledger:   l,
+		ids:      newIDs(cfg.Now),
+		state:    guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
+		schemas:  guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
+		owned:    guard.New("owners", guard.RankEngine, map[string][]string{}),
+		pages:    newPages(),
+		tidy:     make(chan struct{}, 1),
+		prunes:   make(chan struct{}, 1),
+		verifies: make(chan struct{}, 1),
 	}
 	e.cfg.Heed(cfg.Limits)
 	e.life, e.halt = context.WithCancel(context.Background())
@@ -219,6 +223,7 @@ func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 		News:    news{e},
 		Claim:   e.claim,
 		Settle:  e.dispatch.Settle,
+		Park:    e.park,
 		Node:    e.cfg.Node,
 		Now:     e.cfg.Now,
 		Log:     e.cfg.Log,
@@ -233,6 +238,8 @@ func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 	e.loop.Go(func() error { e.dispatch.Run(e.life); return nil })
 	e.loop.Go(func() error { e.keep(e.life); return nil })
 	e.loop.Go(func() error { e.sweep(e.life); return nil })
+	e.loop.Go(func() error { e.watchDamage(e.life); return nil })
+	e.loop.Go(func() error { e.scrub(e.life); return nil })
 	return nil
 }
 

@@ -31,6 +31,15 @@ type DatasetTable struct {
 	table.Info
 }
 
+func (t DatasetTable) blob() ledger.Blob { return ledger.Blob{Digest: t.Digest, Bytes: t.Bytes} }
+
+func (d Dataset) blobs() (list []ledger.Blob) {
+	for _, t := range d.Tables {
+		list = append(list, t.blob())
+	}
+	return list
+}
+
 func (d Dataset) table(name string) (DatasetTable, bool) {
 	for _, t := range d.Tables {
 		if t.Name == name {
@@ -140,7 +149,7 @@ func (e *Engine) DatasetTable(ctx context.Context, name, tbl string) (Table, err
 	if !ok {
 		return nil, fmt.Errorf("dataset %s: table %q: %w", name, tbl, ErrNotFound)
 	}
-	return e.openTable(t.Digest)
+	return e.openTable(ctx, t.blob(), datasetOwner(name, t.Name))
 }
 
 // DeleteDataset removes a dataset's name. Jobs that were submitted with it still

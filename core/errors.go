@@ -85,6 +85,8 @@ func Code(err error) string {
 		return "key_reused"
 	case errors.As(err, &refused):
 		return refused.Code
+	case errors.Is(err, ledger.ErrDamaged):
+		return "blob_damaged"
 	case errors.Is(err, ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return "not_found"
 	case errors.Is(err, dispatch.ErrQueueFull):

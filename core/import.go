@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"thresher/core/job"
+	"thresher/core/ledger"
 	"thresher/core/routine"
 	"thresher/core/table"
 )
@@ -65,7 +66,7 @@ func (e *Engine) ImportDataset(ctx context.Context, name string, how Importing, 
 	if j, err = e.Wait(ctx, j.ID); err != nil {
 		return Dataset{}, err
 	}
-	tables, release, err := e.imported(j)
+	tables, release, err := e.imported(ctx, j)
 	if err != nil {
 		return Dataset{}, err
 	}
@@ -87,7 +88,7 @@ func (e *Engine) checkImporter(ctx context.Context, req Request) error {
 }
 
 // imported are the tables of an importer's job, held until they are released.
-func (e *Engine) imported(j Job) (tables []DatasetTable, release func(), err error) {
+func (e *Engine) imported(ctx context.Context, j Job) (tables []DatasetTable, release func(), err error) {
 	switch {
 	case j.Phase != job.Completed && j.Outcome != nil && j.Outcome.Error != nil && j.Outcome.Error.Code == "guest_error":
 		return nil, nil, placed(j.Outcome.Error.Detail)
@@ -108,7 +109,7 @@ func (e *Engine) imported(j Job) (tables []DatasetTable, release func(), err err
 			return nil, nil, fmt.Errorf("job %s: %w", j.ID, ErrNotFound) // it was deleted in this moment
 		}
 		held = append(held, t.Digest)
-		f, err := table.Open(e.ledger.Blobs().Path(t.Digest))
+		f, err := e.openTable(ctx, ledger.Blob(t.Blob), tableOwner(j.ID, t.Name))
 		if err != nil {
 			release()
 			return nil, nil, fmt.Errorf("import: %w", err)

@@ -8,6 +8,7 @@ import (
 
 	"thresher/core/job"
 	"thresher/core/jsonsize"
+	"thresher/core/ledger"
 	"thresher/core/routine"
 	"thresher/core/table"
 )
@@ -106,7 +107,7 @@ func (e *Engine) jobInput(ctx context.Context, want routine.Input, ref string, r
 		for _, t := range o.Tables {
 			if t.Name == tbl {
 				in.Digest = t.Digest
-				return in, e.checkSealed(want, t.Digest)
+				return in, e.checkSealed(ctx, want, id, t)
 			}
 		}
 		return in, invalid(field, "job %s wrote no table %q", id, tbl)
@@ -114,8 +115,13 @@ func (e *Engine) jobInput(ctx context.Context, want routine.Input, ref string, r
 	return in, invalid(field, "job %s is %s: only a completed job's tables can be read", id, parent.Value.Phase)
 }
 
-func (e *Engine) checkSealed(want routine.Input, digest string) error {
-	f, err := table.Open(e.ledger.Blobs().Path(digest))
+// checkSealed refuses a table that does not fit. One that is damaged cannot be looked
+// at: the job waits until it is whole, and is checked then.
+func (e *Engine) checkSealed(ctx context.Context, want routine.Input, id string, t job.Table) error {
+	f, err := e.openTable(ctx, ledger.Blob(t.Blob), tableOwner(id, t.Name))
+	if errors.Is(err, ledger.ErrDamaged) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("input %s: %w", want.Name, err)
 	}

@@ -25,7 +25,7 @@ func (e *Engine) Result(ctx context.Context, id string) (io.ReadSeekCloser, int6
 	case j.Outcome != nil && j.Outcome.Result != nil:
 		return memory{bytes.NewReader(j.Outcome.Result)}, int64(len(j.Outcome.Result)), nil
 	case j.Outcome != nil && j.Outcome.ResultRef != nil:
-		return e.openBlob(*j.Outcome.ResultRef)
+		return e.openBlob(ctx, *j.Outcome.ResultRef, resultOwner(id))
 	case j.Phase == job.Completed:
 		return nil, 0, fmt.Errorf("job %s has no result: %w", id, ErrNotFound)
 	}
@@ -40,24 +40,25 @@ func (e *Engine) Log(ctx context.Context, id string) (io.ReadSeekCloser, int64, 
 		return nil, 0, err
 	}
 	if j.Outcome != nil {
-		return e.openLog(j.Outcome.Log)
+		return e.openLog(ctx, j.Outcome.Log, logOwner(id))
 	}
 	if out := e.pool.Live(id); out != nil {
 		text, _ := out.LogText()
 		return memory{bytes.NewReader(text)}, int64(len(text)), nil
 	}
 	if n := len(j.Attempts); n > 0 && j.Lease == nil {
-		return e.openLog(j.Attempts[n-1].Log)
+		last := j.Attempts[n-1]
+		return e.openLog(ctx, last.Log, "job "+id+" "+attemptLog(last).what())
 	}
-	return e.openLog(nil)
+	return e.openLog(ctx, nil, "")
 }
 
-// openLog opens a log that has ended; one that is nil is empty.
-func (e *Engine) openLog(log *job.Log) (io.ReadSeekCloser, int64, error) {
+// openLog opens a log that has ended; one that is nil is empty. owner says whose it is.
+func (e *Engine) openLog(ctx context.Context, log *job.Log, owner string) (io.ReadSeekCloser, int64, error) {
 	if log == nil {
 		return memory{bytes.NewReader(nil)}, 0, nil
 	}
-	return e.openBlob(log.Blob)
+	return e.openBlob(ctx, log.Blob, owner)
 }
 
 // Artifacts lists a job's artifacts, also while it runs.
@@ -83,7 +84,7 @@ func (e *Engine) Artifact(ctx context.Context, id, name string) (io.ReadSeekClos
 	}
 	for _, a := range list {
 		if a.Name == name {
-			f, _, err := e.openBlob(a.Blob)
+			f, _, err := e.openBlob(ctx, a.Blob, artifactOwner(id, name))
 			return f, a, err
 		}
 	}
@@ -122,7 +123,7 @@ func (e *Engine) Table(ctx context.Context, id, name string) (Table, error) {
 	if j.Outcome != nil {
 		for _, t := range j.Outcome.Tables {
 			if t.Name == name {
-				return e.openTable(t.Digest)
+				return e.openTable(ctx, ledger.Blob(t.Blob), tableOwner(id, name))
 			}
 		}
 	} else if out != nil {
@@ -133,17 +134,20 @@ func (e *Engine) Table(ctx context.Context, id, name string) (Table, error) {
 	return nil, fmt.Errorf("job %s: table %q: %w", id, name, ErrNotFound)
 }
 
-func (e *Engine) openTable(digest string) (Table, error) {
-	return table.Open(e.ledger.Blobs().Path(digest))
+// openTable opens a sealed table, checked; owner says what it is.
+func (e *Engine) openTable(ctx context.Context, b ledger.Blob, owner string) (*table.File, error) {
+	f, err := e.ledger.Blobs().Open(ctx, b)
+	if err != nil {
+		return nil, ledger.Owned(err, owner)
+	}
+	return table.OpenFile(f)
 }
 
-func (e *Engine) openBlob(b job.Blob) (io.ReadSeekCloser, int64, error) {
-	f, err := e.ledger.Blobs().Open(b.Digest)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, 0, fmt.Errorf("blob %s is missing from the data folder: %w", b.Digest, ErrNotFound)
-	}
+// openBlob opens a sealed file, checked; owner says what it is.
+func (e *Engine) openBlob(ctx context.Context, b job.Blob, owner string) (io.ReadSeekCloser, int64, error) {
+	f, err := e.ledger.Blobs().Open(ctx, ledger.Blob(b))
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, ledger.Owned(err, owner)
 	}
 	return f, b.Bytes, nil
 }

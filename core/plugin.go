@@ -48,9 +48,17 @@ type Registry interface {
 	Ended(tenant, digest, code string)
 	// Audit lists what its records name and is not there.
 	Audit(ctx context.Context) (missing []string, err error)
-	// Archive returns its records as they are at one moment, and the blobs that they
-	// name, held.
-	Archive(ctx context.Context) (stores map[string][]Archived, held []string, err error)
+	// Modules lists the modules whose bytes it keeps.
+	Modules(ctx context.Context) ([]KeptModule, error)
+	// Archive calls add with each of its records as they were at a moment, and the blobs
+	// that it names: those of one store together.
+	Archive(ctx context.Context, at *ledger.Snapshot, add AddArchived) error
+}
+
+// KeptModule is the bytes of a module that a [Registry] keeps.
+type KeptModule struct {
+	ledger.Blob
+	Name, Version string // empty until it is verified
 }
 
 // Archived is one record in an archive.
@@ -59,9 +67,18 @@ type Archived struct {
 	Value json.RawMessage `json:"value"`
 }
 
+// AddArchived adds a record to an archive.
+type AddArchived func(store string, record Archived, blobs ...string) error
+
 // registryStores are those of a [Registry]: what an archive has of them is put back
 // as it was.
-var registryStores = []string{"modules", "plugins", "keys"}
+var registryStores = []string{modulesStore, "plugins", "keys"}
+
+const modulesStore = "modules"
+
+// OpenModules opens the modules of a registry in a folder that no server has open, and
+// returns what lists those whose bytes are kept.
+type OpenModules func(ctx context.Context, l *ledger.Ledger) (func(context.Context) ([]KeptModule, error), error)
 
 // registryOf is the plugins as a registry: one that keeps nothing, where they are none.
 func registryOf(p Plugins) Registry {
@@ -81,13 +98,15 @@ func (fixed) Release(string)                                        {}
 func (fixed) Ended(string, string, string)                          {}
 func (fixed) Audit(context.Context) ([]string, error)               { return nil, nil }
 
+func (fixed) Modules(context.Context) ([]KeptModule, error) { return nil, nil }
+
 func (f fixed) Available(context.Context, string) ([]Plugin, error) { return f.List(), nil }
 
 func (f fixed) Resolve(_ context.Context, _ string, ref routine.Ref) (Plugin, error) {
 	return Among(f.List(), ref)
 }
 
-func (fixed) Archive(context.Context) (map[string][]Archived, []string, error) { return nil, nil, nil }
+func (fixed) Archive(context.Context, *ledger.Snapshot, AddArchived) error { return nil }
 
 // Among finds what a ref names in a list, the first that has the routine. Where there
 // is none, the error wraps ErrNotFound.

@@ -23,12 +23,32 @@ type Stats struct {
 	Subscribers        int               `json:"subscribers"`
 	DroppedSubscribers uint64            `json:"dropped_subscribers"`
 	Inconsistencies    uint64            `json:"inconsistencies"` // found by audits since the start
-	Revision           uint64            `json:"revision"`        // of the newest change to a job
+	BlobsDamaged       int               `json:"blobs_damaged"`   // known at this moment
+	Scrub              Scrub             `json:"scrub"`
+	Revision           uint64            `json:"revision"` // of the newest change to a job
 	Uptime             float64           `json:"uptime_seconds"`
 	ClockJumps         uint64            `json:"clock_jumps"`        // noticed since the start
 	ClockHolds         bool              `json:"clock_holds"`        // one of them keeps jobs from being deleted for their age
 	DiskFree           int64             `json:"disk_free_bytes"`    // on the data folder's disk
 	DiskReserve        int64             `json:"disk_reserve_bytes"` // with less free than this, new work is refused
+}
+
+// Scrub is how far the check of all blobs is that runs all the time.
+type Scrub struct {
+	Fraction float64    `json:"fraction"` // of the pass
+	Started  time.Time  `json:"started"`
+	Files    int64      `json:"files"` // checked in the pass
+	Bytes    int64      `json:"bytes"`
+	Finished *time.Time `json:"finished,omitempty"` // when the last pass ended
+}
+
+func (e *Engine) scrubbed() Scrub {
+	s := e.ledger.Blobs().Scrubbed()
+	scrub := Scrub{Fraction: s.Fraction(), Started: s.Started, Files: s.Files, Bytes: s.Bytes}
+	if !s.Finished.IsZero() {
+		scrub.Finished = &s.Finished
+	}
+	return scrub
 }
 
 // Stats counts.
@@ -55,6 +75,8 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 		Pruned:          e.pruned.Load(),
 		Datasets:        datasets,
 		Inconsistencies: e.inconsistencies.Load(),
+		BlobsDamaged:    len(e.ledger.Blobs().Damaged()),
+		Scrub:           e.scrubbed(),
 		Revision:        e.jobs.Revision(),
 		Uptime:          e.cfg.Now().Sub(e.started).Round(time.Millisecond).Seconds(),
 	}

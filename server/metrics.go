@@ -54,12 +54,16 @@ var (
 	holdsDesc   = prometheus.NewDesc("thresher_clock_holds", "1 while a jump of the clock keeps jobs from being deleted for their age.", nil, nil)
 	freeDesc    = prometheus.NewDesc("thresher_disk_free_bytes", "Free space on the data folder's disk.", nil, nil)
 	reserveDesc = prometheus.NewDesc("thresher_disk_reserve_bytes", "Free space below which new work is refused.", nil, nil)
+	damagedDesc = prometheus.NewDesc("thresher_blobs_damaged", "Stored files that are known not to match their digest.", nil, nil)
+	scrubDesc   = prometheus.NewDesc("thresher_scrub_fraction", "How much of the present pass over all stored files is done, from 0 to 1.", nil, nil)
+	readDesc    = prometheus.NewDesc("thresher_scrub_pass_bytes", "Bytes checked in the present pass over all stored files.", nil, nil)
+	passedDesc  = prometheus.NewDesc("thresher_scrub_finished_timestamp_seconds", "When the last pass over all stored files ended; 0: none has.", nil, nil)
 	inconsDesc  = prometheus.NewDesc("thresher_inconsistencies_total", "Breaches that audits found.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (engineMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, memoryDesc, prunedDesc, subsDesc, droppedDesc, inconsDesc, jumpsDesc, holdsDesc, freeDesc, reserveDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, memoryDesc, prunedDesc, subsDesc, droppedDesc, inconsDesc, jumpsDesc, holdsDesc, freeDesc, reserveDesc, damagedDesc, scrubDesc, readDesc, passedDesc} {
 		ch <- d
 	}
 }
@@ -89,6 +93,14 @@ func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(holdsDesc, prometheus.GaugeValue, holds)
 	ch <- prometheus.MustNewConstMetric(freeDesc, prometheus.GaugeValue, float64(s.DiskFree))
 	ch <- prometheus.MustNewConstMetric(reserveDesc, prometheus.GaugeValue, float64(s.DiskReserve))
+	ch <- prometheus.MustNewConstMetric(damagedDesc, prometheus.GaugeValue, float64(s.BlobsDamaged))
+	ch <- prometheus.MustNewConstMetric(scrubDesc, prometheus.GaugeValue, s.Scrub.Fraction)
+	ch <- prometheus.MustNewConstMetric(readDesc, prometheus.GaugeValue, float64(s.Scrub.Bytes))
+	passed := 0.0
+	if s.Scrub.Finished != nil {
+		passed = float64(s.Scrub.Finished.Unix())
+	}
+	ch <- prometheus.MustNewConstMetric(passedDesc, prometheus.GaugeValue, passed)
 	ch <- prometheus.MustNewConstMetric(inconsDesc, prometheus.CounterValue, float64(s.Inconsistencies))
 }
 

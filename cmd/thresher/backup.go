@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"thresher/client"
 	"thresher/core"
@@ -13,7 +14,8 @@ import (
 
 // backupCmd takes an archive of a server.
 type backupCmd struct {
-	File string `arg:"" help:"The archive to write; must not exist." type:"path"`
+	File        string `arg:"" help:"The archive to write; must not exist." type:"path"`
+	SkipDamaged bool   `help:"Leave damaged files out, and list them in the archive. Without it damage is an error."`
 }
 
 // Run writes the archive, and keeps it only if it is whole.
@@ -28,7 +30,8 @@ func (b *backupCmd) Run(ctx context.Context, s streams, c *commands) error {
 	}
 	defer os.Remove(part) // gone already once it has its name
 	defer f.Close()
-	if _, err := copyFrom(ctx, client.New(c.Server), f, "/api/v1/backup", "application/x-tar", 0); err != nil {
+	path := "/api/v1/backup?skip_damaged=" + strconv.FormatBool(b.SkipDamaged)
+	if _, err := copyFrom(ctx, client.New(c.Server), f, path, "application/x-tar", 0); err != nil {
 		return err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -48,6 +51,9 @@ func showManifest(s streams, c *commands, file string, m core.BackupManifest) er
 	if c.JSON {
 		return printJSON(s.out, m)
 	}
+	for _, d := range m.Damaged {
+		fmt.Fprintf(s.err, "left out: %s\n", d)
+	}
 	_, err := fmt.Fprintf(s.out, "%s: %d jobs, %d datasets, %d files, as of %s\n",
 		file, m.Records["jobs"], m.Records["datasets"], m.Blobs, m.Created.Format("2006-01-02 15:04:05 MST"))
 	return err
@@ -55,8 +61,9 @@ func showManifest(s streams, c *commands, file string, m core.BackupManifest) er
 
 // restoreCmd makes a data folder of an archive.
 type restoreCmd struct {
-	File string `arg:"" help:"The archive." type:"path"`
-	Data string `help:"The data folder to make; must be empty or not exist." required:"" type:"path"`
+	File        string `arg:"" help:"The archive." type:"path"`
+	Data        string `help:"The data folder to make; must be empty or not exist." required:"" type:"path"`
+	SkipDamaged bool   `help:"Restore all else where files in the archive are damaged or missing."`
 }
 
 // Run restores.
@@ -66,7 +73,7 @@ func (r *restoreCmd) Run(ctx context.Context, s streams, c *commands) error {
 		return &core.Invalid{Field: "file", Message: err.Error()}
 	}
 	defer f.Close() // only read
-	m, err := core.Restore(ctx, f, r.Data)
+	m, err := core.Restore(ctx, f, r.Data, core.Restoring{SkipDamaged: r.SkipDamaged})
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 	var made core.Batch
 	require.NoError(t, json.Unmarshal(printed("batches", "submit", batch), &made))
 	for _, args := range [][]string{
-		{"version"}, {"stats"}, {"limits"}, {"limits", "slots=3"}, {"locks"}, {"routines"}, {"routines", "models/sir"},
+		{"version"}, {"stats"}, {"verify"}, {"limits"}, {"limits", "slots=3"}, {"locks"}, {"routines"}, {"routines", "models/sir"},
 		{"datasets", "put", "a", csv}, {"datasets", "ls"}, {"datasets", "show", "a"},
 		{"jobs", "ls"}, {"jobs", "get", sim.ID}, {"jobs", "watch", sim.ID}, {"jobs", "result", sim.ID}, {"jobs", "save", sim.ID, dir},
 		{"jobs", "bulk", "stop", "--all", "--preview"},

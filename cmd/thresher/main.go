@@ -28,6 +28,7 @@ const (
 	exitJobStopped  = 3
 	exitNotFound    = 4
 	exitServer      = 5
+	exitDamaged     = 6
 	exitInterrupted = 130
 )
 
@@ -58,6 +59,7 @@ type commands struct {
 	Clock    clockCmd    `cmd:"" help:"Show jumps of the server's clock, or accept them."`
 	Backup   backupCmd   `cmd:"" help:"Write an archive of everything, while the server runs."`
 	Restore  restoreCmd  `cmd:"" help:"Make a data folder of an archive."`
+	Verify   verifyCmd   `cmd:"" help:"Check every stored file against its digest, on a server or in a data folder."`
 	Stats    statsCmd    `cmd:"" help:"Show the server's counts."`
 	Compile  compileCmd  `cmd:"" hidden:"" help:"Compile a module: the server starts this."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
@@ -78,7 +80,7 @@ func run(ctx context.Context, args []string, io streams) int {
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("thresher"),
-		kong.Description("Runs simulation and analysis jobs as sandboxed WebAssembly plugins.\n\nExit codes: 0 done, 1 the job failed, 2 wrong usage or request, 3 the job was stopped, 4 not found, 5 no server or its fault, 130 interrupted."),
+		kong.Description("Runs simulation and analysis jobs as sandboxed WebAssembly plugins.\n\nExit codes: 0 done, 1 the job failed, 2 wrong usage or request, 3 the job was stopped, 4 not found, 5 no server or its fault, 6 stored data is damaged, 130 interrupted."),
 		kong.Writers(io.out, io.err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
@@ -121,6 +123,8 @@ func report(ctx context.Context, io streams, err error) int {
 	fmt.Fprintf(io.err, "thresher: %v\n", err)
 	if errors.As(err, &p) {
 		switch {
+		case p.Code == "blob_damaged":
+			return exitDamaged
 		case p.Status == 404:
 			return exitNotFound
 		case p.Status >= 500:
@@ -131,6 +135,8 @@ func report(ctx context.Context, io streams, err error) int {
 	switch core.Code(err) {
 	case "not_found":
 		return exitNotFound
+	case "blob_damaged":
+		return exitDamaged
 	case "internal":
 		return exitServer
 	}

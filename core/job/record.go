@@ -89,6 +89,12 @@ type Input struct {
 	Digest string `json:"digest,omitempty"` // of the sealed table; empty for a job's table, whose record names it
 }
 
+// Dataset names the dataset of an input that is no job's table.
+func (in Input) Dataset() string {
+	name, _, _ := strings.Cut(in.Source, "/")
+	return name
+}
+
 // Priority orders waiting jobs. The zero value is Normal.
 type Priority int8
 

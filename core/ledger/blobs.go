@@ -11,7 +11,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"thresher/core/guard"
 )
 
 // Blob names sealed content.
@@ -25,7 +31,8 @@ var ErrTooLarge = errors.New("content is over its limit")
 
 // Blobs is a folder of sealed files named after their content. A file is complete
 // and on disk before it has its name, and never changes afterwards, so it may be
-// mapped. Its methods may be called concurrently.
+// mapped. What a disk or a hand made of it meanwhile is found before it is read: see
+// [Blobs.Open]. Its methods may be called concurrently.
 //
 // Every blob is needed by someone: whoever put it, until it is released; the records
 // that name it, as [StoreConfig] Blobs says. A blob that nobody needs is removed.
@@ -34,10 +41,18 @@ type Blobs struct {
 	temp       string
 	room       room
 	references *references
+	verdicts   *guard.Value[verdicts]
+	scrubbed   atomic.Pointer[ScrubState]
+
+	life     context.Context // ends when checks must
+	quit     func()          // ends it
+	checking sync.WaitGroup  // checks under way
 }
 
 func openBlobs(dir string, r room, named func(digest string) (bool, error), log *slog.Logger) (*Blobs, error) {
-	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp"), room: r}
+	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp"), room: r, verdicts: newVerdicts()}
+	life, end := context.WithCancelCause(context.Background())
+	b.life, b.quit = life, func() { end(ErrClosed) }
 	b.references = newReferences(named, b.remove, log)
 	if err := os.RemoveAll(b.temp); err != nil { // what a crash left half written
 		return nil, fmt.Errorf("blobs: %w", err)
@@ -61,9 +76,9 @@ func (b *Blobs) Room() error { return b.room.check() }
 // Temp is a folder for files on their way to Adopt. It is emptied at the start.
 func (b *Blobs) Temp() string { return b.temp }
 
-// Path returns where the blob of that digest is, or would be. It returns a path
-// that does not exist for what is not a digest.
-func (b *Blobs) Path(digest string) string {
+// path returns where the blob of that digest is, or would be. It is not exported:
+// whoever reads a blob opens it with [Blobs.Open], which checks it.
+func (b *Blobs) path(digest string) string {
 	if !validDigest(digest) {
 		return filepath.Join(b.dir, "not-a-digest")
 	}
@@ -82,22 +97,11 @@ func validDigest(s string) bool {
 	return true
 }
 
-// Has reports whether there is a blob of that digest.
+// Has reports whether there is something under that digest. Whether it is the blob is
+// found when it is opened.
 func (b *Blobs) Has(digest string) bool {
-	_, err := os.Stat(b.Path(digest))
+	_, err := os.Lstat(b.path(digest))
 	return err == nil
-}
-
-// Open opens a blob for reading, or returns an error wrapping ErrNotFound.
-func (b *Blobs) Open(digest string) (*os.File, error) {
-	f, err := os.Open(b.Path(digest))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("blob %s: %w", digest, ErrNotFound)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("blob %s: %w", digest, err)
-	}
-	return f, nil
 }
 
 // Put keeps what r yields, up to limit bytes, and holds it for the caller. More
@@ -158,18 +162,37 @@ func (b *Blobs) Adopt(path, digest string) (Blob, error) {
 	return blob, nil
 }
 
+// place moves a file to its place. A file that is there already stays if it is known
+// to be whole; otherwise it is replaced, so that putting content again repairs it.
 func (b *Blobs) place(path, digest string) error {
-	place := b.Path(digest)
-	if b.Has(digest) { // the same content; whoever put it may not have made its name durable yet
-		return errors.Join(os.Remove(path), syncFolder(filepath.Dir(place)))
+	folder, err := openFolder(b.dir, digest)
+	if err != nil {
+		return diskError("adopt blob", err)
+	}
+	defer folder.Close()  // only synced
+	if b.intact(digest) { // whoever put it may not have made its name durable yet
+		return errors.Join(os.Remove(path), syncFile(folder))
 	}
 	if err := os.Chmod(path, 0o400); err != nil {
 		return fmt.Errorf("adopt blob: %w", err)
 	}
-	if err := os.Rename(path, place); err != nil {
+	err = unix.Renameat(unix.AT_FDCWD, path, int(folder.Fd()), digest)
+	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) { // a folder stands there
+		err = errors.Join(
+			os.Rename(b.path(digest), filepath.Join(b.temp, "folder-"+digest)), // gone with the next start
+			unix.Renameat(unix.AT_FDCWD, path, int(folder.Fd()), digest))
+	}
+	if err != nil {
 		return diskError("adopt blob", err)
 	}
-	return syncFolder(filepath.Dir(place))
+	return syncFile(folder)
+}
+
+func syncFile(f *os.File) error {
+	if err := f.Sync(); err != nil {
+		return diskError("sync folder", err)
+	}
+	return nil
 }
 
 // syncFolder makes the names in a folder durable.
@@ -179,14 +202,12 @@ func syncFolder(dir string) error {
 		return fmt.Errorf("sync folder: %w", err)
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return diskError("sync folder", err)
-	}
-	return nil
+	return syncFile(d)
 }
 
 func (b *Blobs) remove(digest string) error {
-	if err := os.Remove(b.Path(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	defer b.forget(digest)
+	if err := os.Remove(b.path(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove blob: %w", err)
 	}
 	return nil
@@ -215,8 +236,11 @@ func (b *Blobs) Sweep(ctx context.Context) error {
 	})
 }
 
-// close waits for removals under way.
-func (b *Blobs) close() { b.references.pending.Wait() }
+// close ends the checks under way, and waits for removals.
+func (b *Blobs) close() {
+	b.endChecks()
+	b.references.pending.Wait()
+}
 
 // diskError tells a full disk from other failures.
 func diskError(deed string, err error) error {

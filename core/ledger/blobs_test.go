@@ -40,7 +40,7 @@ func TestABlobIsNamedAfterItsContentAndSealed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, blob, again)
 
-	f, err := b.Open(blob.Digest)
+	f, err := b.Open(t.Context(), Unsized(blob.Digest))
 	require.NoError(t, err)
 	defer f.Close()
 	content, err := io.ReadAll(f)
@@ -70,7 +70,7 @@ func TestADigestCannotLeaveTheFolder(t *testing.T) {
 	t.Parallel()
 	b := newBlobs(t)
 	for _, digest := range []string{"", "..", "../../etc/passwd", strings.Repeat("A", 64), strings.Repeat("0", 63)} {
-		_, err := b.Open(digest)
+		_, err := b.Open(t.Context(), Unsized(digest))
 		assert.ErrorIs(t, err, ErrNotFound, "%q", digest)
 		_, err = b.Adopt(filepath.Join(b.Temp(), "x"), digest)
 		assert.Error(t, err, "%q", digest)

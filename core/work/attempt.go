@@ -1,6 +1,7 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -9,8 +10,7 @@ import (
 
 	"thresher/core/guard"
 	"thresher/core/job"
-	"thresher/core/routine"
-	"thresher/core/table"
+	"thresher/core/ledger"
 )
 
 // attempt is one run of one job's guest, from its grant to its outcome. It is
@@ -76,11 +76,19 @@ func (a *attempt) run() {
 		}
 	})
 
+	in, err := a.open(ctx)
+	defer in.close()
+	if a.waits(ctx, err) {
+		return
+	}
 	p.running.Go(func() error {
 		a.writeGrant()
 		return nil
 	})
-	report, err := a.runGuest(ctx)
+	var report Report
+	if err == nil {
+		report, err = a.runGuest(ctx, in)
+	}
 	close(a.gone)
 	if a.writer.CompareAndSwap(nobodyWrites, outcomeWrites) {
 		a.finishAtOnce(context.Cause(ctx), report, err)
@@ -94,6 +102,22 @@ func (a *attempt) run() {
 		}
 	case <-a.refused:
 	}
+}
+
+// waits gives the grant back, before anything is written of it, where the job cannot
+// start: something that it needs is damaged, and it waits for that; or its record has
+// moved on while that was looked for, or the server shuts down.
+func (a *attempt) waits(ctx context.Context, err error) bool {
+	p, id := a.pool, a.granted.ID
+	var bad *ledger.Damaged
+	switch {
+	case errors.As(err, &bad):
+		p.Park(id, bad)
+	case err == nil || ctx.Err() == nil:
+		return false
+	}
+	p.Settle(id)
+	return true
 }
 
 // Who writes the grant: itself, or the outcome of a guest that ended before that.
@@ -135,42 +159,29 @@ func (a *attempt) writeGrant() {
 	a.sampleUntilGone()
 }
 
-// runGuest opens the inputs and runs the guest under the wall limit.
-func (a *attempt) runGuest(ctx context.Context) (Report, error) {
+// runGuest runs the guest under the wall limit.
+func (a *attempt) runGuest(ctx context.Context, in *opened) (Report, error) {
 	spec := a.granted.Spec
 	c := Call{
 		Job: a.granted.ID, Digest: spec.Digest, Kind: spec.Kind, Params: spec.Params, Seed: spec.Seed, Limits: spec.Limits, Host: a,
-		Meter: &a.meter,
+		Inputs: in.tables, Meter: &a.meter,
 	}
 	_, c.Routine, _ = strings.Cut(spec.Routine, "/")
-	if spec.Kind == routine.Importer {
-		f, err := a.openFile()
+	if in.file != nil {
+		info, err := in.file.Stat()
 		if err != nil {
 			return Report{}, err
 		}
-		defer f.Close() // only read
-		info, err := f.Stat()
-		if err != nil {
-			return Report{}, err
-		}
-		c.File = &File{f, info.Size()}
-	} else {
-		var err error
-		c.Inputs, err = a.openInputs(ctx)
-		defer closeAll(c.Inputs)
-		if err != nil {
-			return Report{}, err
-		}
+		c.File = &File{wholeFile{in.file, info.Size(), in.blobs[0]}, info.Size()}
 	}
 	a.wall.start(func() { a.cancel(errWallLimit) })
 	defer a.wall.stop()
-	return a.pool.Runner.Run(ctx, c)
-}
-
-func closeAll(files map[string]*table.File) {
-	for _, f := range files {
-		_ = f.Close() // a read-only mapping
+	report, err := a.pool.Runner.Run(ctx, c)
+	var guest *job.Error
+	if err != nil && ctx.Err() == nil && !errors.As(err, &guest) {
+		err = cmp.Or(a.damagedSince(ctx, in), err)
 	}
+	return report, err
 }
 
 // Held says that Gate would not return at once, for all that is known of the job.

@@ -54,7 +54,10 @@ type Config struct {
 	// Claim asks the dispatcher whether a grant stands and nobody else has taken it up.
 	Claim func(id string) bool
 	// Settle tells the dispatcher that a claimed grant is decided.
-	Settle  func(id string)
+	Settle func(id string)
+	// Park tells that a claimed job waits for a damaged blob to be whole again. It is
+	// settled next.
+	Park    func(id string, bad *ledger.Damaged)
 	Samples string           // folder for what running guests have left so far; empty: none is kept
 	Node    string           // default "local"
 	Now     func() time.Time // default time.Now

@@ -139,6 +139,8 @@ func (a *attempt) failure(cause, err error) *job.Error {
 		}
 	case errors.As(err, &guest):
 		return guest
+	case errors.Is(err, ledger.ErrDamaged):
+		return &job.Error{Code: "blob_damaged", Title: "Damaged data", Detail: err.Error()}
 	case errors.Is(cause, errStopped):
 		return nil // it ends as stopped
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,7 +51,8 @@ func pushed(t *testing.T, r *Registry, p registrytest.Plugin) View {
 // The auditor finds a version that has lost its bytes, or its module's record.
 func TestTheAuditorFindsAVersionThatHasLostItsModule(t *testing.T) {
 	t.Parallel()
-	e, r := world(t, t.TempDir())
+	dir := t.TempDir()
+	e, r := world(t, dir)
 	v := pushed(t, r, registrytest.Plugin{})
 	breaches := func() []core.Breach {
 		a, err := e.Audit(t.Context())
@@ -58,9 +60,12 @@ func TestTheAuditorFindsAVersionThatHasLostItsModule(t *testing.T) {
 		return a.Breaches
 	}
 	require.Empty(t, breaches())
-	path := r.blobs.Path(v.Digest)
+	path := filepath.Join(dir, "blobs", v.Digest[:2], v.Digest)
 	require.NoError(t, os.Rename(path, path+".away"))
-	assert.Equal(t, "version_is_there", breaches()[0].Invariant)
+	lost := breaches()
+	require.Len(t, lost, 1)
+	assert.Equal(t, "blob_is_whole", lost[0].Invariant)
+	assert.Contains(t, lost[0].Detail, "module of probe@1.0.0: blob "+v.Digest+" is damaged: its file is missing")
 	require.NoError(t, os.Rename(path+".away", path))
 	require.Empty(t, breaches())
 	require.NoError(t, r.removeModule(t.Context(), moduleKey(core.DefaultTenant, v.Digest), func(Module) bool { return true }))

@@ -100,18 +100,30 @@ func New(host *sandbox.Host, cfg Config) *Registry {
 	return r
 }
 
+// What the stores do with their records, whoever opens them.
+var (
+	modulesConfig = ledger.StoreConfig[Module]{Index: moduleTerms, Blobs: bytesHeld, MaxBytes: maxModuleRecord}
+	pluginsConfig = ledger.StoreConfig[Plugin]{Index: pluginTerms, MaxBytes: maxPluginRecord}
+)
+
+// OpenModules is a core.OpenModules.
+func OpenModules(ctx context.Context, l *ledger.Ledger) (func(context.Context) ([]core.KeptModule, error), error) {
+	modules, err := ledger.OpenStore(ctx, l, "modules", modulesConfig)
+	return func(ctx context.Context) ([]core.KeptModule, error) { return keptModules(ctx, modules) }, err
+}
+
+var _ core.OpenModules = OpenModules
+
 // Open implements core.Registry: it opens the stores, makes whole what a crash left
 // half done, and goes on verifying.
 func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub) (err error) {
 	r.blobs, r.hub = l.Blobs(), hub
-	if r.modules, err = ledger.OpenStore(ctx, l, "modules", ledger.StoreConfig[Module]{
-		Index: moduleTerms, Blobs: bytesHeld, Observe: r.observeModule, MaxBytes: maxModuleRecord,
-	}); err != nil {
+	modules, plugins := modulesConfig, pluginsConfig
+	modules.Observe, plugins.Observe = r.observeModule, r.observePlugin
+	if r.modules, err = ledger.OpenStore(ctx, l, "modules", modules); err != nil {
 		return err
 	}
-	if r.plugins, err = ledger.OpenStore(ctx, l, "plugins", ledger.StoreConfig[Plugin]{
-		Index: pluginTerms, Observe: r.observePlugin, MaxBytes: maxPluginRecord,
-	}); err != nil {
+	if r.plugins, err = ledger.OpenStore(ctx, l, "plugins", plugins); err != nil {
 		return err
 	}
 	if r.keys, err = ledger.OpenStore(ctx, l, "keys", ledger.StoreConfig[Key]{MaxBytes: maxKeyRecord}); err != nil {
@@ -196,9 +208,19 @@ func (r *Registry) ships(digest string) bool {
 	return slices.ContainsFunc(r.shipped, func(p core.Plugin) bool { return p.Digest == digest })
 }
 
+// CheckModule implements work.ModuleChecker. What is loaded needs its bytes no more.
+func (r *Registry) CheckModule(ctx context.Context, digest string) error {
+	if r.ships(digest) || r.host.Has(digest) {
+		return nil
+	}
+	return r.blobs.Check(ctx, ledger.Unsized(digest))
+}
+
+var _ work.ModuleChecker = (*Registry)(nil)
+
 // bytesOf reads a module for the sandbox.
-func (r *Registry) bytesOf(digest string) ([]byte, error) {
-	f, err := r.blobs.Open(digest)
+func (r *Registry) bytesOf(ctx context.Context, digest string) ([]byte, error) {
+	f, err := r.blobs.Open(ctx, ledger.Unsized(digest))
 	if err != nil {
 		return nil, err
 	}
@@ -210,6 +232,24 @@ func (r *Registry) bytesOf(digest string) ([]byte, error) {
 	wasm := make([]byte, info.Size())
 	_, err = io.ReadFull(f, wasm)
 	return wasm, err
+}
+
+// Modules implements core.Registry.
+func (r *Registry) Modules(ctx context.Context) ([]core.KeptModule, error) {
+	return keptModules(ctx, r.modules)
+}
+
+func keptModules(ctx context.Context, modules *ledger.Store[Module]) (list []core.KeptModule, err error) {
+	all, err := modules.Snapshot(ctx)
+	for _, found := range all {
+		m := found.Entry().Value
+		for _, digest := range bytesHeld(m) {
+			list = append(list, core.KeptModule{
+				Blob: ledger.Blob{Digest: digest, Bytes: m.Bytes}, Name: m.Plugin().Name, Version: m.Plugin().Version,
+			})
+		}
+	}
+	return list, err
 }
 
 // Resolve implements core.Registry.
@@ -276,40 +316,17 @@ func (r *Registry) all(ctx context.Context, tenant string) ([]Plugin, error) {
 	return list, err
 }
 
-// Archive implements core.Registry. Names come first: what they name is added before
-// them, and deleted after.
-func (r *Registry) Archive(ctx context.Context) (stores map[string][]core.Archived, held []string, err error) {
-	stores = map[string][]core.Archived{}
-	plugins, err := r.plugins.Snapshot(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	stores["plugins"] = archived(plugins)
-	keys, err := r.keys.Snapshot(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	stores["keys"] = archived(keys)
-	modules, err := r.modules.Snapshot(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	modules = slices.DeleteFunc(modules, func(m ledger.Found[Module]) bool {
-		names := bytesHeld(m.Entry().Value)
-		if !r.blobs.Hold(names...) {
-			return true // it was deleted in this moment
-		}
-		held = append(held, names...)
-		return false
-	})
-	stores["modules"] = archived(modules)
-	return stores, held, nil
+// Archive implements core.Registry.
+func (r *Registry) Archive(ctx context.Context, at *ledger.Snapshot, add core.AddArchived) error {
+	return errors.Join(
+		archive(ctx, "keys", r.keys, at, add, func(Key) []string { return nil }),
+		archive(ctx, "modules", r.modules, at, add, bytesHeld),
+		archive(ctx, "plugins", r.plugins, at, add, func(Plugin) []string { return nil }),
+	)
 }
 
-func archived[T any](found []ledger.Found[T]) []core.Archived {
-	list := make([]core.Archived, len(found))
-	for i, f := range found {
-		list[i] = core.Archived{Key: f.Key, Value: f.AppendJSON(nil)}
-	}
-	return list
+func archive[T any](ctx context.Context, name string, s *ledger.Store[T], at *ledger.Snapshot, add core.AddArchived, blobs func(T) []string) error {
+	return s.Each(ctx, at, func(f ledger.Found[T]) error {
+		return add(name, core.Archived{Key: f.Key, Value: f.AppendJSON(nil)}, blobs(f.Entry().Value)...)
+	})
 }

@@ -167,10 +167,10 @@ func TestAnArchiveHasUploadsAndWhatJobsNeed(t *testing.T) {
 	assert.Equal(t, "invalid", core.Code(err))
 
 	var archive bytes.Buffer
-	_, err = w.Backup(t.Context(), &archive)
+	_, err = w.Backup(t.Context(), &archive, core.Backing{})
 	require.NoError(t, err)
 	dir := t.TempDir() + "/restored"
-	_, err = core.Restore(t.Context(), &archive, dir)
+	_, err = core.Restore(t.Context(), &archive, dir, core.Restoring{})
 	require.NoError(t, err)
 
 	for _, w := range []*world{w, openIn(t, dir, registry.Config{})} {

@@ -100,7 +100,10 @@ func (r *Registry) examine(ctx context.Context, key string, m Module) (sandbox.R
 	} else if err != nil {
 		return report, err
 	}
-	wasm, err := r.bytesOf(m.Digest)
+	wasm, err := r.bytesOf(ctx, m.Digest)
+	if errors.Is(err, ledger.ErrDamaged) {
+		return reject("verification_failed", "", err.Error()+": push it again")
+	}
 	if err != nil {
 		return report, err
 	}

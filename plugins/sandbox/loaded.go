@@ -2,13 +2,15 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"thresher/core/job"
+	"thresher/core/ledger"
 )
 
 // Source returns the bytes of a module that is not loaded.
-type Source func(digest string) ([]byte, error)
+type Source func(ctx context.Context, digest string) ([]byte, error)
 
 // loaded are the modules that can be run.
 type loaded struct {
@@ -51,7 +53,7 @@ func (h *Host) fetch(ctx context.Context, digest string, source Source) error {
 		if m := h.module(digest); m != nil {
 			return m, nil
 		}
-		wasm, err := source(digest)
+		wasm, err := source(ctx, digest)
 		if err != nil {
 			return nil, err
 		}
@@ -69,12 +71,18 @@ func (h *Host) fetch(ctx context.Context, digest string, source Source) error {
 		return context.Cause(ctx)
 	case loaded := <-answer:
 		if loaded.Err != nil {
+			if errors.Is(loaded.Err, ledger.ErrDamaged) {
+				return loaded.Err // it has a code of its own
+			}
 			h.log.Error("plugin not loaded", "digest", digest, "error", loaded.Err)
 			return missing(loaded.Err)
 		}
 		return nil
 	}
 }
+
+// Has reports whether a module is loaded.
+func (h *Host) Has(digest string) bool { return h.module(digest) != nil }
 
 // evict unloads what no job has used for the longest, until there are not too many. It
 // spares the one that was loaded last.

@@ -41,7 +41,10 @@ func describeContent(doc *huma.OpenAPI) {
 		{http.MethodGet, "/jobs/{id}/events", "job-events", "events", "Follow one job: server-sent events", 200, []string{"text/event-stream"}, []*huma.Param{id}},
 		{http.MethodGet, "/events", "events", "events", "Follow all jobs: server-sent events", 200, []string{"text/event-stream"}, nil},
 		{http.MethodGet, "/modules/{digest}/events", "module-events", "plugins", "Follow an upload's verification: server-sent events", 200, []string{"text/event-stream"}, []*huma.Param{pathParam("digest"), queryParam("tenant", huma.TypeString, "Whose it is.")}},
-		{http.MethodGet, "/backup", "backup", "server", "Get an archive of everything, as it is at this moment", 200, []string{"application/x-tar"}, nil},
+		{http.MethodGet, "/backup", "backup", "server", "Get an archive of everything, as it is at this moment", 200, []string{"application/x-tar"}, []*huma.Param{
+			queryParam("skip_damaged", huma.TypeBoolean, "Leave damaged files out and list them in the manifest. Without it the archive of damaged data ends with damaged.json and is no backup."),
+		}},
+		{http.MethodGet, "/verify", "verify", "server", "Check every stored file against its digest, now: lines of progress, the last with what is damaged", 200, []string{"application/x-ndjson"}, nil},
 		{http.MethodGet, "/datasets/{name}/tables/{table}", "get-dataset-table", "datasets", "Get rows of a dataset's table", 200, tables, append([]*huma.Param{name, pathParam("table")}, rows...)},
 	} {
 		d.add(doc)

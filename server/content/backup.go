@@ -3,18 +3,26 @@ package content
 import (
 	"bufio"
 	"context"
+	"strconv"
 
 	"github.com/gofiber/fiber/v2"
+
+	"thresher/core"
 )
 
 // backup streams an archive of everything. Where it breaks off, the archive has no
-// manifest, which is its last file: whoever keeps it sees that it is not whole.
+// manifest, which is its last file: whoever keeps it sees that it is not whole. Where
+// it found damage, a list of that is the last file instead.
 func (h handlers) backup(c *fiber.Ctx) error {
+	skip, err := strconv.ParseBool(c.Query("skip_damaged", "false"))
+	if err != nil {
+		return &core.Invalid{Field: "query.skip_damaged", Message: "want true or false"}
+	}
 	c.Set(fiber.HeaderContentType, "application/x-tar")
 	c.Set(fiber.HeaderContentDisposition, `attachment; filename="thresher-backup.tar"`)
 	engine, log := h.engine, h.logger
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		if _, err := engine.Backup(context.Background(), w); err != nil {
+		if _, err := engine.Backup(context.Background(), w, core.Backing{SkipDamaged: skip}); err != nil {
 			log.Warn("backup broken off", "error", err)
 		}
 	})

@@ -29,6 +29,7 @@ type handlers struct {
 func Mount(r fiber.Router, engine *core.Engine, plugins *registry.Registry, maxUpload int64, log *slog.Logger) {
 	h := handlers{engine, plugins, maxUpload, log}
 	r.Get("/backup", h.backup)
+	r.Get("/verify", h.verify)
 	r.Get("/jobs/:id/result", h.result)
 	r.Get("/jobs/:id/logs", h.log)
 	r.Get("/jobs/:id/artifacts/:name", h.artifact)

@@ -98,6 +98,7 @@ var kinds = map[string]struct {
 	"shutting_down":    {http.StatusServiceUnavailable, "The server is shutting down"},
 	"too_many_streams": {http.StatusServiceUnavailable, "Too many event streams are open"},
 	"starting":         {http.StatusServiceUnavailable, "The server is starting"},
+	"blob_damaged":     {http.StatusInternalServerError, "Damaged data"},
 	"disk_full":        {http.StatusInsufficientStorage, "The disk is full"},
 	"store_stalled":    {http.StatusServiceUnavailable, "Store cannot write"},
 	"store_damaged":    {http.StatusInternalServerError, "Store damaged"},

@@ -29,6 +29,7 @@ type Server struct {
 	URL    string
 	Client *client.Client
 	Engine *core.Engine
+	Dir    string // its data folder
 }
 
 // Start starts a server that ends with the test. Guests are import paths of
@@ -53,7 +54,8 @@ func StartOn(t testing.TB, host *sandbox.Host, cfg server.Config, keeps registry
 	log := slog.New(slog.DiscardHandler)
 	keeps.Log = log
 	plugins := registry.New(host, keeps)
-	e, err := core.Open(ctx, core.Config{Dir: t.TempDir(), Limits: limits, Log: log}, plugins)
+	dir := t.TempDir()
+	e, err := core.Open(ctx, core.Config{Dir: dir, Limits: limits, Log: log}, plugins)
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -72,7 +74,7 @@ func StartOn(t testing.TB, host *sandbox.Host, cfg server.Config, keeps registry
 		assert.NoError(t, s.Shutdown(ctx))
 		assert.NoError(t, <-served)
 	})
-	return &Server{URL: url, Client: client.New(url), Engine: e}
+	return &Server{URL: url, Client: client.New(url), Engine: e, Dir: dir}
 }
 
 // hosts has a sandbox for each set of guests, made at the first use: vetting and

@@ -1,0 +1,67 @@
+package content
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"thresher/core"
+	"thresher/core/ledger"
+	"thresher/server/problem"
+)
+
+// verifyLine is a line of the answer to a check of all blobs: how far it is; in the
+// last one what it found, or why it could not be brought to its end.
+type verifyLine struct {
+	ledger.Verified
+	Done    bool                `json:"done"`
+	Damaged *[]core.DamagedBlob `json:"damaged,omitempty"`
+	Error   *problem.Problem    `json:"error,omitempty"`
+}
+
+// verifyTells is how often a line says how far the check is. A client that is gone is
+// noticed no later, and ends the check.
+const verifyTells = 200 * time.Millisecond
+
+// verify checks every blob now, and streams how far it is.
+func (h handlers) verify(c *fiber.Ctx) error {
+	check, err := h.engine.Verify()
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "application/x-ndjson")
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
+		tell := func(line verifyLine) {
+			if err := writeLine(w, line); err != nil {
+				cancel(err)
+			}
+		}
+		told := time.Now()
+		found, err := check(ctx, func(so ledger.Verified) {
+			if time.Since(told) >= verifyTells {
+				told = time.Now()
+				tell(verifyLine{Verified: so})
+			}
+		})
+		last := verifyLine{Verified: found.Verified, Done: err == nil}
+		if err != nil {
+			last.Error = problem.Of(err)
+		} else {
+			last.Damaged = &found.Damaged
+		}
+		tell(last)
+	})
+	return nil
+}
+
+func writeLine(w *bufio.Writer, line verifyLine) error {
+	if err := json.NewEncoder(w).Encode(line); err != nil {
+		return err
+	}
+	return w.Flush()
+}
