@@ -1,9 +1,10 @@
 # Needs Go, make and git. `make help` lists the targets.
 GO      ?= go
+TOOL    := $(GO) tool -modfile=tools/go.mod
 PLUGINS := agentfarm formats models tabular
 RACE    := $(shell $(GO) env CGO_ENABLED 2>/dev/null | grep -q 1 && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build plugins run test check bench bench-scale crash
+.PHONY: help build plugins run test test-long check bench bench-scale
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -23,22 +24,15 @@ build: plugins ## build bin/thresher
 run: build ## start the server, load sample data, run jobs on it, keep serving
 	@bin/thresher demo
 
-test: plugins ## run all tests, with the race detector where there is a C compiler
+test: plugins ## run the tests that take minutes together, with the race detector where there is a C compiler
 ifeq ($(RACE),)
 	@echo '*** NO C COMPILER: the race detector is OFF. Install one (Debian: apt-get install gcc libc6-dev). ***'
 endif
-	$(GO) test $(RACE) -shuffle=on -timeout 15m ./...
-	$(GO) test -tags slowpaths ./plugins/sandbox
-ifneq ($(RACE),)
-	$(GO) test -run 'TestTheOfficialSuite|TestTheRuntimesOther' ./plugins/sandbox/rewrite
-	$(GO) test -run 'TestEveryAttack|TestManyJobs' ./plugins/hostile
-endif
+	@$(TOOL) gotestsum --format pkgname --format-icons text -- $(RACE) -short -shuffle=on -timeout 15m ./...
+	@echo 'What is long was skipped, or ran with less: make test-long runs it in full.'
 
-crash: plugins ## kill the server 100 times under load, and cut its power 200 times (as root)
-	$(GO) test $(RACE) -v -timeout 60m -run 'Kill9|PowerCuts' ./cmd/thresher -kills 100 -power-cuts 50 -upload-kills 100
-	$(GO) test -v -timeout 60m -run PowerCuts ./core/ledger -power-cuts 150
-
-TOOL := $(GO) tool -modfile=tools/go.mod
+test-long: plugins ## run what is too long for test; SAMPLE=10m: what fits; RUN=REGEXP: what matches; about an hour
+	@$(GO) run ./internal/longtests $(if $(RACE),,-race=false) $(if $(SAMPLE),-sample $(SAMPLE)) $(if $(RUN),-run '$(RUN)')
 
 check: plugins ## gofmt, vet, linters, known vulnerabilities, and that benchmarks compile
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt these files'; exit 1; }

@@ -77,7 +77,10 @@ func noFaults(**core.Engine) core.Faults { return core.Faults{} }
 // 64 slots, a limit of 1, ten thousand jobs: never two at once, and each once.
 func TestALimitOfOneIsNeverTwo(t *testing.T) {
 	t.Parallel()
-	const jobs = 64 * 157
+	jobs := 64 * 157
+	if testing.Short() {
+		jobs = 64 * 16
+	}
 	e, c := submitMany(t, jobs, 0, noFaults)
 	eventuallyWithin(t, 10*time.Minute, "all end", func() bool {
 		s := stats(t, e)
@@ -174,6 +177,9 @@ func checks(n int) {
 // runs than may, and in the end every job has ended and every slot is free.
 func TestInUseIsWhatRunsWhateverHappens(t *testing.T) {
 	checks(12)
+	if testing.Short() {
+		checks(2)
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, p := t.TempDir(), &puppets{ending: map[string]chan struct{}{}}
 		slots := 2

@@ -17,6 +17,9 @@ var jobs = flag.Int("jobs", 300, "how many jobs TestManyJobsAtOnce runs")
 // in the end the process holds what it held when a quarter as many had run before:
 // what the ledger keeps at hand grows for the first two thousand.
 func TestManyJobsAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: make test-long runs it")
+	}
 	const atOnce = 50
 	t.Cleanup(nothingIsLeft(t))
 	w := newWorld(t, atOnce)

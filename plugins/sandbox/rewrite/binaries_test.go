@@ -21,8 +21,8 @@ import (
 // same rewritten: each export is called with arguments of each kind.
 func TestTheRuntimesOtherBinariesDoTheSameRewritten(t *testing.T) {
 	t.Parallel()
-	if raced {
-		t.Skip("their memories are large, and the race detector's shadow of them larger: `make test` runs it a second time, without")
+	if testing.Short() || raced {
+		t.Skip("long: make test-long runs it, without the race detector")
 	}
 	dir := runtimeTests(t)
 	count := tally{}

@@ -52,8 +52,8 @@ func (n tally) String() string {
 // same globals however modules are rewritten. What is no module stays none.
 func TestTheOfficialSuiteDoesTheSameRewritten(t *testing.T) {
 	t.Parallel()
-	if raced {
-		t.Skip("it compiles thousands of modules, one after the other: `make test` runs it a second time, without the race detector")
+	if testing.Short() || raced {
+		t.Skip("long: make test-long runs it, without the race detector")
 	}
 	dir := runtimeTests(t)
 	for _, version := range []string{"v1", "v2"} {

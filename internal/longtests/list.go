@@ -1,0 +1,91 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// test is a test that `make test` leaves out, or runs with less, because it is long.
+type test struct {
+	dir, name string        // name "": all tests of the package
+	takes     time.Duration // about, on two cores that have nothing else to do
+	why       string        // it is long
+	plain     bool          // without the race detector
+	tags      string        // of the build
+	args      []string      // of the test program
+}
+
+// tests are all of them. TestTheListIsComplete holds them against the tests that ask
+// testing.Short.
+var tests = []test{
+	{dir: "core", name: "TestALimitOfOneIsNeverTwo", takes: 20 * time.Second, why: "10 000 jobs"},
+	{dir: "core", name: "TestBulksActOnTwentyThousandJobs", takes: 30 * time.Second, why: "20 000 jobs"},
+	{dir: "core", name: "TestInUseIsWhatRunsWhateverHappens", takes: 20 * time.Second, why: "many sequences of requests"},
+	{dir: "plugins/hostile", name: "TestDamagedModulesAreLoadedOrRefusedByName", takes: 15 * time.Second, why: "20 000 damaged modules"},
+	{dir: "plugins/hostile", name: "TestEveryAttackEndsInItsErrorAndHurtsNobody", takes: 45 * time.Second, why: "every attack, twice"},
+	{dir: "plugins/hostile", name: "TestEveryAttackEndsInItsErrorAndHurtsNobody", plain: true, takes: 45 * time.Second, why: "every attack, twice"},
+	{dir: "plugins/hostile", name: "TestManyJobsAtOnce", takes: 10 * time.Second, why: "300 jobs"},
+	{dir: "plugins/hostile", name: "TestManyJobsAtOnce", plain: true, takes: 5 * time.Second, why: "300 jobs"},
+	{dir: "plugins/sandbox", tags: "slowpaths", plain: true, takes: time.Minute, why: "all of it, as it is where there is no Linux"},
+	{dir: "plugins/sandbox/rewrite", name: "TestTheOfficialSuiteDoesTheSameRewritten", plain: true, takes: time.Minute, why: "thousands of modules"},
+	{dir: "plugins/sandbox/rewrite", name: "TestTheRuntimesOtherBinariesDoTheSameRewritten", plain: true, takes: time.Minute, why: "large modules"},
+}
+
+func (t test) String() string {
+	name := "./" + t.dir
+	if t.name != "" {
+		name += " " + t.name
+	}
+	if t.plain {
+		name += ", no race detector"
+	}
+	if t.tags != "" {
+		name += ", -tags " + t.tags
+	}
+	return name
+}
+
+// command is what `go` is called with.
+func (t test) command(race bool) []string {
+	args := []string{"test", "-v", "-count=1", "-timeout", "60m"}
+	if race && !t.plain {
+		args = append(args, "-race")
+	}
+	if t.tags != "" {
+		args = append(args, "-tags", t.tags)
+	}
+	if t.name != "" {
+		args = append(args, "-run", "^"+t.name+"$")
+	}
+	return append(append(args, "./"+t.dir), t.args...)
+}
+
+// choose returns the tests that a pattern matches, the shortest first.
+func choose(all []test, pattern *regexp.Regexp) (chosen []test) {
+	for _, t := range all {
+		if pattern.MatchString(t.String()) {
+			chosen = append(chosen, t)
+		}
+	}
+	slices.SortStableFunc(chosen, func(a, b test) int { return cmp.Compare(a.takes, b.takes) })
+	return chosen
+}
+
+// skipped is what was not run, or not to its end.
+type skipped struct{ what, why string }
+
+// sample returns the tests that together take no longer than a time.
+func sample(all []test, most time.Duration) (chosen []test, left []skipped) {
+	sum := time.Duration(0)
+	for _, t := range all {
+		if sum += t.takes; sum <= most {
+			chosen = append(chosen, t)
+			continue
+		}
+		left = append(left, skipped{t.String(), fmt.Sprintf("takes about %v (%s); a sample of %v has no time for it", t.takes, t.why, most)})
+	}
+	return chosen, left
+}
