@@ -15,7 +15,11 @@ import (
 // Many clients on the same jobs at once: there is one order of what they asked,
 // in which every answer is right.
 func TestAnswersAreLinearisable(t *testing.T) {
-	const slots, each, together = 3, 650, 16
+	const slots, together = 3, 16
+	each := 650 // requests of a client, but for those that find no job to ask about
+	if testing.Short() {
+		each = 65
+	}
 	s := servertest.Start(t, core.Limits{Slots: slots}, hostile)
 	h := linear.New(slots)
 	defer h.Close()
@@ -24,6 +28,6 @@ func TestAnswersAreLinearisable(t *testing.T) {
 		clients.Go(func() { assert.True(t, h.Client(t.Context(), s.URL, n, each)) })
 	}
 	clients.Wait()
-	require.GreaterOrEqual(t, h.Asked(), 10_000)
+	require.GreaterOrEqual(t, h.Asked(), each*together*9/10)
 	assert.NoError(t, h.Check())
 }

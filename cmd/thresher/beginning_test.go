@@ -21,6 +21,9 @@ func TestFromNothingToAResult(t *testing.T) {
 	for language, compiler := range map[string]string{"go": "go", "rust": "rust", "c": "c", "as": "as", "wasi": "go"} {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && language != "go" {
+				t.Skip("long: make test-long runs it")
+			}
 			chain, err := compilers.Of(compiler)
 			require.NoError(t, err)
 			guesttest.Needs(t, chain.Missing())

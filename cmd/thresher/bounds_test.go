@@ -23,6 +23,9 @@ import (
 // While a large file is uploaded, guests flood their outputs and logs, and
 // subscribers never read, the server's memory stays what it was.
 func TestTheServersMemoryStaysBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: make test-long runs it")
+	}
 	if runtime.GOOS != "linux" {
 		t.Skip("reads a process's peak of memory from /proc, which only Linux has")
 	}

@@ -24,8 +24,8 @@ import (
 )
 
 var (
-	kills     = flag.Int("kills", 30, "how often the crash test kills the server")
-	powerCuts = flag.Int("power-cuts", 10, "how often the power is cut")
+	kills     = flag.Int("kills", 100, "how often the crash test kills the server; at most 3 with -short")
+	powerCuts = flag.Int("power-cuts", 50, "how often the power is cut; at most 3 with -short")
 )
 
 // The crash test: kill -9 at random moments while clients use every feature, again
@@ -34,8 +34,12 @@ var (
 func TestNothingIsLostToKill9(t *testing.T) {
 	t.Parallel()
 	data, plugins := t.TempDir(), pluginFolder(t)
+	kills := *kills
+	if testing.Short() {
+		kills = min(kills, 3)
+	}
 	k := newKept()
-	for round := range *kills {
+	for round := range kills {
 		p := startProgram(t, data, plugins)
 		if round == 0 {
 			keepAll(t, p)
@@ -50,8 +54,8 @@ func TestNothingIsLostToKill9(t *testing.T) {
 	p := startProgram(t, data, plugins)
 	require.Empty(t, lossesOf(t, k, p))
 	nothingIsStuck(t, p)
-	t.Logf("%d kills, %d jobs, %d seen to end, %v", *kills, len(k.jobs), len(k.finals), k.asked)
-	if *kills < 100 {
+	t.Logf("%d kills, %d jobs, %d seen to end, %v", kills, len(k.jobs), len(k.finals), k.asked)
+	if kills < 100 {
 		return // not everything need have had its turn
 	}
 	for what := range requests {
@@ -147,15 +151,22 @@ func powerLoss(t *testing.T, d *disktest.Disk, cuts int, args ...string) (k *kep
 // nothing that was acknowledged or seen.
 func TestNothingIsLostToPowerCuts(t *testing.T) {
 	t.Parallel()
-	k, lost := powerLoss(t, disktest.New(t), *powerCuts)
+	cuts := *powerCuts
+	if testing.Short() {
+		cuts = min(cuts, 3)
+	}
+	k, lost := powerLoss(t, disktest.New(t), cuts)
 	assert.Empty(t, lost)
-	t.Logf("%d power cuts, %d jobs, %d seen to end, %v", *powerCuts, len(k.jobs), len(k.finals), k.asked)
+	t.Logf("%d power cuts, %d jobs, %d seen to end, %v", cuts, len(k.jobs), len(k.finals), k.asked)
 }
 
 // The test can fail: where writes are acknowledged before they are synced, a power
 // cut loses some, as the log says at the start.
 func TestPowerCutsFindWritesThatAreNotSynced(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("long: make test-long runs it")
+	}
 	_, lost := powerLoss(t, disktest.New(t), 10, "--sync", "interval")
 	assert.NotEmpty(t, lost)
 	t.Logf("%d losses, such as %.200s", len(lost), fmt.Sprint(lost))

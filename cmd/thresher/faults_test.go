@@ -149,6 +149,9 @@ func startBroken(t *testing.T, fault, data, plugin string) *program {
 // through what the real one gets through.
 func TestEveryPlantedFaultIsFound(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("long: make test-long runs it")
+	}
 	plugin := filepath.Join(t.TempDir(), "hostile.wasm")
 	require.NoError(t, os.WriteFile(plugin, guesttest.Build(t, "thresher/plugins/hostile/guest"), 0o600))
 	for fault := range faults {

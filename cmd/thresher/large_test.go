@@ -41,6 +41,9 @@ func memory(t *testing.T, pid int) (now, most int) {
 // after the other.
 func TestALargeUploadTakesLittleMemory(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("long: make test-long runs it")
+	}
 	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
 		t.Skip("SKIPPED: memory is read from /proc")
 	}

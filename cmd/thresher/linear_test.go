@@ -93,8 +93,11 @@ func TestAnswersAreLinearisableAcrossKill9(t *testing.T) {
 		start: func() *program { return startProgram(t, data, plugins) },
 		slots: 4, kills: 8, asked: 1300,
 	}
+	if testing.Short() {
+		f.kills, f.asked = 2, 300
+	}
 	h, err := f.run(t)
 	require.NoError(t, err)
-	assert.GreaterOrEqual(t, h.Asked(), 10_000)
+	assert.GreaterOrEqual(t, h.Asked(), f.kills*f.asked)
 	t.Logf("%d requests about %d jobs, %d kills", h.Asked(), len(h.Jobs()), f.kills)
 }

@@ -25,7 +25,7 @@ import (
 	"thresher/plugins/registry/registrytest"
 )
 
-var uploadKills = flag.Int("upload-kills", 4, "how often the server is killed while plugins are uploaded")
+var uploadKills = flag.Int("upload-kills", 100, "how often the server is killed while plugins are uploaded; at most once with -short")
 
 // pushes is what is uploaded, and what clients were told of it, which must hold after
 // every crash.
@@ -200,8 +200,12 @@ func (p *pushes) wrongJobs(t *testing.T, c *client.Client) (wrong []string) {
 func TestUploadsSurviveKill9(t *testing.T) {
 	t.Parallel()
 	data, plugins := t.TempDir(), t.TempDir()
+	kills := *uploadKills
+	if testing.Short() {
+		kills = min(kills, 1)
+	}
 	p := newPushes(20)
-	for round := range *uploadKills {
+	for round := range kills {
 		server := startProgram(t, data, plugins)
 		require.Empty(t, p.losses(t, server.client), "after %d kills", round)
 		require.NoError(t, audit(t, server))
@@ -233,5 +237,5 @@ func TestUploadsSurviveKill9(t *testing.T) {
 	assert.Equal(t, 20, ready, "each version has one of its two contents")
 	require.Empty(t, p.losses(t, server.client))
 	require.NoError(t, audit(t, server))
-	t.Logf("%d kills, %d uploads at once, %d jobs seen to complete", *uploadKills, 200, p.jobs)
+	t.Logf("%d kills, %d uploads at once, %d jobs seen to complete", kills, 200, p.jobs)
 }

@@ -21,9 +21,19 @@ type test struct {
 // tests are all of them. TestTheListIsComplete holds them against the tests that ask
 // testing.Short.
 var tests = []test{
+	{dir: "cmd/thresher", name: "TestALargeUploadTakesLittleMemory", takes: 20 * time.Second, why: "eleven modules of 30 MiB"},
+	{dir: "cmd/thresher", name: "TestAnswersAreLinearisableAcrossKill9", takes: 40 * time.Second, why: "10 000 requests, 8 kills"},
+	{dir: "cmd/thresher", name: "TestEveryPlantedFaultIsFound", takes: time.Minute, why: "thousands of requests for each of six faults"},
+	{dir: "cmd/thresher", name: "TestFromNothingToAResult", takes: time.Minute, why: "the compilers of every language"},
+	{dir: "cmd/thresher", name: "TestNothingIsLostToKill9", takes: 5 * time.Minute, why: "100 kills"},
+	{dir: "cmd/thresher", name: "TestNothingIsLostToPowerCuts", takes: 2 * time.Minute, why: "50 power cuts"},
+	{dir: "cmd/thresher", name: "TestPowerCutsFindWritesThatAreNotSynced", takes: 10 * time.Second, why: "10 power cuts"},
+	{dir: "cmd/thresher", name: "TestTheServersMemoryStaysBounded", takes: time.Minute, why: "an upload of 256 MiB, and floods"},
+	{dir: "cmd/thresher", name: "TestUploadsSurviveKill9", takes: 5 * time.Minute, why: "100 kills"},
 	{dir: "core", name: "TestALimitOfOneIsNeverTwo", takes: 20 * time.Second, why: "10 000 jobs"},
 	{dir: "core", name: "TestBulksActOnTwentyThousandJobs", takes: 30 * time.Second, why: "20 000 jobs"},
 	{dir: "core", name: "TestInUseIsWhatRunsWhateverHappens", takes: 20 * time.Second, why: "many sequences of requests"},
+	{dir: "core/ledger", name: "TestNoRecordIsLostToPowerCutsWhileItIsReplaced", plain: true, takes: 2 * time.Minute, why: "150 power cuts", args: []string{"-power-cuts", "150"}},
 	{dir: "plugins/hostile", name: "TestDamagedModulesAreLoadedOrRefusedByName", takes: 15 * time.Second, why: "20 000 damaged modules"},
 	{dir: "plugins/hostile", name: "TestEveryAttackEndsInItsErrorAndHurtsNobody", takes: 45 * time.Second, why: "every attack, twice"},
 	{dir: "plugins/hostile", name: "TestEveryAttackEndsInItsErrorAndHurtsNobody", plain: true, takes: 45 * time.Second, why: "every attack, twice"},
@@ -32,6 +42,7 @@ var tests = []test{
 	{dir: "plugins/sandbox", tags: "slowpaths", plain: true, takes: time.Minute, why: "all of it, as it is where there is no Linux"},
 	{dir: "plugins/sandbox/rewrite", name: "TestTheOfficialSuiteDoesTheSameRewritten", plain: true, takes: time.Minute, why: "thousands of modules"},
 	{dir: "plugins/sandbox/rewrite", name: "TestTheRuntimesOtherBinariesDoTheSameRewritten", plain: true, takes: time.Minute, why: "large modules"},
+	{dir: "server", name: "TestAnswersAreLinearisable", takes: time.Minute, why: "10 000 requests"},
 }
 
 func (t test) String() string {
