@@ -42,6 +42,12 @@ var tests = []test{
 	{dir: "plugins/sandbox", tags: "slowpaths", plain: true, takes: time.Minute, why: "all of it, as it is where there is no Linux"},
 	{dir: "plugins/sandbox/rewrite", name: "TestTheOfficialSuiteDoesTheSameRewritten", plain: true, takes: time.Minute, why: "thousands of modules"},
 	{dir: "plugins/sandbox/rewrite", name: "TestTheRuntimesOtherBinariesDoTheSameRewritten", plain: true, takes: time.Minute, why: "large modules"},
+	{dir: "plugins/sdk/sdktest", name: "TestTheExamplesKeepTheContract", takes: time.Minute, why: "every language"},
+	{dir: "plugins/sdk/sdktest", name: "TestTheExamplesTestsPass", takes: 30 * time.Second, why: "every language"},
+	{dir: "plugins/sdk/sdktest", name: "TestTheRestOfTheSDKsIsTheSame", takes: time.Minute, why: "every language"},
+	{dir: "plugins/sdk/sdktest", name: "TestTheSameDeclarationIsTheSameManifest", takes: 30 * time.Second, why: "every language"},
+	{dir: "plugins/sdk/sdktest", name: "TestTheSameRoutinesGiveTheSameResults", takes: time.Minute, why: "every language"},
+	{dir: "plugins/sdk/sdktest", name: "TestTheTutorialsWorkAsWritten", takes: time.Minute, why: "every language"},
 	{dir: "server", name: "TestAnswersAreLinearisable", takes: time.Minute, why: "10 000 requests"},
 }
 

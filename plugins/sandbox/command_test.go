@@ -28,6 +28,11 @@ func commandHost(t *testing.T, wasm []byte, manifest string) (*Host, string, err
 	t.Cleanup(func() { assert.NoError(t, h.Close(context.Background())) })
 	with, err := WithManifest(wasm, []byte(manifest))
 	require.NoError(t, err)
+	if len(with) > 1<<20 {
+		file := filepath.Join(t.TempDir(), "large.wasm")
+		require.NoError(t, os.WriteFile(file, with, 0o600))
+		require.NoError(t, guesttest.Warm(file))
+	}
 	p, err := h.Load(t.Context(), with, false)
 	return h, p.Digest, err
 }

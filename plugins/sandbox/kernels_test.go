@@ -182,11 +182,11 @@ func TestWhatKernelsPassOverIsPaidFor(t *testing.T) {
 	assert.Equal(t, twenty, used(20), "it follows from what the guest did")
 	assert.GreaterOrEqual(t, twenty-used(0), int64(20<<20))
 
-	c := kernelsCall(digest, "sort_long", `{"rows":2000000}`, 1, newRecorder(t))
+	c := kernelsCall(digest, "sort_long", `{"rows":500000}`, 1, newRecorder(t))
 	report, err := h.Run(t.Context(), c)
 	require.NoError(t, err)
 	assert.JSONEq(t, "true", string(report.Result), "it is sorted")
-	c.Limits.Gas = report.Gas - 10_000_000 // in the middle of the sort
+	c.Limits.Gas = report.Gas - 2_500_000 // in the middle of the sort
 	_, err = h.Run(t.Context(), c)
 	assert.Equal(t, "gas_limit", failure(t, err).Code)
 }

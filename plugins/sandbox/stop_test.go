@@ -189,7 +189,7 @@ func TestAPausedGuestGoesOnWhereItWas(t *testing.T) {
 	h, loaded := prepared(t, sum())
 	paused, resume := make(chan struct{}), make(chan struct{})
 	g := &gatekeeper{ask: func(_ context.Context, n int64) error {
-		if n%8 == 0 {
+		if n%3 == 1 { // the first time too: a fast machine asks only a few times
 			paused <- struct{}{}
 			<-resume
 		}

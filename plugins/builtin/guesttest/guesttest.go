@@ -65,11 +65,18 @@ func build(pkg string) ([]byte, error) {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build %s: %w\n%s", pkg, err, text)
 	}
-	// Under the race detector compiling takes ten times as long: that is done here,
-	// by a program without it, and the tests find the code in the cache.
-	warm := exec.Command("go", "run", "thresher/plugins/builtin/guesttest/warm", CacheDir(nil), out)
-	if text, err := warm.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compile %s: %w\n%s", pkg, err, text)
+	if err := Warm(out); err != nil {
+		return nil, fmt.Errorf("compile %s: %w", pkg, err)
 	}
 	return os.ReadFile(out)
+}
+
+// Warm compiles the module in a file into CacheDir, by a program without the race
+// detector: under that compiling takes ten times as long.
+func Warm(module string) error {
+	warm := exec.Command("go", "run", "thresher/plugins/builtin/guesttest/warm", CacheDir(nil), module)
+	if text, err := warm.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, text)
+	}
+	return nil
 }

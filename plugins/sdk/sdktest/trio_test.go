@@ -10,7 +10,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -58,11 +57,8 @@ func build(t *testing.T, language, example string) []byte {
 		if err := chain.Build(t.Context(), filepath.Join("..", source(language, example)), "..", out); err != nil {
 			return nil, err
 		}
-		// Under the race detector compiling takes ten times as long: as guesttest.Build,
-		// this leaves it to a program without it.
-		warm := exec.Command("go", "run", "thresher/plugins/builtin/guesttest/warm", guesttest.CacheDir(nil), out)
-		if text, err := warm.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("compile %s: %w\n%s", source(language, example), err, text)
+		if err := guesttest.Warm(out); err != nil {
+			return nil, fmt.Errorf("compile %s: %w", source(language, example), err)
 		}
 		return os.ReadFile(out)
 	}))
@@ -105,6 +101,9 @@ func TestTheSameDeclarationIsTheSameManifest(t *testing.T) {
 	for _, language := range others() {
 		for _, example := range []string{"example", "exercise"} {
 			t.Run(language+"_"+example, func(t *testing.T) {
+				if testing.Short() && language != "c" {
+					t.Skip("long: make test-long runs it")
+				}
 				want, err := json.MarshalIndent(load(t, host, "go", example).Routines, "", " ")
 				require.NoError(t, err)
 				got, err := json.MarshalIndent(load(t, host, language, example).Routines, "", " ")
@@ -137,14 +136,22 @@ func (a attempt) run(t *testing.T, host *sandbox.Host, p core.Plugin) (conform.O
 
 func TestTheSameRoutinesGiveTheSameResults(t *testing.T) {
 	t.Parallel()
-	compare(t, "example", attempts(t))
+	few := others()
+	if testing.Short() {
+		few = []string{"c"}
+	}
+	compare(t, "example", few, attempts(t))
 }
 
 // The rest of the SDKs gives the same too: params of every kind, columns read whole and
 // by batches, kernels, artifacts, random numbers.
 func TestTheRestOfTheSDKsIsTheSame(t *testing.T) {
 	t.Parallel()
-	compare(t, "exercise", map[string]attempt{
+	few := others()
+	if testing.Short() {
+		few = []string{"c"}
+	}
+	compare(t, "exercise", few, map[string]attempt{
 		"standard": {routine: "all", params: `{}`, input: mixed(t, 5), seed: 9},
 		"params": {routine: "all", params: `{"whole": [1, -9007199254740993, 0], "numbers": [0.1, -1e-9, 3], "flags": [true, false], ` +
 			`"words": ["", "a\"b", "\u00e9\ud83d\ude00\n"], "mode": "slow", "ratio": 1.5, "loud": false}`, input: mixed(t, 3)},
@@ -171,11 +178,11 @@ func mixed(t *testing.T, rows int) *table.File {
 	return imported(t, table.CSV, text.String())
 }
 
-// compare runs attempts in each language and in Go.
-func compare(t *testing.T, example string, attempts map[string]attempt) {
+// compare runs attempts in each of some languages and in Go.
+func compare(t *testing.T, example string, languages []string, attempts map[string]attempt) {
 	host := newHost(t)
 	reference := load(t, host, "go", example)
-	for _, language := range others() {
+	for _, language := range languages {
 		t.Run(language, func(t *testing.T) {
 			p := load(t, host, language, example)
 			for name, a := range attempts {
@@ -348,6 +355,9 @@ func TestTheExamplesKeepTheContract(t *testing.T) {
 	host := newHost(t)
 	for language := range languages {
 		t.Run(language, func(t *testing.T) {
+			if testing.Short() && language != "go" {
+				t.Skip("long: make test-long runs it")
+			}
 			r, err := conform.Check(t.Context(), host, build(t, language, "example"), conform.Options{Time: time.Minute})
 			require.NoError(t, err)
 			assert.Zero(t, r.Failures(), "%+v", r.Rows)
@@ -367,6 +377,9 @@ func TestTheExamplesTestsPass(t *testing.T) {
 	t.Parallel()
 	for language := range languages {
 		t.Run(language, func(t *testing.T) {
+			if testing.Short() && language != "go" {
+				t.Skip("long: make test-long runs it")
+			}
 			chain, err := compilers.Of(language)
 			require.NoError(t, err)
 			guesttest.Needs(t, chain.Missing())

@@ -25,6 +25,9 @@ func TestTheTutorialsWorkAsWritten(t *testing.T) {
 	t.Parallel()
 	for language, page := range map[string]string{"go": "go.md", "c": "c.md", "rust": "rust.md", "as": "assemblyscript.md"} {
 		t.Run(language, func(t *testing.T) {
+			if testing.Short() && language != "go" {
+				t.Skip("long: make test-long runs it")
+			}
 			chain, err := compilers.Of(language)
 			require.NoError(t, err)
 			missing := chain.Missing()
