@@ -28,7 +28,7 @@ test: plugins ## run the tests that take minutes together, with the race detecto
 ifeq ($(RACE),)
 	@echo '*** NO C COMPILER: the race detector is OFF. Install one (Debian: apt-get install gcc libc6-dev). ***'
 endif
-	@$(TOOL) gotestsum --format pkgname --format-icons text -- $(RACE) -short -shuffle=on -timeout 15m ./...
+	@$(TOOL) gotestsum --format pkgname --format-icons text --format-hide-empty-pkg -- $(RACE) -short -shuffle=on -timeout 15m ./...
 	@echo 'What is long was skipped, or ran with less: make test-long runs it in full.'
 
 test-long: plugins ## run what is too long for test; SAMPLE=10m: what fits; RUN=REGEXP: what matches; about an hour

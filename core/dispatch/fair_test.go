@@ -143,6 +143,10 @@ func TestAFloodDoesNotHoldUpOneJobOfAnother(t *testing.T) {
 // slot-seconds each, whatever their jobs' lengths.
 func TestTenantsShareSlotSecondsWhateverTheirJobsLengths(t *testing.T) {
 	t.Parallel()
+	while := time.Hour
+	if testing.Short() {
+		while = 15 * time.Minute
+	}
 	for _, slots := range []int{1, 2, 4} {
 		for _, long := range []time.Duration{2 * time.Second, 17 * time.Second} {
 			onFloor(t, slots, map[string]time.Duration{"short": 300 * time.Millisecond, "long": long}, func(f *floor) {
@@ -151,7 +155,7 @@ func TestTenantsShareSlotSecondsWhateverTheirJobsLengths(t *testing.T) {
 					f.submit("short")
 					f.submit("long")
 				}
-				rest(time.Hour)
+				rest(while)
 				f.mu.Lock()
 				f.done = nil
 				share := f.used["short"].Seconds() / (f.used["short"] + f.used["long"]).Seconds()

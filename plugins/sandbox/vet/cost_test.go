@@ -44,13 +44,17 @@ func allocated(wasm []byte, l vet.Limits) (bytes uint64, err error) {
 // Even without limits a check allocates no more than a multiple of the module, and
 // with them no more than they allow.
 func TestMemoryIsBoundByTheModulesSizeAndByTheLimits(t *testing.T) {
+	size := 8 << 20
+	if testing.Short() {
+		size = 1 << 20
+	}
 	for name, build := range dense {
 		wasm := build(256 << 10).bytes()
 		bytes, err := allocated(wasm, unlimited(t))
 		require.NoError(t, err, name)
 		t.Logf("%s: %d bytes for each of the module's", name, bytes/uint64(len(wasm)))
 		assert.Less(t, bytes, uint64(200*len(wasm)), name)
-		bytes, err = allocated(build(8<<20).bytes(), vet.Limits{})
+		bytes, err = allocated(build(size).bytes(), vet.Limits{})
 		require.Error(t, err, name)
 		assert.Less(t, bytes, uint64(64<<20), name)
 	}
