@@ -99,7 +99,7 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 				j, err := e.Job(t.Context(), running.ID)
 				_, granting := e.dispatch.InUse()
 				return err == nil && j.Phase == job.Running && !granting[running.ID] // the dispatcher has heard of it
-			}, 10*time.Second, time.Millisecond)
+			}, 2*time.Minute, time.Millisecond)
 			a, err := e.Audit(t.Context())
 			require.NoError(t, err)
 			require.True(t, a.Consistent, a.Breaches)

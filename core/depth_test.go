@@ -198,7 +198,7 @@ func batch(t *testing.T, e *core.Engine, req core.BatchRequest) core.Batch {
 // eventually polls what no event tells of, such as counts.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	require.Eventually(t, ok, 20*time.Second, 5*time.Millisecond, what)
+	require.Eventually(t, ok, 2*time.Minute, 5*time.Millisecond, what)
 }
 
 func TestAGridIsABatchOfEveryCombination(t *testing.T) {

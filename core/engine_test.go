@@ -99,7 +99,7 @@ func stats(t *testing.T, e *core.Engine) core.Stats {
 // until waits until a job is in a phase.
 func until(t *testing.T, e *core.Engine, id string, phase job.Phase) core.Job {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	sub, err := e.Subscribe(ctx, 0, id)
 	require.NoError(t, err)

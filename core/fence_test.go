@@ -27,7 +27,7 @@ func running(t *testing.T, e *Engine) Job {
 	require.Eventually(t, func() bool {
 		j, err = e.Job(t.Context(), j.ID)
 		return err == nil && j.Phase == job.Running
-	}, time.Minute, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	return j
 }
 
@@ -46,7 +46,7 @@ func TestAWorkerThatLostItsLeaseWritesNothing(t *testing.T) {
 	require.Eventually(t, func() bool {
 		now, err := e.Job(t.Context(), j.ID)
 		return err == nil && now.Phase == job.Running && now.Epoch == stale+1
-	}, time.Minute, time.Millisecond, "it runs again, under another lease")
+	}, 2*time.Minute, time.Millisecond, "it runs again, under another lease")
 	for _, event := range []job.Event{
 		job.Finish{Epoch: stale}, job.Halted{Epoch: stale}, job.Parked{Epoch: stale}, job.Lost{Epoch: stale}, job.HandBack{Epoch: stale},
 	} {

@@ -33,7 +33,7 @@ func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.UserDataDir(t.TempDir()))
-	ctx, cancelTime := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancelTime := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancelTime)
 	ctx, cancelAlloc := chromedp.NewExecAllocator(ctx, opts...)
 	t.Cleanup(cancelAlloc)

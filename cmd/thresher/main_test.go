@@ -104,6 +104,9 @@ func TestScripts(t *testing.T) {
 		Dir:  "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"changed": changed, "replace": replace},
 		Condition: func(language string) (bool, error) {
+			if language == "long" {
+				return !testing.Short(), nil
+			}
 			chain, err := compilers.Of(language)
 			if err != nil {
 				return false, err

@@ -28,6 +28,7 @@ var tests = []test{
 	{dir: "cmd/thresher", name: "TestNothingIsLostToKill9", takes: 5 * time.Minute, why: "100 kills"},
 	{dir: "cmd/thresher", name: "TestNothingIsLostToPowerCuts", takes: 2 * time.Minute, why: "50 power cuts"},
 	{dir: "cmd/thresher", name: "TestPowerCutsFindWritesThatAreNotSynced", takes: 10 * time.Second, why: "10 power cuts"},
+	{dir: "cmd/thresher", name: "TestScripts", takes: time.Minute, why: "the compilers of every language"},
 	{dir: "cmd/thresher", name: "TestTheServersMemoryStaysBounded", takes: time.Minute, why: "an upload of 256 MiB, and floods"},
 	{dir: "cmd/thresher", name: "TestUploadsSurviveKill9", takes: 5 * time.Minute, why: "100 kills"},
 	{dir: "core", name: "TestALimitOfOneIsNeverTwo", takes: 20 * time.Second, why: "10 000 jobs"},

@@ -39,7 +39,7 @@ type world struct {
 func newWorld(t *testing.T, slots int) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	h, err := sandbox.New(t.Context(), sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: log, DescribeTime: time.Second / 4, Clones: 64})
+	h, err := sandbox.New(t.Context(), sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: log, DescribeTime: 2 * time.Second, Clones: 64})
 	require.NoError(t, err)
 	_, err = h.Load(t.Context(), guesttest.Build(t, honest), false)
 	require.NoError(t, err)

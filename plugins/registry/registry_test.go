@@ -80,7 +80,7 @@ func (w *world) tryPush(t *testing.T, wasm []byte, u registry.Upload) (registry.
 	if err != nil {
 		return v, err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	v, err = w.reg.Await(ctx, u.Tenant, v.Digest)
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func (w *world) tryPush(t *testing.T, wasm []byte, u registry.Upload) (registry.
 // until waits until an upload is in a state, as its events tell.
 func (w *world) until(t *testing.T, digest, state string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	sub, err := w.Subscribe(ctx, 0, "")
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func (w *world) run(t *testing.T, routine string) core.Job {
 	t.Helper()
 	j, err := w.Submit(t.Context(), core.Request{Routine: routine, Cache: "off"})
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	j, err = w.Wait(ctx, j.ID)
 	require.NoError(t, err)
