@@ -144,7 +144,7 @@ func (r *refusing) Gate(ctx context.Context) error {
 func TestALongSortObeysAStop(t *testing.T) {
 	t.Parallel()
 	h, digest := loadKernels(t)
-	const rows = 100_000_000
+	const rows = 10_000_000
 	why := errors.New("stop the sort")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
