@@ -21,84 +21,93 @@ import (
 // root is the repository's folder.
 const root = "../.."
 
+// function is one of the tests' functions, by its folder and name.
+type function struct{ dir, name string }
+
 // source is what the tests of the repository look like.
-type source struct {
-	there map[string]bool // the tests that there are, by folder and name
-	short map[string]bool // those that ask testing.Short
-	plain map[string]bool // those that are not run under the race detector
-	stray []string        // who else asks
-}
+type source map[function]map[string]bool // the names that each function uses
 
 func read(t *testing.T) source {
 	t.Helper()
-	s := source{map[string]bool{}, map[string]bool{}, map[string]bool{}, nil}
+	s := source{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, "_test.go") {
-			s.file(t, path)
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
 		}
+		dir, err := filepath.Rel(root, filepath.Dir(path))
+		s.add(t, filepath.ToSlash(dir), path)
 		return err
 	})
 	require.NoError(t, err)
 	return s
 }
 
-func where(dir, name string) string { return dir + " " + name }
-
-func (s *source) file(t *testing.T, path string) {
+func (s source) add(t *testing.T, dir, path string) {
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-	require.NoError(t, err)
-	dir, err := filepath.Rel(root, filepath.Dir(path))
 	require.NoError(t, err)
 	for _, d := range file.Decls {
 		fn, ok := d.(*ast.FuncDecl)
-		if !ok {
+		if !ok || fn.Recv != nil {
 			continue
 		}
-		here := where(filepath.ToSlash(dir), fn.Name.Name)
-		isTest := fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "Test")
-		s.there[here] = isTest
-		ast.Inspect(fn, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.SelectorExpr:
-				if x, ok := n.X.(*ast.Ident); ok && x.Name == "testing" && n.Sel.Name == "Short" {
-					s.short[here] = true
-					if !isTest {
-						s.stray = append(s.stray, here)
-					}
-				}
-			case *ast.Ident:
-				if n.Name == "raced" {
-					s.plain[here] = true
-				}
+		names := map[string]bool{}
+		ast.Inspect(fn.Body, func(n ast.Node) bool {
+			if id, ok := n.(*ast.Ident); ok {
+				names[id.Name] = true
 			}
 			return true
 		})
+		s[function{dir, fn.Name.Name}] = names
 	}
 }
 
-// No test is left out of both: what looks at testing.Short is in the list, and what is
-// not for the race detector is listed without it.
+// using returns the tests that use a name, themselves or through what they call in their
+// package.
+func (s source) using(name string) (tests []function) {
+	for f := range s {
+		if strings.HasPrefix(f.name, "Test") && s.reaches(f, name, map[function]bool{}) {
+			tests = append(tests, f)
+		}
+	}
+	return tests
+}
+
+func (s source) reaches(f function, name string, seen map[function]bool) bool {
+	if seen[f] {
+		return false
+	}
+	seen[f] = true
+	for used := range s[f] {
+		if used == name || s.reaches(function{f.dir, used}, name, seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// No test is left out of both: what asks testing.Short is in the list, and what is not for
+// the race detector is listed without it.
 func TestTheListIsComplete(t *testing.T) {
 	t.Parallel()
 	s := read(t)
-	assert.Empty(t, s.stray, "ask testing.Short in the test itself, where this test finds it")
-	require.NotEmpty(t, s.short)
-	for short := range s.short {
-		assert.True(t, listed(short, func(test) bool { return true }), "%s asks testing.Short: add it to list.go", short)
+	short, plain := s.using("Short"), s.using("raced")
+	require.NotEmpty(t, short)
+	for _, f := range short {
+		assert.True(t, listed(f, func(test) bool { return true }), "%s %s asks testing.Short: add it to list.go", f.dir, f.name)
 	}
-	require.NotEmpty(t, s.plain)
-	for plain := range s.plain {
-		assert.True(t, listed(plain, func(l test) bool { return l.plain }), "%s skips under the race detector: list it with plain", plain)
+	require.NotEmpty(t, plain)
+	for _, f := range plain {
+		assert.True(t, listed(f, func(l test) bool { return l.plain }), "%s %s skips under the race detector: list it with plain", f.dir, f.name)
 	}
 	for _, l := range tests {
-		assert.True(t, l.name == "" || s.there[where(l.dir, l.name)], "%v is no test", l)
+		assert.True(t, l.name == "" || s[function{l.dir, l.name}] != nil, "%v is no test", l)
 		assert.Positive(t, l.takes, l)
 		assert.NotEmpty(t, l.why, l)
 	}
 }
 
-func listed(name string, ok func(test) bool) bool {
-	return slices.ContainsFunc(tests, func(l test) bool { return where(l.dir, l.name) == name && ok(l) })
+func listed(f function, ok func(test) bool) bool {
+	return slices.ContainsFunc(tests, func(l test) bool { return l.dir == f.dir && l.name == f.name && ok(l) })
 }
 
 // All of the list is run, each as it asks to be.
