@@ -67,8 +67,11 @@ func (s *session) run(ctx context.Context, chosen []test) error {
 	start := time.Now()
 	passed := 0
 	for n, t := range chosen {
-		fmt.Fprintf(s.out, "\n[%d of %d, after %v] %v: %s, about %v\n", n+1, len(chosen), time.Since(start).Round(time.Second), t, t.why, t.takes)
-		err := s.test(ctx, t)
+		err := context.Cause(ctx)
+		if err == nil {
+			fmt.Fprintf(s.out, "\n[%d of %d, after %v] %v: %s, about %v\n", n+1, len(chosen), time.Since(start).Round(time.Second), t, t.why, t.takes)
+			err = s.test(ctx, t)
+		}
 		switch {
 		case err == nil:
 			passed++
@@ -93,9 +96,6 @@ func (s *session) run(ctx context.Context, chosen []test) error {
 
 // test runs one, and returns an error if it failed or was cut off.
 func (s *session) test(ctx context.Context, t test) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	cmd := exec.CommandContext(ctx, "go", t.command(s.race)...)
 	cmd.Dir = s.root
 	// What a test has started ends with it.
