@@ -209,7 +209,7 @@ func TestSlowDripsStarveNobody(t *testing.T) {
 	}
 	t.Logf("the slowest of 100 submits with %d drips: %v", drips, took)
 	for _, c := range dripping {
-		require.NoError(t, c.SetReadDeadline(time.Now().Add(2 * time.Minute)))
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(2*time.Minute)))
 		_, err := io.Copy(io.Discard, c)
 		require.NoError(t, err, "it is closed")
 	}
