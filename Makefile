@@ -24,14 +24,14 @@ build: plugins ## build bin/thresher
 run: build ## start the server, load sample data, run jobs on it, keep serving
 	@bin/thresher demo
 
-test: plugins ## run the tests that take minutes together, with the race detector where there is a C compiler
+test: plugins ## run the tests, with the race detector where there is a C compiler; what is long is skipped, or does less
 ifeq ($(RACE),)
 	@echo '*** NO C COMPILER: the race detector is OFF. Install one (Debian: apt-get install gcc libc6-dev). ***'
 endif
 	@$(TOOL) gotestsum --format pkgname --format-icons text --format-hide-empty-pkg -- $(RACE) -short -shuffle=on -timeout 15m ./...
 	@echo 'What is long was skipped, or ran with less: make test-long runs it in full.'
 
-test-long: plugins ## run what is too long for test; SAMPLE=10m: what fits; RUN=REGEXP: what matches; about an hour
+test-long: plugins ## run what is long in full, about an hour; SAMPLE=10m: what fits; RUN=REGEXP: what matches
 	@$(GO) run ./internal/longtests $(if $(RACE),,-race=false) $(if $(SAMPLE),-sample $(SAMPLE)) $(if $(RUN),-run '$(RUN)')
 
 check: plugins ## gofmt, vet, linters, known vulnerabilities, and that benchmarks compile
