@@ -30,7 +30,7 @@ func aFolder(t *testing.T, killed bool) string {
 	fill(t, s, 0, damageRecords/2, damageNote)
 	require.NoError(t, l.db.Flush())
 	fill(t, s, damageRecords/2, damageRecords/2, damageNote)
-	require.NoError(t, l.note())
+	require.Eventually(t, func() bool { m, _, err := openMark(dir); return err == nil && m.revision == l.Revision() }, waits, tick)
 	if killed {
 		dead := t.TempDir()
 		require.NoError(t, os.CopyFS(dead, os.DirFS(dir)))
