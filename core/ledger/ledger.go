@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -96,6 +97,7 @@ type Ledger struct {
 	quit     chan struct{} // closed by Close: the committer finishes its queue and ends
 	finished chan struct{} // closed when the committer has ended
 	loops    errgroup.Group
+	reading  sync.WaitGroup // snapshots that are open
 }
 
 // Open opens the folder, making it if needed.
@@ -188,7 +190,7 @@ func (l *Ledger) openStore() error {
 	if err := l.mark.check(revision); err != nil {
 		return err
 	}
-	l.view.Must(func(v *view) { v.revision, v.at = revision, newSnapshot(db) })
+	l.view.Must(func(v *view) { v.revision, v.at = revision, l.newSnapshot() })
 	return syncFolder(l.dir)
 }
 
@@ -337,6 +339,7 @@ func (l *Ledger) closeStore() error {
 			err = l.note()
 		}
 		snap.release()
+		l.reading.Wait()
 	}
 	if l.db == nil || l.Able() != nil { // what it would write cannot be written
 		return err

@@ -32,7 +32,7 @@ func (l *Ledger) openKind(ctx context.Context, k *kind, cacheBytes int) error {
 
 // showKind adds a kind to what readers see. Its index may have been made just now.
 func (l *Ledger) showKind(k *kind, v *kindView) (err error) {
-	snap := newSnapshot(l.db)
+	snap := l.newSnapshot()
 	l.view.Must(func(all *view) {
 		if all.kinds[k.name] != nil {
 			err = errors.New("it is open already")

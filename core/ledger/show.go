@@ -4,7 +4,7 @@ import "slices"
 
 // show lets readers see the round, then tells those who follow the changes.
 func (r *round) show() {
-	snap := newSnapshot(r.l.db)
+	snap := r.l.newSnapshot()
 	var old *snapshot
 	r.l.view.Must(func(v *view) {
 		old, v.at, v.revision = v.at, snap, r.revision

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -22,10 +23,12 @@ type view struct {
 type snapshot struct {
 	*pebble.Snapshot
 	readers atomic.Int32 // the view counts as one until it moves on
+	open    *sync.WaitGroup
 }
 
-func newSnapshot(db *pebble.DB) *snapshot {
-	s := &snapshot{Snapshot: db.NewSnapshot()}
+func (l *Ledger) newSnapshot() *snapshot {
+	l.reading.Add(1)
+	s := &snapshot{Snapshot: l.db.NewSnapshot(), open: &l.reading}
 	s.readers.Store(1)
 	return s
 }
@@ -40,6 +43,7 @@ func (s *snapshot) reference() *snapshot {
 func (s *snapshot) release() {
 	if s.readers.Add(-1) == 0 {
 		_ = s.Close() // an error would be of an iterator left open
+		s.open.Done()
 	}
 }
 
