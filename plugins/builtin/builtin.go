@@ -41,12 +41,9 @@ func Modules() (map[string][]byte, error) {
 // Module returns the WebAssembly module of one of [Names]. It is embedded compressed
 // and decompressed at each call.
 func Module(name string) ([]byte, error) {
-	packed, err := dist.ReadFile(path.Join("dist", name+".wasm.zst"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("plugin %s: %w", name, ErrNotBuilt)
-	}
+	packed, err := read(name, ".wasm.zst")
 	if err != nil {
-		return nil, fmt.Errorf("plugin %s: %w", name, err)
+		return nil, err
 	}
 	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
@@ -58,4 +55,16 @@ func Module(name string) ([]byte, error) {
 		return nil, fmt.Errorf("plugin %s: decompress: %w", name, err)
 	}
 	return wasm, nil
+}
+
+// read returns an embedded file of a plugin.
+func read(name, kind string) ([]byte, error) {
+	content, err := dist.ReadFile(path.Join("dist", name+kind))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("plugin %s: %w", name, ErrNotBuilt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: %w", name, err)
+	}
+	return content, nil
 }

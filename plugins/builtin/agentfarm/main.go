@@ -13,7 +13,7 @@ import (
 	"thresher/plugins/sdk/go/vector"
 )
 
-func main() {}
+func main() { sdk.Main() }
 
 // Params of agentfarm/population. The windows are AgentFarm's own.
 type Params struct {

@@ -6,7 +6,7 @@ import (
 	sdk "thresher/plugins/sdk/go"
 )
 
-func main() {}
+func main() { sdk.Main() }
 
 func init() {
 	rows := sdk.Out("data", "The rows of the file")

@@ -8,7 +8,7 @@ import (
 	"thresher/plugins/sdk/go/vector"
 )
 
-func main() {}
+func main() { sdk.Main() }
 
 func init() {
 	sdk.Register(sdk.Plugin{

@@ -15,7 +15,7 @@ import (
 	"thresher/plugins/sdk/go/vector"
 )
 
-func main() {}
+func main() { sdk.Main() }
 
 // Params of tabular/describe.
 type Params struct {

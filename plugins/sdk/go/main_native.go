@@ -1,0 +1,18 @@
+//go:build !wasip1
+
+package sdk
+
+import (
+	"fmt"
+	"os"
+)
+
+// Main is what a plugin's main function may call. In the sandbox, where nothing calls
+// main, it does nothing. Where the plugin is built as a program of the machine, it
+// prints the manifest, as a host would be told it.
+func Main() {
+	if _, err := os.Stdout.Write(must(registered.Manifest())); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
