@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	osio "io"
 	"os"
 
@@ -23,7 +24,11 @@ func (c *compileCmd) Run(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	return sandbox.Compile(ctx, wasm, c.Folder)
+	err = sandbox.Compile(ctx, wasm, c.Folder)
+	if errors.Is(err, sandbox.ErrCompiler) {
+		return &jobEnded{sandbox.ExitBlameless, err.Error()}
+	}
+	return err
 }
 
 // compiler is this program, as a compiler.

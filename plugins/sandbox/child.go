@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -16,7 +18,8 @@ const CompileTime = 2 * time.Minute
 // Child returns a compiler that starts a program for each module. The program is
 // given the folder as its last argument and the module as its standard input, no
 // environment, and no more time than [CompileTime]; it should limit itself (see
-// [LimitCompiler]) and call [Compile]. What it says before it fails is in the error.
+// [LimitCompiler]), call [Compile], and exit with [ExitBlameless] where that fails with
+// [ErrCompiler]. What it says before it fails is in the error.
 func Child(program string, args ...string) Compiler {
 	return func(ctx context.Context, wasm []byte, folder string) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, CompileTime, errSlowCompile)
@@ -36,8 +39,27 @@ func Child(program string, args ...string) Compiler {
 			return errSlowCompile
 		}
 		first, _, _ := strings.Cut(said.String(), "\n\n") // stacks follow
-		return fmt.Errorf("the compiler ended: %w: %s", err, strings.TrimSpace(first))
+		err = fmt.Errorf("the compiler ended: %w: %s", err, strings.TrimSpace(first))
+		if blameless(cmd.ProcessState) {
+			err = fmt.Errorf("%w: %w", ErrCompiler, err)
+		}
+		return err
 	}
+}
+
+// ExitBlameless is the exit code of a compiler's process that failed with [ErrCompiler].
+const ExitBlameless = 74
+
+// blameless reports whether a compiler's process ended through no fault of its module:
+// it did not start, it said so, or someone killed it, such as a kernel short of memory.
+func blameless(ended *os.ProcessState) bool {
+	if ended == nil {
+		return true
+	}
+	status, ok := ended.Sys().(syscall.WaitStatus)
+	killed := ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	slow := ended.UserTime()+ended.SystemTime() >= compilerCPU*time.Second*9/10 // its own limit kills it too
+	return ended.ExitCode() == ExitBlameless || killed && !slow
 }
 
 var errSlowCompile = fmt.Errorf("compiling took longer than %v", CompileTime)

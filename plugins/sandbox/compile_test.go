@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,6 +30,10 @@ func asCompiler(args []string) int {
 		panic("the compiler crashed")
 	case "nothing":
 		return 0
+	case "full":
+		return ExitBlameless
+	case "killed":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // it does not return
 	}
 	if how == "memory" {
 		if err := LimitCompiler(256 << 20); err != nil {
@@ -119,6 +124,29 @@ func TestACompilerThatFailsRefusesItsModuleAlone(t *testing.T) {
 			assert.NoError(t, err, "nothing of the failure is left")
 		})
 	}
+}
+
+// A compiler that cannot write, or that something kills, is not its module's fault: the
+// module is not refused, and can be compiled later.
+func TestACompilerThatCannotWorkRefusesNothing(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"full", "killed"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			_, err := apart(t, dir, child(t, how)).Load(t.Context(), hostile.Module{}.Encode(), false)
+			require.ErrorIs(t, err, ErrCompiler)
+			var refused *Refusal
+			assert.False(t, errors.As(err, &refused), err)
+			_, err = apart(t, dir, child(t, "well")).Load(t.Context(), hostile.Module{}.Encode(), false)
+			assert.NoError(t, err)
+		})
+	}
+	_, err := apart(t, t.TempDir(), Child("/no/such/program")).Load(t.Context(), hostile.Module{}.Encode(), false)
+	assert.ErrorIs(t, err, ErrCompiler)
+	missing := filepath.Join(t.TempDir(), "no", "folder")
+	require.NoError(t, os.WriteFile(filepath.Dir(missing), nil, 0o600))
+	assert.ErrorIs(t, Compile(t.Context(), hostile.Module{}.Encode(), missing), ErrCompiler)
 }
 
 // A caller that gives up ends the compiler, and is not told that the module is bad.

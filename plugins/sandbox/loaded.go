@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"thresher/core/job"
-	"thresher/core/ledger"
 )
 
 // Source returns the bytes of a module that is not loaded.
@@ -14,8 +13,34 @@ type Source func(ctx context.Context, digest string) ([]byte, error)
 
 // loaded are the modules that can be run.
 type loaded struct {
-	by    map[string]*module // by digest
-	clock uint64             // counts who comes to run one
+	by      map[string]*module // by digest
+	loading map[string]*flight // by digest
+	clock   uint64             // counts who comes to run one
+}
+
+// ErrDamaged is wrapped by the error of a module whose bytes are not those that its
+// digest is of.
+var ErrDamaged = errors.New("its bytes are damaged")
+
+// Unloaded is the error of a module that could not be loaded. It wraps what its source
+// or a step of loading returned: a *[Refusal], if this host refuses the module.
+type Unloaded struct {
+	Digest string
+	Err    error
+}
+
+func (e *Unloaded) Error() string { return fmt.Sprintf("load module %s: %v", e.Digest, e.Err) }
+
+func (e *Unloaded) Unwrap() error { return e.Err }
+
+// Prepare loads a module from its source, unless it is loaded. Its errors are
+// *[Unloaded], or the cause of ctx.
+func (h *Host) Prepare(ctx context.Context, digest string, source Source) error {
+	m, err := h.acquire(ctx, digest, source)
+	if err == nil {
+		h.done(m)
+	}
+	return err
 }
 
 // acquire returns a module for a job to run, and loads it if need be. It stays until
@@ -31,6 +56,9 @@ func (h *Host) acquire(ctx context.Context, digest string, source Source) (m *mo
 		if m != nil {
 			return m, nil
 		}
+		if source == nil {
+			return nil, &job.Error{Code: "plugin_missing", Title: "The plugin is not loaded", Detail: "digest " + digest}
+		}
 		if err := h.fetch(ctx, digest, source); err != nil {
 			return nil, err
 		}
@@ -39,26 +67,15 @@ func (h *Host) acquire(ctx context.Context, digest string, source Source) (m *mo
 
 func (h *Host) done(m *module) { h.modules.Must(func(*loaded) { m.users-- }) }
 
-// fetch loads a module from its source, once for all who want it. It goes on where
-// one of them gives up.
+// fetch loads a module from its source, once for all who want it.
 func (h *Host) fetch(ctx context.Context, digest string, source Source) error {
-	missing := func(why any) error {
-		return &job.Error{Code: "plugin_missing", Title: "The plugin is not loaded", Detail: fmt.Sprintf("digest %s: %v", digest, why)}
-	}
-	if source == nil {
-		return missing("it is not here")
-	}
-	answer := h.loading.DoChan(digest, func() (any, error) {
-		ctx := context.WithoutCancel(ctx)
-		if m := h.module(digest); m != nil {
-			return m, nil
-		}
+	_, err := h.once(ctx, digest, func(ctx context.Context) (*module, error) {
 		wasm, err := source(ctx, digest)
 		if err != nil {
 			return nil, err
 		}
 		if got := digestOf(wasm); got != digest {
-			return nil, fmt.Errorf("its bytes are damaged: their digest is %s", got)
+			return nil, fmt.Errorf("%w: their digest is %s", ErrDamaged, got)
 		}
 		m, err := h.load(ctx, wasm, digest, false, false)
 		if err == nil {
@@ -66,19 +83,10 @@ func (h *Host) fetch(ctx context.Context, digest string, source Source) error {
 		}
 		return m, err
 	})
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case loaded := <-answer:
-		if loaded.Err != nil {
-			if errors.Is(loaded.Err, ledger.ErrDamaged) {
-				return loaded.Err // it has a code of its own
-			}
-			h.log.Error("plugin not loaded", "digest", digest, "error", loaded.Err)
-			return missing(loaded.Err)
-		}
-		return nil
+	if err != nil && ctx.Err() == nil {
+		return &Unloaded{digest, err}
 	}
+	return err
 }
 
 // Has reports whether a module is loaded.

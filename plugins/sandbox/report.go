@@ -58,8 +58,27 @@ type ImageReport struct {
 // says what was found. It is not loaded. watch, which may be nil, is called with the
 // report as it grows. An error is not the module's fault.
 func (h *Host) Check(ctx context.Context, wasm []byte, watch func(Report)) (Report, error) {
+	return h.report(ctx, wasm, watch, true)
+}
+
+// Inspect is Check without running examples. Where this program has inspected the same
+// bytes before, it reads in its cache what they are.
+func (h *Host) Inspect(ctx context.Context, wasm []byte, watch func(Report)) (Report, error) {
+	digest := digestOf(wasm)
+	if m, found := h.recallManifest(digest); found {
+		size := int64(len(wasm))
+		return Report{Digest: digest, Bytes: size, Accepted: true, Plugin: &core.Plugin{Manifest: m, Digest: digest, Bytes: size}}, nil
+	}
+	r, err := h.report(ctx, wasm, watch, false)
+	if err == nil && r.Accepted {
+		h.rememberManifest(digest, r.Plugin.Manifest)
+	}
+	return r, err
+}
+
+func (h *Host) report(ctx context.Context, wasm []byte, watch func(Report), examples bool) (Report, error) {
 	r := Report{Digest: digestOf(wasm), Bytes: int64(len(wasm)), watch: watch}
-	err := h.check(ctx, wasm, &r)
+	err := h.check(ctx, wasm, &r, examples)
 	r.watch = nil
 	var refused *Refusal
 	switch {
@@ -74,16 +93,18 @@ func (h *Host) Check(ctx context.Context, wasm []byte, watch func(Report)) (Repo
 	return r, err
 }
 
-func (h *Host) check(ctx context.Context, wasm []byte, r *Report) error {
+func (h *Host) check(ctx context.Context, wasm []byte, r *Report, examples bool) error {
 	m, err := h.build(ctx, wasm, r.Digest, r)
 	if err != nil {
 		return err
 	}
 	plugin := m.plugin
 	r.Plugin = &plugin
-	end := r.step("examples")
-	err = h.examples(ctx, m, r)
-	end()
+	if examples {
+		end := r.step("examples")
+		err = h.examples(ctx, m, r)
+		end()
+	}
 	h.clones.drain(m)
 	return errors.Join(err, m.close(ctx))
 }

@@ -21,11 +21,11 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 	"golang.org/x/mod/semver"
-	"golang.org/x/sync/singleflight"
 
 	"thresher/core"
 	"thresher/core/guard"
@@ -64,12 +64,13 @@ type Host struct {
 	log      *slog.Logger
 	policy   vet.Policy
 	compiler Compiler
-	workers  int // that compile a module here
-	cacheDir string
+	workers  int    // that compile a module here
+	cacheDir string // empty: code is in memory only
+	ownCache bool   // the folder is this host's own, and goes with it
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
-	handing  chan struct{} // full while the runtime takes a module: whoever gave it the same bytes would be given code that is not ready
-	loading  singleflight.Group
+	handing  chan struct{}  // full while the runtime takes a module: whoever gave it the same bytes would be given code that is not ready
+	flights  sync.WaitGroup // modules being loaded
 	modules  *guard.Value[loaded]
 	most     int // modules from a source that stay loaded
 	clones   *pool
@@ -116,9 +117,8 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		policy:   policy(cfg.Vet),
 		compiler: cfg.Compiler,
 		workers:  cmp.Or(cfg.Workers, 1),
-		cacheDir: cfg.CacheDir,
 		handing:  make(chan struct{}, 1),
-		modules:  guard.New("modules", guard.RankSandbox, loaded{by: map[string]*module{}}),
+		modules:  guard.New("modules", guard.RankSandbox, loaded{by: map[string]*module{}, loading: map[string]*flight{}}),
 		most:     cmp.Or(cfg.Loaded, 32),
 		clones:   newPool(cmp.Or(cfg.Clones, 32)),
 		patience: cmp.Or(cfg.DescribeTime, 10*time.Second),
@@ -126,18 +126,22 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		turns:    newTurns(cmp.Or(cfg.Cores, runtime.GOMAXPROCS(0))),
 	}
 	var err error
-	if h.cache, err = newCache(cfg.CacheDir); err != nil {
+	if err = h.openCache(cfg.CacheDir); err != nil {
 		return nil, err
 	}
+	if h.compiler == nil {
+		h.compiler = h.compileHere
+	}
 	if h.runtime, err = newRuntime(ctx, h.cache); err != nil {
-		return nil, errors.Join(err, h.cache.Close(ctx))
+		return nil, errors.Join(err, h.closeCache(ctx))
 	}
 	h.trim()
 	return h, nil
 }
 
-// Close unloads everything. No guest may be running.
+// Close unloads everything. No guest may be running, and nobody may wait for a module.
 func (h *Host) Close(ctx context.Context) error {
+	h.flights.Wait()
 	h.clones.drain(nil)
 	var err error
 	h.modules.Must(func(all *loaded) {
@@ -145,23 +149,20 @@ func (h *Host) Close(ctx context.Context) error {
 			err = errors.Join(err, m.close(ctx))
 		}
 	})
-	return errors.Join(err, h.runtime.Close(ctx), h.cache.Close(ctx))
+	return errors.Join(err, h.runtime.Close(ctx), h.closeCache(ctx))
 }
 
 // Load checks, compiles and describes a module. Loading the same bytes again
 // returns the same plugin. A module that cannot be loaded is a *[Refusal].
 func (h *Host) Load(ctx context.Context, wasm []byte, builtin bool) (core.Plugin, error) {
 	digest := digestOf(wasm)
-	loaded, err, _ := h.loading.Do(digest, func() (any, error) {
-		if m := h.module(digest); m != nil {
-			return m, nil
-		}
+	m, err := h.once(ctx, digest, func(ctx context.Context) (*module, error) {
 		return h.load(ctx, wasm, digest, builtin, true)
 	})
 	if err != nil {
 		return core.Plugin{}, err
 	}
-	return loaded.(*module).plugin, nil
+	return m.plugin, nil
 }
 
 func digestOf(wasm []byte) string {
@@ -196,7 +197,7 @@ func (h *Host) build(ctx context.Context, wasm []byte, digest string, r *Report)
 
 // compile vets a module, rewrites it and compiles it.
 func (h *Host) compile(ctx context.Context, wasm []byte, digest string, r *Report) (m *module, err error) {
-	form, err := h.rewritten(wasm, digest, r)
+	form, err := h.rewritten(ctx, wasm, digest, r)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +217,7 @@ func (h *Host) compile(ctx context.Context, wasm []byte, digest string, r *Repor
 }
 
 // rewritten vets a module and rewrites it, unless an earlier start has.
-func (h *Host) rewritten(wasm []byte, digest string, r *Report) (rewrite.Rewritten, error) {
+func (h *Host) rewritten(ctx context.Context, wasm []byte, digest string, r *Report) (rewrite.Rewritten, error) {
 	if k, found := h.recall(digest); found {
 		r.Figures = k.Figures
 		return k.Form, nil
@@ -226,6 +227,9 @@ func (h *Host) rewritten(wasm []byte, digest string, r *Report) (rewrite.Rewritt
 	end()
 	if err != nil {
 		return rewrite.Rewritten{}, refusal(err)
+	}
+	if ctx.Err() != nil {
+		return rewrite.Rewritten{}, context.Cause(ctx)
 	}
 	r.Figures = vetted.Figures
 	end = r.step("rewrite")
