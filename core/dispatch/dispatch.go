@@ -83,6 +83,7 @@ type Limits struct {
 // Dispatcher hands out slots. Its methods may be called concurrently.
 type Dispatcher struct {
 	actions Actions
+	loader  Loader // actions, or nil
 	parents Parents
 	now     func() time.Time
 	state   *guard.Value[state]
@@ -93,11 +94,13 @@ type Dispatcher struct {
 // New returns a dispatcher that knows no job yet and, until Run is called, grants
 // nothing.
 func New(l Limits, node string, actions Actions, parents Parents, now func() time.Time) *Dispatcher {
+	loader, loads := actions.(Loader)
 	return &Dispatcher{
 		actions: actions,
+		loader:  loader,
 		parents: parents,
 		now:     now,
-		state:   guard.New("dispatch", guard.RankDispatch, newState(l, node)),
+		state:   guard.New("dispatch", guard.RankDispatch, newState(l, node, loads)),
 		grants:  make(chan struct{}, 1),
 		endings: make(chan struct{}, 1),
 	}
@@ -225,6 +228,7 @@ func (d *Dispatcher) Settle(id string) {
 }
 
 func (d *Dispatcher) signal() {
+	d.need()
 	ring(d.grants)
 	ring(d.endings)
 }
@@ -259,8 +263,9 @@ func (d *Dispatcher) SetLimits(l Limits) {
 
 // WaitsOn says what a waiting job waits for: what [limit.State.WaitsOn] says,
 // "job ID" for one that must complete first, or "twin ID" for one that runs with
-// the same cache key; "start" for one whose grant is on its way, "end" for one that
-// ends without a run. It is empty for a job that does not wait.
+// the same cache key; "plugin NAME@VERSION is …" for a module that is not ready; "start"
+// for one whose grant is on its way, "end" for one that ends without a run. It is empty
+// for a job that does not wait.
 func (d *Dispatcher) WaitsOn(id string) (on string) {
 	d.state.Must(func(s *state) { on = s.waitsOn(id) })
 	return on

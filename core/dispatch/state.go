@@ -19,6 +19,7 @@ type state struct {
 	children map[string]map[string]struct{} // parent → those in blocked that wait for it
 	needed   dependents                     // jobs that have not ended
 	twins    twins                          // jobs with one cache key
+	modules  modules                        // that jobs run on
 	parked   parked                         // jobs that lack something that they need
 	granting map[string]*grant              // grants on their way
 	endings  map[string]Ending              // to be carried out
@@ -33,7 +34,7 @@ type grant struct {
 	deleted bool
 }
 
-func newState(l Limits, node string) state {
+func newState(l Limits, node string, loads bool) state {
 	return state{
 		limits:   l,
 		slots:    limit.New(l.Limits, node),
@@ -42,6 +43,7 @@ func newState(l Limits, node string) state {
 		children: map[string]map[string]struct{}{},
 		needed:   newDependents(),
 		twins:    newTwins(),
+		modules:  newModules(loads),
 		parked:   parked{},
 		granting: map[string]*grant{},
 		endings:  map[string]Ending{},
@@ -51,7 +53,7 @@ func newState(l Limits, node string) state {
 // place puts a job where its record says it belongs.
 func (s *state) place(r job.Record, deleted bool, parents Parents, now time.Time) {
 	s.unblock(r.ID)
-	if s.isParked(r.ID) {
+	if s.modules.remove(r.ID) || s.isParked(r.ID) {
 		s.aside.remove(r.ID) // it is added again if it still wants to run
 	}
 	delete(s.endings, r.ID)
@@ -90,8 +92,8 @@ func (s *state) gone(r job.Record, deleted bool, parents Parents, now time.Time)
 	s.twinLeft(r, deleted, parents, now)
 }
 
-// queue lets a pending job wait for its parents, for its twin, for a slot, or for
-// its end.
+// queue lets a pending job wait for its parents, for its twin, for its module, for a
+// slot, or for its end.
 func (s *state) queue(r job.Record, parents Parents, now time.Time) {
 	waits, failure := s.await(r, parents)
 	switch {
@@ -101,7 +103,7 @@ func (s *state) queue(r job.Record, parents Parents, now time.Time) {
 		s.endings[r.ID] = Ending{Failure: failure}
 	case waits:
 		s.slots.Forget(r.ID, now)
-	case s.twins.follow(r):
+	case s.twins.follow(r), s.modules.await(r):
 		s.slots.Forget(r.ID, now)
 		s.aside.add(r.ID, ownerOf(r))
 	case s.isParked(r.ID):
@@ -188,7 +190,7 @@ func (s *state) admit(id string, o owner, now time.Time) error {
 // admitted reports whether the job's record is on its way.
 func (s *state) admitted(id string) bool {
 	_, blocked := s.blocked[id]
-	return !blocked && !s.isParked(id) && s.twins.leaderOf(id) == "" && s.aside.has(id)
+	return !blocked && !s.isParked(id) && s.twins.leaderOf(id) == "" && s.modules.waitsOn(id) == "" && s.aside.has(id)
 }
 
 func (s *state) waiting() int { return s.slots.Waiting() + s.aside.len() }
@@ -205,6 +207,9 @@ func (s *state) waitsOn(id string) string {
 	}
 	if leader := s.twins.leaderOf(id); leader != "" {
 		return "twin " + leader
+	}
+	if on := s.modules.waitsOn(id); on != "" {
+		return on
 	}
 	_, due := s.endings[id]
 	if _, ending := s.ending[id]; due || ending {

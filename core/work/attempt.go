@@ -90,6 +90,9 @@ func (a *attempt) run() {
 		report, err = a.runGuest(ctx, in)
 	}
 	close(a.gone)
+	if errors.Is(err, ErrUnready) {
+		p.Unready(a.granted.Spec.Digest)
+	}
 	if a.writer.CompareAndSwap(nobodyWrites, outcomeWrites) {
 		a.finishAtOnce(context.Cause(ctx), report, err)
 		return

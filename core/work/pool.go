@@ -45,7 +45,7 @@ type News interface {
 	Log(id string, text []byte)
 }
 
-// Config says how a pool works. All fields but Now, Node and Log are needed.
+// Config says how a pool works. All fields but Unready, Now, Node and Log are needed.
 type Config struct {
 	Store  Store
 	Blobs  *ledger.Blobs
@@ -55,6 +55,9 @@ type Config struct {
 	Claim func(id string) bool
 	// Settle tells the dispatcher that a claimed grant is decided.
 	Settle func(id string)
+	// Unready tells the dispatcher that a module was not ready, before the job is pending
+	// again.
+	Unready func(digest string)
 	// Park tells that a claimed job waits for a damaged blob to be whole again. It is
 	// settled next.
 	Park    func(id string, bad *ledger.Damaged)
@@ -78,6 +81,9 @@ func NewPool(cfg Config) *Pool {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Unready == nil {
+		cfg.Unready = func(string) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

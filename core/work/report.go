@@ -18,7 +18,7 @@ func (a *attempt) report(cause error, r Report, err error) (settled bool) {
 	if errors.Is(cause, errLeaseLost) {
 		return true // nobody would hear it
 	}
-	if errors.Is(cause, errDrained) && err != nil {
+	if errors.Is(cause, errDrained) && err != nil || errors.Is(err, ErrUnready) {
 		left := a.left(ctx, r)
 		return isSettled(a.persist(ctx, func(job.Record) job.Event {
 			return job.HandBack{Epoch: a.granted.Epoch, Left: left, At: a.pool.Now()}
@@ -63,7 +63,7 @@ func (a *attempt) tooLarge(o job.Outcome, err error) job.Outcome {
 func (a *attempt) finishAtOnce(cause error, r Report, err error) {
 	p, id := a.pool, a.granted.ID
 	defer p.Settle(id)
-	if errors.Is(cause, errDrained) && err != nil || errors.Is(cause, errLeaseLost) {
+	if errors.Is(cause, errDrained) && err != nil || errors.Is(cause, errLeaseLost) || errors.Is(err, ErrUnready) {
 		return // nothing was written of it: it is pending
 	}
 	ctx := context.Background()

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -12,12 +13,16 @@ import (
 	"thresher/core/table"
 )
 
+// ErrUnready is wrapped by the error of a [Runner] whose module cannot be run now.
+var ErrUnready = errors.New("the module is not ready")
+
 // Runner runs a guest. It is what a sandbox offers the core.
 type Runner interface {
 	// Run runs the routine that call names and returns when the guest is gone.
 	// When ctx ends it returns [context.Cause] of ctx, wrapped or not, however
-	// the guest behaved. A failure of the guest is a *[job.Error]; any other
-	// error is a fault of the host.
+	// the guest behaved. A failure of the guest is a *[job.Error]. One that wraps
+	// [ErrUnready] says that no guest ran, because its module is not ready: the job is
+	// pending again. Any other error is a fault of the host.
 	Run(ctx context.Context, call Call) (Report, error)
 }
 
