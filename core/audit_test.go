@@ -38,7 +38,7 @@ func (idle) Run(ctx context.Context, c work.Call) (work.Report, error) {
 
 // losing is idle, and finds that it has lost something once it is told to.
 type losing struct {
-	fixed
+	*fixed
 	lost *atomic.Bool
 }
 
@@ -82,7 +82,7 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 	for _, invariant := range invariants {
 		t.Run(invariant.name, func(t *testing.T) {
 			lost.Store(false)
-			e, err := Open(t.Context(), Config{Dir: t.TempDir()}, losing{fixed{idle{}}, &lost})
+			e, err := Open(t.Context(), Config{Dir: t.TempDir()}, losing{&fixed{Plugins: idle{}}, &lost})
 			require.NoError(t, err)
 			defer func() {
 				ended, cancel := context.WithCancel(context.Background())

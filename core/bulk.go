@@ -1,10 +1,12 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,15 +19,17 @@ import (
 // Bulk is one thing done to every job that a filter selects: to those that are
 // there when it begins.
 type Bulk struct {
-	ID      string     `json:"id"`
-	Action  string     `json:"action"` // pause, resume, stop, retry or delete
-	Filter  Filter     `json:"filter"`
-	Jobs    int        `json:"jobs"`    // that the filter selects
-	Done    int        `json:"done"`    // for which the action was taken
-	Skipped int        `json:"skipped"` // whose phase does not allow it, or that are gone or needed
-	State   string     `json:"state"`   // preview, running, completed or interrupted
-	Created time.Time  `json:"created"`
-	Ended   *time.Time `json:"ended,omitempty"`
+	ID      string `json:"id"`
+	Action  string `json:"action"` // pause, resume, stop, retry or delete
+	Filter  Filter `json:"filter"`
+	Jobs    int    `json:"jobs"`    // that the filter selects
+	Done    int    `json:"done"`    // for which the action was taken
+	Skipped int    `json:"skipped"` // whose phase does not allow it, or that are gone or needed
+	// Reasons counts those that were skipped by the code of the error, as in docs/errors.md.
+	Reasons map[string]int `json:"reasons,omitempty"`
+	State   string         `json:"state"` // preview, running, completed or interrupted
+	Created time.Time      `json:"created"`
+	Ended   *time.Time     `json:"ended,omitempty"`
 }
 
 // The states of a bulk.
@@ -170,7 +174,7 @@ func (e *Engine) runBulk(ctx context.Context, b Bulk) {
 			break
 		}
 		done, skipped, err := e.forAll(ctx, bulkActions[b.Action], entries)
-		b.Done, b.Skipped = b.Done+done, b.Skipped+skipped
+		b.add(done, skipped)
 		if err != nil {
 			e.cfg.Log.Warn("bulk ended early", "bulk", b.ID, "error", err)
 			break
@@ -204,28 +208,48 @@ func (e *Engine) noteBulk(ctx context.Context, b Bulk) error {
 // with one sync.
 const together = 128
 
-// forAll does something to many jobs at once. That a job's phase does not allow it
-// is no error.
-func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, string) error, jobs []ledger.Entry[job.Record]) (done, skipped int, err error) {
-	var worked, refused atomic.Int64
+// add counts a page.
+func (b *Bulk) add(done int, skipped map[string]int) {
+	b.Done += done
+	b.Reasons = maps.Clone(b.Reasons) // the record that was written has the old one
+	for code, n := range skipped {
+		if b.Reasons == nil {
+			b.Reasons = map[string]int{}
+		}
+		b.Skipped += n
+		b.Reasons[code] += n
+	}
+}
+
+// skips are the errors for which a bulk goes on without a job.
+var skips = []string{"illegal_move", "not_found", "in_use", "invalid", "too_many_paused", "plugin_missing", "plugin_disabled"}
+
+// forAll does something to many jobs at once. That a job does not allow it is no error:
+// such jobs are counted by the code of why.
+func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, string) error, jobs []ledger.Entry[job.Record]) (done int, skipped map[string]int, err error) {
+	codes := make([]string, len(jobs))
 	var workers errgroup.Group
 	workers.SetLimit(together)
-	for _, entry := range jobs {
+	for i, entry := range jobs {
 		workers.Go(func() error {
 			err := do(e, ctx, entry.Key)
-			switch Code(err) {
-			case "":
-				worked.Add(1)
-			case "illegal_move", "not_found", "in_use", "invalid", "too_many_paused":
-				refused.Add(1)
-			default:
-				return err
+			if codes[i] = cmp.Or(Code(err), "done"); err == nil || slices.Contains(skips, codes[i]) {
+				return nil
 			}
-			return nil
+			codes[i] = ""
+			return err
 		})
 	}
 	err = workers.Wait()
-	return int(worked.Load()), int(refused.Load()), err
+	skipped = map[string]int{}
+	for _, code := range codes {
+		if code != "" {
+			skipped[code]++
+		}
+	}
+	done = skipped["done"]
+	delete(skipped, "done")
+	return done, skipped, err
 }
 
 // interruptBulks marks those that the last process did not finish.

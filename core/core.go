@@ -223,16 +223,20 @@ func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 		News:    news{e},
 		Claim:   e.claim,
 		Settle:  e.dispatch.Settle,
+		Unready: e.dispatch.Unready,
 		Park:    e.park,
 		Node:    e.cfg.Node,
 		Now:     e.cfg.Now,
 		Log:     e.cfg.Log,
 	})
 	e.observed.Store(e.jobs.Revision())
-	if err := e.plugins.Open(ctx, e.ledger, e.hub); err != nil {
+	if err := e.plugins.Open(ctx, e.ledger, e.hub, e.dispatch.Module); err != nil {
 		return err
 	}
 	if err := e.recover(ctx); err != nil {
+		return err
+	}
+	if err := e.warmUp(ctx); err != nil {
 		return err
 	}
 	e.loop.Go(func() error { e.dispatch.Run(e.life); return nil })
@@ -294,7 +298,14 @@ func (a actions) End(ctx context.Context, id string, how dispatch.Ending) error 
 	return err
 }
 
-var _ dispatch.Actions = actions{}
+func (a actions) Need(r job.Record) {
+	a.e.plugins.Need(r.Spec.Plugin(), r.Spec.Version, r.Spec.Digest)
+}
+
+var (
+	_ dispatch.Actions = actions{}
+	_ dispatch.Loader  = actions{}
+)
 
 // pendingStore lets the pool be made before the store that it writes to: the
 // store calls the pool with every change, so one of the two has to come first.

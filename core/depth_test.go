@@ -321,6 +321,7 @@ func TestBulksActOnWhatAFilterSelects(t *testing.T) {
 	assert.Equal(t, 10, bulk(t, e, "retry", core.Filter{Phase: job.Failed, Labels: map[string]string{"x": "y"}}).Done)
 	again := bulk(t, e, "retry", core.Filter{Batch: failing.ID, To: b.Created.Add(time.Hour)})
 	assert.GreaterOrEqual(t, again.Skipped, 10, "nothing is retried twice")
+	assert.Equal(t, map[string]int{"illegal_move": again.Skipped}, again.Reasons, "and why is said")
 	eventually(t, "ended", func() bool { b, _ = e.Batch(t.Context(), failing.ID); return b.Done })
 	bulk(t, e, "delete", core.Filter{Plugin: "test"})
 	page, err := e.Jobs(t.Context(), core.Filter{})

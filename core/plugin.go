@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"thresher/core/feed"
@@ -30,8 +31,10 @@ type Plugins interface {
 // depends on who asks, and changes. Its methods may be called concurrently.
 type Registry interface {
 	Plugins
-	// Open opens its stores. The engine calls it once, before jobs run.
-	Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub) error
+	// Open opens its stores. The engine calls it once, before jobs run. ready is to be
+	// called whenever a module gets ready to run, with nothing to wait for, or cannot be
+	// run now, with what its jobs wait for; from any goroutine, and without a lock held.
+	Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub, ready func(digest, waitFor string)) error
 	// Close ends what works in the background. The ledger is still open.
 	Close()
 	// Available lists what a tenant can run without naming a version.
@@ -39,10 +42,16 @@ type Registry interface {
 	// Resolve returns what a name stands for now, or an error that wraps ErrNotFound,
 	// or a *Refused.
 	Resolve(ctx context.Context, tenant string, ref routine.Ref) (Plugin, error)
-	// Hold keeps a module's bytes until they are released, or reports that they are
-	// gone. A job's record, once it is written, holds them itself.
-	Hold(digest string) bool
+	// Hold keeps a module's bytes in the ledger until they are released. It returns an
+	// error that wraps ErrNotFound where they are gone. A job's record, once it is
+	// written, holds them itself.
+	Hold(ctx context.Context, digest string) error
 	Release(digest string)
+	// Need asks for a module to be made ready to run. It must not block.
+	Need(name, version, digest string)
+	// Compiling reports how far it is with the modules that were asked for; nil if none
+	// is on its way.
+	Compiling() *Compiling
 	// Ended tells of each job that ended, with the code of its failure. It must not
 	// block.
 	Ended(tenant, digest, code string)
@@ -60,6 +69,16 @@ type KeptModule struct {
 	ledger.Blob
 	Name, Version string // empty until it is verified
 }
+
+// Compiling is how far a registry is with modules that are made ready to run. It counts
+// from when the first was asked for to when the last is ready.
+type Compiling struct {
+	Done    int      `json:"done"`
+	Of      int      `json:"of"`
+	Plugins []string `json:"plugins"` // that are not ready yet, NAME@VERSION; of a folder its file
+}
+
+func (c Compiling) String() string { return fmt.Sprintf("compiling %d of %d", c.Done, c.Of) }
 
 // Archived is one record in an archive.
 type Archived struct {
@@ -85,28 +104,38 @@ func registryOf(p Plugins) Registry {
 	if r, ok := p.(Registry); ok {
 		return r
 	}
-	return fixed{p}
+	return &fixed{Plugins: p}
 }
 
 // fixed is a registry of what is there, for everyone.
-type fixed struct{ Plugins }
+type fixed struct {
+	Plugins
+	ready func(digest, waitFor string)
+}
 
-func (fixed) Open(context.Context, *ledger.Ledger, *feed.Hub) error { return nil }
-func (fixed) Close()                                                {}
-func (fixed) Hold(string) bool                                      { return true }
-func (fixed) Release(string)                                        {}
-func (fixed) Ended(string, string, string)                          {}
-func (fixed) Audit(context.Context) ([]string, error)               { return nil, nil }
+func (f *fixed) Open(_ context.Context, _ *ledger.Ledger, _ *feed.Hub, ready func(string, string)) error {
+	f.ready = ready
+	return nil
+}
 
-func (fixed) Modules(context.Context) ([]KeptModule, error) { return nil, nil }
+func (f *fixed) Need(_, _, digest string) { f.ready(digest, "") }
 
-func (f fixed) Available(context.Context, string) ([]Plugin, error) { return f.List(), nil }
+func (*fixed) Modules(context.Context) ([]KeptModule, error) { return nil, nil }
 
-func (f fixed) Resolve(_ context.Context, _ string, ref routine.Ref) (Plugin, error) {
+func (*fixed) Close()                                  {}
+func (*fixed) Hold(context.Context, string) error      { return nil }
+func (*fixed) Release(string)                          {}
+func (*fixed) Compiling() *Compiling                   { return nil }
+func (*fixed) Ended(string, string, string)            {}
+func (*fixed) Audit(context.Context) ([]string, error) { return nil, nil }
+
+func (f *fixed) Available(context.Context, string) ([]Plugin, error) { return f.List(), nil }
+
+func (f *fixed) Resolve(_ context.Context, _ string, ref routine.Ref) (Plugin, error) {
 	return Among(f.List(), ref)
 }
 
-func (fixed) Archive(context.Context, *ledger.Snapshot, AddArchived) error { return nil }
+func (*fixed) Archive(context.Context, *ledger.Snapshot, AddArchived) error { return nil }
 
 // Among finds what a ref names in a list, the first that has the routine. Where there
 // is none, the error wraps ErrNotFound.

@@ -223,6 +223,21 @@ func (e *Engine) recover(ctx context.Context) error {
 	return errors.Join(e.abandonBatches(ctx), e.interruptBulks(ctx))
 }
 
+// warmUp asks for those of everyone's plugins that jobs have run on, so that the next
+// need not wait; jobs that wait have asked for theirs.
+func (e *Engine) warmUp(ctx context.Context) error {
+	for _, p := range e.plugins.List() {
+		n, err := e.jobs.Count(ctx, "plugin="+p.Name)
+		if err != nil {
+			return fmt.Errorf("count jobs of %s: %w", p.Name, err)
+		}
+		if n > 0 {
+			e.plugins.Need(p.Name, p.Version, p.Digest)
+		}
+	}
+	return nil
+}
+
 // sweep clears away blobs that no record names, while work goes on: there can be
 // millions of files to look at.
 func (e *Engine) sweep(ctx context.Context) {

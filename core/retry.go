@@ -32,13 +32,20 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 		spec.Batch, spec.QueueKey = r.Spec.Batch, r.Spec.QueueKey
 	} else if err := e.disabled(ctx, r); err != nil {
 		return Job{}, err
-	} else if !e.plugins.Hold(spec.Digest) {
-		return Job{}, invalid("routine", "the version of %s that job %s ran is no longer here: retry with newest", spec.Routine, id)
+	} else if err := e.plugins.Hold(ctx, spec.Digest); errors.Is(err, ErrNotFound) {
+		return Job{}, missing("the module of %s@%s that job %s ran is gone: retry with newest, or upload it again", spec.Plugin(), spec.Version, id)
+	} else if err != nil {
+		return Job{}, fmt.Errorf("retry: %w", err)
 	} else {
 		defer e.plugins.Release(spec.Digest)
 	}
 	spec.Origin, spec.Request, spec.CacheKey = id, nil, "" // it is asked for anew
 	return e.write(ctx, r.Tenant, spec)
+}
+
+// missing refuses a job whose module's bytes are gone.
+func missing(format string, args ...any) error {
+	return &Refused{Code: "plugin_missing", Detail: fmt.Sprintf(format, args...)}
 }
 
 // disabled returns an error if nobody may submit jobs of the version that a job ran.

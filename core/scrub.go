@@ -110,7 +110,7 @@ func openHolders(ctx context.Context, l *ledger.Ledger, modules OpenModules) (h 
 	if h.datasets, err = ledger.OpenStore(ctx, l, "datasets", datasetStore()); err != nil {
 		return h, err
 	}
-	if h.modules = (fixed{}).Modules; modules != nil {
+	if h.modules = (&fixed{}).Modules; modules != nil {
 		h.modules, err = modules(ctx, l)
 	}
 	return h, err

@@ -98,20 +98,31 @@ func (e *Engine) Routines(ctx context.Context, tenant string) ([]Plugin, error) 
 	return e.plugins.Available(ctx, cmp.Or(tenant, DefaultTenant))
 }
 
-// Readiness says whether the engine takes requests.
+// Readiness says whether the engine takes submits.
 type Readiness struct {
-	Ready  bool   `json:"ready"`
-	Reason string `json:"reason,omitempty"` // why not
-	Clock  string `json:"clock,omitempty"`  // a jump of the wall clock that holds deletions back
+	Ready     bool       `json:"ready"`
+	Code      string     `json:"code,omitempty"`      // why not: starting, recovering, shutting_down, disk_full or store_stalled
+	Reason    string     `json:"reason,omitempty"`    // why not, or what is not done yet
+	Compiling *Compiling `json:"compiling,omitempty"` // jobs of those plugins wait
+	Clock     string     `json:"clock,omitempty"`     // a jump of the wall clock that holds deletions back
 }
 
-// Ready reports whether the engine takes submits.
+// Ready reports whether the engine takes submits: as long as it does, the next one is
+// refused for nothing but what it asks for, or a full queue.
 func (e *Engine) Ready() Readiness {
 	if e.closing.Load() {
-		return Readiness{Reason: "shutting down"}
+		return Readiness{Code: "shutting_down", Reason: "shutting down"}
 	}
-	if err := e.ledger.Able(); err != nil {
-		return Readiness{Reason: err.Error()}
+	r := Readiness{Ready: true, Compiling: e.plugins.Compiling(), Clock: e.clockWarning()}
+	err := e.ledger.Able()
+	if err == nil {
+		err = e.ledger.Room()
 	}
-	return Readiness{Ready: true, Clock: e.clockWarning()}
+	switch {
+	case err != nil:
+		r.Ready, r.Code, r.Reason = false, Code(err), err.Error()
+	case r.Compiling != nil:
+		r.Reason = r.Compiling.String()
+	}
+	return r
 }

@@ -161,8 +161,11 @@ func (e *Engine) prepare(ctx context.Context, r job.Record) (_ job.Record, relea
 		return r, nil, invalid("inputs", "the data of an input is gone: its dataset or job was deleted")
 	}
 	held = append(held, func() { e.ledger.Blobs().Release(inputs...) })
-	if !e.plugins.Hold(r.Spec.Digest) {
-		return r, nil, invalid("routine", "the version of %s was deleted meanwhile", r.Spec.Plugin())
+	switch err := e.plugins.Hold(ctx, r.Spec.Digest); {
+	case errors.Is(err, ErrNotFound):
+		return r, nil, missing("%s@%s was deleted meanwhile", r.Spec.Plugin(), r.Spec.Version)
+	case err != nil:
+		return r, nil, fmt.Errorf("submit: %w", err)
 	}
 	held = append(held, func() { e.plugins.Release(r.Spec.Digest) })
 	if from, let, found := e.cached(ctx, r.Spec.CacheKey); found {

@@ -243,6 +243,8 @@ var notOfUploads = []string{
 	"illegal_state",   // of activate, rollback and what came with the server; of a module's record, which no upload reaches
 	"in_use",          // of rm
 	"plugin_disabled", // of a submit
+	"starting",        // likewise, while the folder of plugins is verified
+	"unreadable",      // of a file of that folder
 	"conflict",        // of trusting a key
 }
 

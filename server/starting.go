@@ -17,10 +17,10 @@ func (s *Server) mountStarting() {
 	s.front.Use(requestid.New(), content.Finish, guardDoor, securityHeaders)
 	s.front.Get("/healthz", alive)
 	s.front.Get("/readyz", func(c *fiber.Ctx) error {
-		return c.Status(fiber.StatusServiceUnavailable).JSON(core.Readiness{Reason: "starting"})
+		return c.Status(fiber.StatusServiceUnavailable).JSON(core.Readiness{Code: "starting", Reason: "starting"})
 	})
 	s.front.Use(func(*fiber.Ctx) error {
-		return problem.Busy("starting", startingAgain, "it loads its plugins and reads what is in its folder: /readyz says how far it is")
+		return problem.Busy("starting", startingAgain, "it reads what is in its folder: /readyz says how far it is")
 	})
 }
 

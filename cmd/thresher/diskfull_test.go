@@ -46,6 +46,15 @@ func fill(t *testing.T, dir string, leave int64) (empty func()) {
 	return func() { require.NoError(t, os.Remove(f.Name())) }
 }
 
+// rested waits until a server writes nothing of its own: its plugins are in the ledger.
+func rested(t *testing.T, p *program) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var now core.Readiness
+		return p.client.Get(t.Context(), "/readyz", &now) == nil && now.Compiling == nil
+	}, 5*time.Minute, 10*time.Millisecond)
+}
+
 func status(t *testing.T, err error) int {
 	t.Helper()
 	var p *client.Problem
@@ -83,6 +92,7 @@ func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
 	endless, err := p.client.Submit(ctx, own("hostile/loop"), 0)
 	require.NoError(t, err)
 
+	rested(t, p)
 	empty := fill(t, data, 32<<20) // within the reserve
 	_, err = p.client.Submit(ctx, own("hostile/nothing"), 0)
 	assert.Equal(t, 507, status(t, err))
@@ -124,6 +134,7 @@ func TestADiskWithoutAByteLeftLosesNothing(t *testing.T) {
 	ctx := t.Context()
 	done, err := p.client.Submit(ctx, core.Request{Routine: "models/sir"}, time.Minute)
 	require.NoError(t, err)
+	rested(t, p)
 	empty := fill(t, data, 0)
 	written := done
 	for n := 0; err == nil && n < 50_000; n++ {

@@ -3,17 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"runtime"
 	"runtime/debug"
 
-	"golang.org/x/sync/errgroup"
-
 	"thresher/core"
-	"thresher/plugins/builtin"
 	"thresher/plugins/registry"
 	"thresher/plugins/sandbox"
 	"thresher/plugins/sandbox/vet"
@@ -28,72 +22,29 @@ type pluginSetup struct {
 	disableAfter int  // failures in a row
 }
 
-// registry keeps what is uploaded to a host.
-func (p pluginSetup) registry(host *sandbox.Host, log *slog.Logger) *registry.Registry {
-	most := int64(p.limits.ModuleBytes)
-	if most < 0 {
-		most = anyModule
-	}
-	return registry.New(host, registry.Config{MaxBytes: most, RequireSigned: p.signed, DisableAfter: p.disableAfter, Log: log})
-}
-
 // anyModule is the most bytes of a module where its limit is taken away.
 const anyModule = 1 << 30
 
-// loadPlugins makes a sandbox with the plugins that ship and those in a folder.
-func loadPlugins(ctx context.Context, p pluginSetup, log *slog.Logger) (*sandbox.Host, error) {
+// open makes a registry over a sandbox of its own. Nothing is compiled yet.
+func (p pluginSetup) open(ctx context.Context, log *slog.Logger) (*registry.Registry, *sandbox.Host, error) {
 	compile, err := compiler()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	shipped, err := p.shipped()
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := os.Stat(p.folder); p.folder != "" && err != nil {
+		log.Warn("no folder of plugins", "error", err)
 	}
 	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: p.cacheDir, Compiler: compile, Log: log, Vet: p.limits, Cores: cores})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	modules, err := builtin.Modules()
-	if err != nil && p.folder == "" {
-		return nil, errors.Join(err, host.Close(ctx))
-	}
-	var loading errgroup.Group // side by side: that is what a start with few jobs waits for
-	for name, wasm := range modules {
-		loading.Go(func() error {
-			if _, err := host.Load(ctx, wasm, true); err != nil {
-				return fmt.Errorf("plugin %s: %w", name, err)
-			}
-			return nil
-		})
-	}
-	if err := loading.Wait(); err != nil {
-		return nil, errors.Join(err, host.Close(ctx))
-	}
-	if p.folder != "" {
-		if err := loadFolder(ctx, host, p.folder); err != nil {
-			return nil, errors.Join(err, host.Close(ctx))
-		}
-	}
-	return host, nil
-}
-
-func loadFolder(ctx context.Context, host *sandbox.Host, folder string) error {
-	paths, err := filepath.Glob(filepath.Join(folder, "*.wasm"))
-	if err != nil {
-		return fmt.Errorf("plugins: %w", err)
-	}
-	var loading errgroup.Group
-	loading.SetLimit(runtime.NumCPU())
-	for _, path := range paths {
-		loading.Go(func() error {
-			wasm, err := readModule(path)
-			if err != nil {
-				return fmt.Errorf("plugins: %w", err)
-			}
-			if _, err := host.Load(ctx, wasm, false); err != nil {
-				return fmt.Errorf("plugin %s: %w", path, err)
-			}
-			return nil
-		})
-	}
-	return loading.Wait()
+	return registry.New(host, registry.Config{
+		MaxBytes: p.maxBytes(), RequireSigned: p.signed, DisableAfter: p.disableAfter, Shipped: shipped, Log: log,
+	}), host, nil
 }
 
 // quietHost is a sandbox for looking at one module: it compiles in a process of its own,
@@ -117,11 +68,8 @@ func openEngine(ctx context.Context, cfg core.Config, p pluginSetup) (e *core.En
 	var host *sandbox.Host
 	e, err = core.OpenWhile(ctx, cfg, func() (core.Plugins, error) {
 		var err error
-		if host, err = loadPlugins(ctx, p, cfg.Log); err != nil {
-			return nil, err
-		}
-		plugins = p.registry(host, cfg.Log)
-		return plugins, nil
+		plugins, host, err = p.open(ctx, cfg.Log)
+		return plugins, err
 	})
 	if err != nil && host != nil {
 		err = errors.Join(err, host.Close(ctx))

@@ -116,7 +116,7 @@ func stamp(t time.Time) string {
 func remark(j core.Job) string {
 	switch {
 	case j.Waiting != nil:
-		return "waits for " + j.Waiting.On
+		return waits(j.Waiting.On)
 	case j.Progress != nil:
 		return fmt.Sprintf("%.0f %% %s", 100*j.Progress.Fraction, j.Progress.Message)
 	case j.Outcome != nil && j.Outcome.Error != nil:
@@ -125,6 +125,14 @@ func remark(j core.Job) string {
 		return "from the cache: ran as " + j.CacheHit
 	}
 	return ""
+}
+
+// waits says what a job waits for.
+func waits(on string) string {
+	if strings.HasPrefix(on, "plugin ") && on != "plugin slots" { // plugin NAME@VERSION is …
+		return "waits: " + on
+	}
+	return "waits for " + on
 }
 
 // idArg names a job.

@@ -119,7 +119,15 @@ func (r *runCmd) on(ctx context.Context, s streams, c *client.Client) error {
 	if err := outcome(j); err != nil {
 		return err
 	}
+	if !hasResult(j) {
+		return nil
+	}
 	return printResult(ctx, c, j.ID, s.out)
+}
+
+// hasResult reports whether a job wrote a result: a routine need not.
+func hasResult(j core.Job) bool {
+	return j.Phase == job.Completed && j.Outcome != nil && (j.Outcome.Result != nil || j.Outcome.ResultRef != nil)
 }
 
 func printResult(ctx context.Context, c *client.Client, id string, out io.Writer) error {
@@ -283,7 +291,7 @@ func save(ctx context.Context, c *client.Client, j core.Job, dir string) error {
 	type file struct{ path, accept, name string }
 	base := "/api/v1/jobs/" + j.ID
 	files := []file{{base + "/logs", "*/*", "log.txt"}}
-	if j.Phase == job.Completed {
+	if hasResult(j) {
 		files = append(files, file{base + "/result", "application/json", "result.json"})
 	}
 	for _, a := range j.Outcome.Artifacts {

@@ -17,6 +17,7 @@ import (
 
 	"thresher/core"
 	"thresher/core/ledger"
+	"thresher/plugins/registry"
 	"thresher/server"
 )
 
@@ -64,13 +65,10 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	if err != nil {
 		return err
 	}
-	if err := sayHowFast(f, log); err != nil {
-		return errors.Join(err, listener.Close())
-	}
 	srv := server.Starting(server.Config{Version: version, Log: log})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
-	e, plugins, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{
+	started, err := start(ctx, core.Config{
 		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log,
 		Memory: int64(f.Memory),
 		Limits: core.Limits{Slots: cmp.Or(f.Slots, leaveRoom()), QueueCap: f.QueueCap},
@@ -78,10 +76,15 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 		cacheDir: filepath.Join(f.Data, "cache"), folder: f.Plugins, limits: limits,
 		signed: f.RequireSigned, disableAfter: f.DisableAfter,
 	})
-	if err != nil {
-		return errors.Join(err, srv.Shutdown(ctx))
+	if ctx.Err() != nil {
+		say("Shutting down: it had not started yet")
+		return errors.Join(started.close(), hangUp(srv))
 	}
-	srv.Open(e, plugins)
+	if err != nil {
+		return errors.Join(err, hangUp(srv))
+	}
+	srv.Open(started.engine, started.plugins)
+	go sayHowFast(f, log)
 	url := "http://" + listener.Addr().String()
 	say("Thresher %s serves %s, data in %s", version, url, f.Data)
 
@@ -95,7 +98,60 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 		}
 	}
 	say("Shutting down: waiting for running jobs")
-	return errors.Join(readyErr, shutDown(f.Drain, srv, closeEngine, served))
+	return errors.Join(readyErr, shutDown(f.Drain, srv, started.closeEngine, served))
+}
+
+// hangUp ends a server that has not started.
+func hangUp(s *server.Server) error {
+	end, cancel := context.WithTimeout(context.Background(), leastLastWords)
+	defer cancel()
+	return s.Shutdown(end)
+}
+
+// engine is an engine that was opened, with what belongs to it.
+type engine struct {
+	engine      *core.Engine
+	plugins     *registry.Registry
+	closeEngine func(context.Context) error
+}
+
+// startGrace is how long an interrupted start may take to end in good order. What it has
+// written by then is as after a crash: the next start reads it.
+const startGrace = 1500 * time.Millisecond
+
+// start opens an engine. When ctx ends it returns, with the engine or without.
+func start(ctx context.Context, cfg core.Config, p pluginSetup) (engine, error) {
+	type result struct {
+		engine
+		err error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		var r result
+		r.engine.engine, r.plugins, r.closeEngine, r.err = openEngine(ctx, cfg, p)
+		opened <- r
+	}()
+	select {
+	case r := <-opened:
+		return r.engine, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-opened:
+		return r.engine, r.err
+	case <-time.After(startGrace):
+		return engine{}, context.Cause(ctx)
+	}
+}
+
+// close closes an engine that nobody was told of: its jobs are handed back at once.
+func (e engine) close() error {
+	if e.closeEngine == nil {
+		return nil
+	}
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	return e.closeEngine(now)
 }
 
 // lastWords is what is kept at the end of the drain time for streams to say goodbye
@@ -139,19 +195,19 @@ const slowSync = 20 * time.Millisecond
 
 // sayHowFast logs how long the data folder's disk takes to sync, which every
 // acknowledged write waits for.
-func sayHowFast(f serveFlags, log *slog.Logger) error {
+func sayHowFast(f serveFlags, log *slog.Logger) {
 	if ledger.Sync(f.Sync) != ledger.SyncAlways {
-		return nil
+		return
 	}
 	took, err := ledger.MeasureSync(f.Data)
 	if err != nil {
-		return err
+		log.Warn("disk not measured", "error", err)
+		return
 	}
 	log.Info("disk", "sync_p50", took.P50, "sync_p99", took.P99, "writes", took.Writes)
 	if took.P99 > slowSync {
 		log.Warn("the disk is slow to sync: every acknowledged write waits for it", "sync_p99", took.P99)
 	}
-	return nil
 }
 
 // cores is how many this program may use.

@@ -38,12 +38,16 @@ type pluginsLs struct {
 func (p *pluginsLs) Run(ctx context.Context, s streams, c *commands) error {
 	var found struct {
 		Plugins []registry.Listed `json:"plugins"`
+		LeftOut []registry.Left   `json:"left_out,omitempty"`
 	}
 	if err := client.New(c.Server).Get(ctx, "/api/v1/plugins"+p.tenant(), &found); err != nil {
 		return err
 	}
 	if c.JSON {
 		return printJSON(s.out, found)
+	}
+	for _, l := range found.LeftOut {
+		fmt.Fprintf(s.err, "%s is left out (%s): %s\n", l.Place, l.Code, l.Detail)
 	}
 	return list(s.out, "PLUGIN\tACTIVE\tVERSIONS\tSOURCE\tSUMMARY", func(line func(string, ...any)) {
 		for _, l := range found.Plugins {

@@ -70,8 +70,8 @@ func (r *Registry) removeModule(ctx context.Context, key string, may func(Module
 // is rejected after all; where it was deleted the module goes. It may be done again.
 func (r *Registry) settle(ctx context.Context, key string) error {
 	entry, err := r.modules.Get(ctx, key)
-	if err != nil || entry.Value.Phase != Accepted {
-		return err
+	if err != nil || entry.Value.Phase != Accepted || entry.Value.Origin != Uploaded {
+		return err // a module that ships has no version of its own
 	}
 	m := entry.Value
 	p := m.Plugin()

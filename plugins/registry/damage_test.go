@@ -51,7 +51,11 @@ func TestADamagedModuleIsNotRunAndItsJobsWait(t *testing.T) {
 			require.NoError(t, r.host.Unload(v.Digest))
 			putBack := damage.To(t, damagetest.Path(dir, v.Digest))
 			slots(t, e, 4)
-			waitsOn(t, e, j.ID, "blob "+v.Digest+" of module of probe@1.0.0 is damaged")
+			lack := "plugin probe@1.0.0 is damaged"
+			if !r.blobs.Has(v.Digest) {
+				lack = "plugin probe@1.0.0 is missing"
+			}
+			waitsOn(t, e, j.ID, lack)
 			_, err = r.bytesOf(t.Context(), v.Digest)
 			assert.Equal(t, "blob_damaged", core.Code(err))
 
@@ -70,7 +74,7 @@ func TestADamagedModuleIsNotRunAndItsJobsWait(t *testing.T) {
 			_, err = core.Restore(t.Context(), bytes.NewReader(archive.Bytes()), into, core.Restoring{SkipDamaged: true})
 			require.NoError(t, err)
 			elsewhere, _ := world(t, into)
-			waitsOn(t, elsewhere, j.ID, "blob "+v.Digest+" of module of probe@1.0.0 is damaged")
+			waitsOn(t, elsewhere, j.ID, "plugin probe@1.0.0 is missing")
 			_, err = elsewhere.Stop(t.Context(), j.ID)
 			assert.NoError(t, err, "a job that waits can be stopped")
 

@@ -127,10 +127,10 @@ func TestBytesGoWhenNothingNeedsThem(t *testing.T) {
 	v := w.push(t, p.Wasm(), active)
 	j := w.run(t, p.Routine())
 	require.NoError(t, w.reg.Delete(t.Context(), core.DefaultTenant, "probe", "1.0.0"))
-	assert.True(t, w.reg.Hold(v.Digest), "the job has run on them")
+	assert.NoError(t, w.reg.Hold(t.Context(), v.Digest), "the job has run on them")
 	w.reg.Release(v.Digest)
 	require.NoError(t, w.Delete(t.Context(), j.ID))
-	assert.False(t, w.reg.Hold(v.Digest))
+	assert.ErrorIs(t, w.reg.Hold(t.Context(), v.Digest), core.ErrNotFound)
 	w.close(t) // removals under way end
 	assert.NoFileExists(t, w.dir+"/blobs/"+v.Digest[:2]+"/"+v.Digest)
 }
@@ -145,7 +145,7 @@ func TestWhatIsRejectedIsVerifiedAgain(t *testing.T) {
 	v := w.push(t, two.Wasm(), active)
 	require.Equal(t, "rejected", v.State)
 	assert.Equal(t, "version_taken", v.Report.Refusal.Code)
-	assert.False(t, w.reg.Hold(v.Digest))
+	assert.ErrorIs(t, w.reg.Hold(t.Context(), v.Digest), core.ErrNotFound)
 	again := w.push(t, two.Wasm(), active)
 	assert.Equal(t, "rejected", again.State)
 	assert.True(t, again.Uploaded.At.After(v.Uploaded.At))

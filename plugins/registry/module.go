@@ -11,8 +11,10 @@ import (
 // Module is the record of a module that was uploaded. It changes by its methods that
 // return the record that follows, and by nothing else.
 type Module struct {
-	Tenant    string          `json:"tenant"`
-	Digest    string          `json:"digest"` // SHA-256 of its bytes, hex
+	Tenant    string          `json:"tenant"`           // empty: everyone's
+	Origin    Origin          `json:"origin,omitempty"` // empty: it was uploaded
+	Place     string          `json:"place,omitempty"`  // its file, or its name, where it was not
+	Digest    string          `json:"digest"`           // SHA-256 of its bytes, hex
 	Bytes     int64           `json:"bytes"`
 	Phase     Phase           `json:"phase"`
 	Activate  bool            `json:"activate"`           // who uploaded it wants that

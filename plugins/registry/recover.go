@@ -89,5 +89,18 @@ func (r *Registry) Audit(ctx context.Context) (missing []string, err error) {
 			missing = append(missing, fmt.Sprintf("plugin %s, version %s: its module %s is not there", found.Key, v.Version, v.Digest))
 		}
 	}
+	var kept []everyones
+	r.shipped.Must(func(s *shipped) {
+		for _, one := range s.all {
+			if one.kept && !one.loadedAtOnce() {
+				kept = append(kept, *one)
+			}
+		}
+	})
+	for _, one := range kept {
+		if !r.blobs.Has(one.Digest) {
+			missing = append(missing, fmt.Sprintf("plugin %s: its module %s is not there", one.Place, one.Digest))
+		}
+	}
 	return missing, nil
 }

@@ -9,8 +9,10 @@
 // start, and nobody sees a part of a plugin. A module is loaded when a job first needs
 // it.
 //
-// Whose a plugin is, is said by its tenant: a tenant sees its own plugins, and those
-// that everyone has because they were there at the start. Its own come first.
+// Plugins are scoped to a tenant: a tenant sees its own, and those that everyone has
+// because they ship with the program or were in its folder at the start. Its own come
+// first. What ships is registered as uploads are: its bytes are blobs, too, so that jobs
+// keep the version that they were accepted with.
 package registry
 
 import (
@@ -25,6 +27,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"thresher/core"
 	"thresher/core/feed"
@@ -45,6 +48,7 @@ type Config struct {
 	MaxPlugins   int              // names that a tenant may have; default 1000
 	MaxVerifying int              // modules that may wait for their verification; default 500
 	Retry        time.Duration    // before a module is verified again, where the server failed; default 1 s
+	Shipped      []Shipped        // what everyone has, beside what the host has loaded
 	Log          *slog.Logger     // default slog.Default()
 	Now          func() time.Time // default time.Now
 }
@@ -57,9 +61,13 @@ const maxRejected = 200 // of which is known why
 type Registry struct {
 	cfg     Config
 	host    *sandbox.Host
-	shipped []core.Plugin // everyone's
+	shipped *guard.Value[shipped]
+	keeping singleflight.Group // of shipped modules, by digest
+	needs   *guard.Value[needs]
+	loads   chan struct{} // held by those that load a module
 
 	// Set by Open.
+	ready   func(digest, waitFor string)
 	blobs   *ledger.Blobs
 	hub     *feed.Hub
 	modules *ledger.Store[Module]
@@ -77,6 +85,9 @@ type Registry struct {
 
 var _ core.Registry = (*Registry)(nil)
 
+// atOnce is how many modules are loaded at once. Each is compiled on several cores.
+const atOnce = 2
+
 // New returns a registry whose modules run in a host. What the host has loaded by now
 // is everyone's. The caller closes the host after the engine.
 func New(host *sandbox.Host, cfg Config) *Registry {
@@ -90,7 +101,10 @@ func New(host *sandbox.Host, cfg Config) *Registry {
 		cfg.Now = time.Now
 	}
 	r := &Registry{
-		cfg: cfg, host: host, shipped: host.List(),
+		cfg: cfg, host: host,
+		shipped: guard.New("shipped", guard.RankRegistry, newShipped(cfg.Shipped, host.List())),
+		needs:   guard.New("needs", guard.RankRegistry, needs{by: map[string]*need{}}),
+		loads:   make(chan struct{}, atOnce),
 		live:    guard.New("verifications", guard.RankRegistry, map[string]sandbox.Report{}),
 		streaks: guard.New("streaks", guard.RankRegistry, map[string]streak{}),
 		wake:    make(chan struct{}, 1),
@@ -116,8 +130,8 @@ var _ core.OpenModules = OpenModules
 
 // Open implements core.Registry: it opens the stores, makes whole what a crash left
 // half done, and goes on verifying.
-func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub) (err error) {
-	r.blobs, r.hub = l.Blobs(), hub
+func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub, ready func(digest, waitFor string)) (err error) {
+	r.blobs, r.hub, r.ready = l.Blobs(), hub, ready
 	modules, plugins := modulesConfig, pluginsConfig
 	modules.Observe, plugins.Observe = r.observeModule, r.observePlugin
 	if r.modules, err = ledger.OpenStore(ctx, l, "modules", modules); err != nil {
@@ -129,9 +143,11 @@ func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub) (e
 	if r.keys, err = ledger.OpenStore(ctx, l, "keys", ledger.StoreConfig[Key]{MaxBytes: maxKeyRecord}); err != nil {
 		return err
 	}
-	if err := r.recover(ctx); err != nil {
+	if err := errors.Join(r.reconcile(ctx), r.recover(ctx)); err != nil {
 		return fmt.Errorf("registry: %w", err)
 	}
+	r.loop.Go(func() error { r.shipLoop(r.life); return nil })
+	r.loop.Go(func() error { r.retryLoop(r.life); return nil })
 	r.loop.Go(func() error { r.verifyLoop(r.life); return nil })
 	r.loop.Go(func() error { r.disableLoop(r.life); return nil })
 	r.rouse()
@@ -145,8 +161,14 @@ func (r *Registry) Close() {
 }
 
 func moduleTerms(_ string, m Module) []string {
-	return []string{"tenant=" + m.Tenant, "phase=" + string(m.Phase), rejectedTerm(m)}
+	terms := []string{"tenant=" + m.Tenant, "phase=" + string(m.Phase), rejectedTerm(m)}
+	if m.Origin != Uploaded {
+		terms = append(terms, everyonesTerm)
+	}
+	return terms
 }
+
+const everyonesTerm = "everyones"
 
 func rejectedTerm(m Module) string { return string(m.Phase) + "=" + m.Tenant }
 
@@ -156,6 +178,9 @@ func pluginTerms(_ string, p Plugin) []string { return []string{"tenant=" + p.Te
 func (r *Registry) observeModule(c ledger.Change[Module]) {
 	if !c.Deleted {
 		r.publish(c.Value)
+		if c.Value.Phase != Rejected {
+			r.back(c.Value.Digest)
+		}
 	}
 }
 
@@ -174,47 +199,38 @@ func (r *Registry) observePlugin(c ledger.Change[Plugin]) {
 	}
 }
 
-// Run implements core.Plugins.
-func (r *Registry) Run(ctx context.Context, c work.Call) (work.Report, error) {
-	return r.host.RunFrom(ctx, c, r.bytesOf)
-}
-
 // List implements core.Plugins: what is everyone's.
-func (r *Registry) List() []core.Plugin { return r.shipped }
+func (r *Registry) List() []core.Plugin { return r.everyone() }
 
 // Hold implements core.Registry.
-func (r *Registry) Hold(digest string) bool {
-	if r.ships(digest) {
-		return true
+func (r *Registry) Hold(ctx context.Context, digest string) error {
+	if one, ok := r.find(digest); ok && one.loadedAtOnce() {
+		return nil
 	}
+	if err := r.ensure(ctx, digest); err != nil {
+		return err
+	}
+	gone := fmt.Errorf("module %s: %w", digest, core.ErrNotFound)
 	if !r.blobs.Hold(digest) {
-		return false
+		return gone
 	}
-	if !r.blobs.Has(digest) { // jobs hold what was everyone's once, and is no blob
+	if !r.blobs.Has(digest) { // jobs hold what is no blob any more
 		r.blobs.Release(digest)
-		return false
+		return gone
 	}
-	return true
+	return nil
 }
 
 // Release implements core.Registry.
 func (r *Registry) Release(digest string) {
-	if !r.ships(digest) {
+	if one, ok := r.find(digest); !ok || !one.loadedAtOnce() {
 		r.blobs.Release(digest)
 	}
 }
 
-func (r *Registry) ships(digest string) bool {
-	return slices.ContainsFunc(r.shipped, func(p core.Plugin) bool { return p.Digest == digest })
-}
-
-// CheckModule implements work.ModuleChecker. What is loaded needs its bytes no more.
-func (r *Registry) CheckModule(ctx context.Context, digest string) error {
-	if r.ships(digest) || r.host.Has(digest) {
-		return nil
-	}
-	return r.blobs.Check(ctx, ledger.Unsized(digest))
-}
+// CheckModule implements work.ModuleChecker. Run finds what is damaged, and its jobs wait
+// for their module then.
+func (r *Registry) CheckModule(context.Context, string) error { return nil }
 
 var _ work.ModuleChecker = (*Registry)(nil)
 
@@ -260,7 +276,7 @@ func (r *Registry) Resolve(ctx context.Context, tenant string, ref routine.Ref) 
 	}
 	v, ok := own.Value.Find(cmp.Or(ref.Version, own.Value.Active))
 	if !ok {
-		return core.Among(r.shipped, ref)
+		return r.among(ctx, ref)
 	}
 	if v.State == Disabled {
 		return core.Plugin{}, refuse("plugin_disabled", "%s@%s is disabled: %s", ref.Plugin, v.Version, v.Reason)
@@ -297,7 +313,7 @@ func (r *Registry) Available(ctx context.Context, tenant string) ([]core.Plugin,
 			return nil, err
 		}
 	}
-	for _, p := range r.shipped {
+	for _, p := range r.everyone() {
 		if !names[p.Name] {
 			list = append(list, p)
 		}

@@ -22,8 +22,9 @@ import (
 // world is an engine with a registry, in a folder.
 type world struct {
 	*core.Engine
-	reg *registry.Registry
-	dir string
+	reg  *registry.Registry
+	host *sandbox.Host // of some tests
+	dir  string
 }
 
 func openIn(t *testing.T, dir string, cfg registry.Config) *world {

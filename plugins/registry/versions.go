@@ -94,7 +94,7 @@ func (r *Registry) shippedToo(name string, err error) error {
 	if !errors.Is(err, core.ErrNotFound) {
 		return err
 	}
-	for _, p := range r.shipped {
+	for _, p := range r.everyone() {
 		if p.Name == name {
 			return refuse("illegal_state", "%s came with the server, or with its folder of plugins, and cannot be changed here", name)
 		}

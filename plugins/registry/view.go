@@ -36,6 +36,9 @@ func (v View) Decided() bool { return v.State != string(Verifying) }
 func (r *Registry) Module(ctx context.Context, tenant, digest string) (View, error) {
 	entry, err := r.modules.Get(ctx, moduleKey(tenant, digest))
 	if errors.Is(err, ledger.ErrNotFound) {
+		entry, err = r.modules.Get(ctx, moduleKey("", digest)) // everyone's
+	}
+	if errors.Is(err, ledger.ErrNotFound) {
 		return View{}, fmt.Errorf("module %s: %w", digest, core.ErrNotFound)
 	}
 	if err != nil {
@@ -57,6 +60,10 @@ func (r *Registry) view(ctx context.Context, m Module) View {
 	p := v.Plugin()
 	v.Name, v.Version = p.Name, p.Version
 	if m.Phase != Accepted {
+		return v
+	}
+	if m.Origin != Uploaded {
+		v.State, v.Active = string(Ready), true
 		return v
 	}
 	v.State = string(Verifying) // until it has its version
@@ -156,9 +163,9 @@ func (r *Registry) Plugins(ctx context.Context, tenant string) ([]Listed, error)
 			list = append(list, l)
 		}
 	}
-	for _, p := range r.shipped {
+	for _, p := range r.everyone() {
 		if !own[p.Name] {
-			list = append(list, everyones(p))
+			list = append(list, listedForAll(p))
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Listed) int { return strings.Compare(a.Name, b.Name) })
@@ -175,19 +182,16 @@ func (r *Registry) Named(ctx context.Context, tenant, name string) (Listed, erro
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return Listed{}, err
 	}
-	i := slices.IndexFunc(r.shipped, func(p core.Plugin) bool { return p.Name == name })
+	all := r.everyone()
+	i := slices.IndexFunc(all, func(p core.Plugin) bool { return p.Name == name })
 	if i < 0 {
 		return Listed{}, fmt.Errorf("plugin %q: %w", name, core.ErrNotFound)
 	}
-	return everyones(r.shipped[i]), nil
+	return listedForAll(all[i]), nil
 }
 
-func everyones(p core.Plugin) Listed {
-	source := "folder"
-	if p.Builtin {
-		source = "builtin"
-	}
-	return Listed{Plugin: p, Source: source, Active: p.Version, Versions: []Versioned{{
+func listedForAll(p core.Plugin) Listed {
+	return Listed{Plugin: p, Source: string(originOf(p)), Active: p.Version, Versions: []Versioned{{
 		Version: Version{Version: p.Version, Digest: p.Digest, State: Ready}, Active: true, Bytes: p.Bytes,
 	}}}
 }
@@ -233,8 +237,11 @@ func (r *Registry) Version(ctx context.Context, tenant, name, version string) (V
 	if v, ok := entry.Value.Find(version); ok {
 		return r.Module(ctx, tenant, v.Digest)
 	}
-	for _, p := range r.shipped {
+	for _, p := range r.everyone() {
 		if p.Name == name && p.Version == version {
+			if v, err := r.Module(ctx, "", p.Digest); err == nil {
+				return v, nil
+			}
 			m := Module{Tenant: tenant, Digest: p.Digest, Bytes: p.Bytes, Phase: Accepted,
 				Report: &sandbox.Report{Digest: p.Digest, Bytes: p.Bytes, Accepted: true, Plugin: &p}}
 			return View{Module: m, State: string(Ready), Name: p.Name, Version: p.Version, Active: true}, nil

@@ -27,6 +27,7 @@ func (h handlers) mountPlugins(api huma.API) {
 
 type listedPlugins struct {
 	Plugins []registry.Listed `json:"plugins" nullable:"false"`
+	LeftOut []registry.Left   `json:"left_out,omitempty" doc:"Files of the server's folder of plugins that are not served, and why."`
 }
 
 func (h handlers) plugins(ctx context.Context, in *TenantInput) (*output[listedPlugins], error) {
@@ -34,7 +35,7 @@ func (h handlers) plugins(ctx context.Context, in *TenantInput) (*output[listedP
 	for i, l := range list {
 		list[i].Manifest, list[i].History = withoutExamples(l.Manifest), nil
 	}
-	return answer(listedPlugins{orEmpty(list)}, err)
+	return answer(listedPlugins{orEmpty(list), h.keeps.LeftOut()}, err)
 }
 
 // OnePlugin names a plugin of a tenant.

@@ -78,6 +78,7 @@ var kinds = map[string]struct {
 	"version_taken":    {http.StatusConflict, "The version has other bytes"},
 	"illegal_state":    {http.StatusConflict, "The version's state does not allow this"},
 	"plugin_disabled":  {http.StatusConflict, "The plugin is disabled"},
+	"plugin_missing":   {http.StatusConflict, "Plugin missing"},
 	"registry_full":    {http.StatusConflict, "There are as many as there may be"},
 	"too_many_uploads": {http.StatusTooManyRequests, "Too many modules wait for their verification"},
 
@@ -100,7 +101,6 @@ var kinds = map[string]struct {
 	"starting":         {http.StatusServiceUnavailable, "The server is starting"},
 	"blob_damaged":     {http.StatusInternalServerError, "Damaged data"},
 	"disk_full":        {http.StatusInsufficientStorage, "The disk is full"},
-	"store_stalled":    {http.StatusServiceUnavailable, "Store cannot write"},
 	"store_damaged":    {http.StatusInternalServerError, "Store damaged"},
 	"filter_too_broad": {http.StatusUnprocessableEntity, "Filter too broad"},
 	"internal":         {http.StatusInternalServerError, "The server failed"},
@@ -185,8 +185,11 @@ func (p *Problem) addDetails(err error) {
 		p.Limit = full.Path()
 		p.retryAfter = int(full.RetryAfter.Seconds())
 	}
-	if errors.Is(err, core.ErrShuttingDown) {
+	switch {
+	case errors.Is(err, core.ErrShuttingDown):
 		p.retryAfter = 5
+	case p.Code == "starting":
+		p.retryAfter = 1
 	}
 	addPlace(p, err)
 }

@@ -23,6 +23,7 @@ type Plugin struct {
 	Crashes bool // its routine does
 	Bare    bool // it has no example
 	Data    int  // bytes that its memory has beside
+	Steps   int  // that its routine counts before it answers; a hundred million take a moment
 }
 
 // Routine is what its routine is called.
@@ -55,8 +56,22 @@ func (p Plugin) Wasm() []byte {
 	if p.Crashes {
 		run = []byte{0x00} // unreachable
 	}
+	if p.Steps > 0 {
+		run = hostile.Code(countDown(p.Steps), run)
+	}
 	return hostile.Module{
 		Imports:  []hostile.Function{{Module: abi.Module, Name: "result_write", Params: []byte{hostile.I32, hostile.I32}}},
 		Manifest: manifest + result + strings.Repeat("x", p.Data), Pages: uint32((len(manifest)+len(result)+p.Data)>>16 + 2), Describe: hostile.I64Const(1024<<32 | int64(len(manifest))), Run: run,
 	}.Encode()
+}
+
+// countDown counts down from n in memory.
+func countDown(n int) []byte {
+	left := hostile.Code(hostile.I32Const(8), []byte{0x28, 2, 0}) // i32.load
+	return hostile.Code(
+		hostile.Store(8, int32(n)),
+		[]byte{0x03, 0x40},                                                       // loop
+		hostile.I32Const(8), left, hostile.I32Const(1), []byte{0x6b, 0x36, 2, 0}, // i32.sub, i32.store
+		left, []byte{0x0d, 0, 0x0b}, // br_if, end
+	)
 }

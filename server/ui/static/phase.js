@@ -40,6 +40,7 @@ export function waits(j) {
   if (kind === 'job') return ['waits for ', h('a', { href: `#/jobs/${id}` }, `job ${id}`)];
   if (on === 'slots') return 'waits for a free slot';
   if (on === 'plugin slots') return 'waits for a free slot of its plugin';
+  if (kind === 'plugin') return `waits: ${on}`;
   if (kind === 'twin') return ['waits for ', h('a', { href: `#/jobs/${id}` }, 'the same job, which runs')];
   if (on === 'tenant slots') return 'waits for a free slot of its tenant';
   if (on === 'start') return 'starting';
