@@ -200,7 +200,7 @@ func grid(template Request, values map[string][]json.RawMessage) ([]BatchJob, er
 				if name == "seed" {
 					item.Seed = new(uint64)
 					if err := json.Unmarshal(v, item.Seed); err != nil {
-						return nil, invalid("grid.seed", "%s is no seed: %v", v, err)
+						return nil, invalid("grid.seed", "invalid seed %s: want an integer from 0 to 2^53-1", v)
 					}
 				} else {
 					point[name] = v

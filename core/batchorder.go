@@ -2,11 +2,12 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // inOrder sorts the jobs of a batch into levels: those of a level name only those
-// of the levels before. It refuses names that are given twice, and circles.
+// of the levels before. It refuses names that are given twice, and cycles.
 func inOrder(items []BatchJob) ([][]int, error) {
 	byName := map[string]int{}
 	for i, item := range items {
@@ -44,7 +45,7 @@ func inOrder(items []BatchJob) ([][]int, error) {
 		level = next
 	}
 	if placed < len(items) {
-		return nil, invalid("jobs", "%s wait for each other in a circle", strings.Join(inCircle(items, left), ", "))
+		return nil, invalid("jobs", "dependency cycle: %s", strings.Join(cycle(items, byName, left), " → "))
 	}
 	return levels, nil
 }
@@ -58,13 +59,24 @@ func ready(left []int) (level []int) {
 	return level
 }
 
-func inCircle(items []BatchJob, left []int) (names []string) {
-	for i, n := range left {
-		if n > 0 {
-			names = append(names, items[i].Name)
+// cycle returns the names along a dependency cycle, the first again at the end. left
+// says what each job still waits for: each that waits has a parent that waits too.
+func cycle(items []BatchJob, byName map[string]int, left []int) (names []string) {
+	seen := map[int]int{} // where in names each job is
+	at := slices.IndexFunc(left, func(n int) bool { return n > 0 })
+	for {
+		names = append(names, items[at].Name)
+		if first, again := seen[at]; again {
+			return names[first:]
+		}
+		seen[at] = len(names) - 1
+		for _, name := range items[at].refs() {
+			if parent, found := byName[name]; found && left[parent] > 0 {
+				at = parent
+				break
+			}
 		}
 	}
-	return names
 }
 
 // refs lists the names of the other jobs of the batch that a job names.

@@ -259,13 +259,15 @@ func TestTheJobsOfABatchCanNeedEachOther(t *testing.T) {
 	assert.Equal(t, 4, b.Phases[job.Completed])
 
 	for says, jobs := range map[string][]core.BatchJob{
-		"a, b wait for each other in a circle": {{Name: "a", Request: after("@b")}, {Name: "b", Request: after("@a")}},
-		`no job in this batch is named "c"`:    {{Name: "a", Request: after("@c")}},
-		`"a" is the name of another`:           {{Name: "a", Request: quick}, {Name: "a", Request: quick}},
-		"jobs[1].routine":                      {{Request: quick}, {Request: core.Request{Routine: "no/such"}}},
-		"test/quick in jobs[0]":                {{Request: core.Request{Routine: "test/quick", Params: params(0)}}},
-		`jobs[0].tenant: "other"`:              {{Request: core.Request{Routine: "test/quick", Tenant: "other"}}},
-		"want either jobs":                     nil,
+		"dependency cycle: a → b → a":       {{Name: "a", Request: after("@b")}, {Name: "b", Request: after("@a")}},
+		"dependency cycle: b → c → b":       {{Name: "a", Request: after("@b")}, {Name: "b", Request: after("@c")}, {Name: "c", Request: after("@b")}},
+		"dependency cycle: a → a":           {{Name: "a", Request: after("@a")}},
+		`no job in this batch is named "c"`: {{Name: "a", Request: after("@c")}},
+		`"a" is the name of another`:        {{Name: "a", Request: quick}, {Name: "a", Request: quick}},
+		"jobs[1].routine":                   {{Request: quick}, {Request: core.Request{Routine: "no/such"}}},
+		"test/quick in jobs[0]":             {{Request: core.Request{Routine: "test/quick", Params: params(0)}}},
+		`jobs[0].tenant: "other"`:           {{Request: core.Request{Routine: "test/quick", Tenant: "other"}}},
+		"want either jobs":                  nil,
 	} {
 		_, err := e.SubmitBatch(t.Context(), core.BatchRequest{Jobs: jobs})
 		assert.ErrorContains(t, err, says)

@@ -33,8 +33,7 @@ type Request struct {
 	Cache    string            `json:"cache,omitempty"`    // on (default) or off: never share another's run
 	Tenant   string            `json:"tenant,omitempty"`   // whose job it is; default "default"
 
-	// SkipIfQueued asks for no job where one that was asked for so, the same, waits
-	// already: that one is the answer.
+	// SkipIfQueued returns the queued job if an identical request is already pending.
 	SkipIfQueued bool `json:"skip_if_queued,omitempty"`
 
 	Key string `json:"-"` // idempotency key; empty: each submit is a new job
@@ -225,7 +224,7 @@ func (e *Engine) specOf(ctx context.Context, req Request) (job.Spec, error) {
 }
 
 // after checks the jobs that must complete first. They exist before the job that
-// names them, so there can be no circle.
+// names them, so there can be no cycle.
 func (e *Engine) after(ctx context.Context, req Request) (ids []string, err error) {
 	if len(req.After) > MaxAfter {
 		return nil, invalid("after", "%d jobs: the limit is %d", len(req.After), MaxAfter)

@@ -29,8 +29,8 @@ type jobsCmd struct {
 	Resume jobsResume `cmd:"" help:"Ask paused jobs to go on."`
 	Stop   jobsStop   `cmd:"" help:"Ask jobs to end."`
 	Retry  jobsRetry  `cmd:"" help:"Submit jobs that have ended again."`
-	Pin    jobsPin    `cmd:"" help:"Keep jobs from retention."`
-	Unpin  jobsUnpin  `cmd:"" help:"Let retention have jobs."`
+	Pin    jobsPin    `cmd:"" help:"Pin jobs so that retention does not delete them."`
+	Unpin  jobsUnpin  `cmd:"" help:"Unpin jobs so that retention may delete them."`
 	Rm     jobsRm     `cmd:"" help:"Delete jobs that have ended."`
 	Bulk   jobsBulk   `cmd:"" help:"Do something to every job that a filter selects."`
 }

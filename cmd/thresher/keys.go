@@ -18,7 +18,7 @@ import (
 type keysCmd struct {
 	Trust  keysTrust  `cmd:"" help:"Trust a public key of minisign."`
 	Ls     keysLs     `cmd:"" help:"List keys."`
-	Revoke keysRevoke `cmd:"" help:"Trust keys no more."`
+	Revoke keysRevoke `cmd:"" help:"Revoke keys."`
 }
 
 type keysTrust struct {

@@ -21,10 +21,10 @@ type pluginsCmd struct {
 	Push      pluginsPush      `cmd:"" help:"Upload a plugin: it is verified, and then its version is there."`
 	Ls        pluginsLs        `cmd:"" help:"List plugins."`
 	Show      pluginsShow      `cmd:"" help:"Show a plugin's versions, or the report of one."`
-	Activate  pluginsActivate  `cmd:"" help:"Let a name stand for a version."`
-	Rollback  pluginsRollback  `cmd:"" help:"Let a name stand for what it stood for before."`
-	Disable   pluginsDisable   `cmd:"" help:"Let nobody submit jobs of a version."`
-	Enable    pluginsEnable    `cmd:"" help:"Let jobs of a version be submitted again."`
+	Activate  pluginsActivate  `cmd:"" help:"Activate a version: its name refers to it from now on."`
+	Rollback  pluginsRollback  `cmd:"" help:"Roll back to the previously active version."`
+	Disable   pluginsDisable   `cmd:"" help:"Disable a version: reject new jobs for it."`
+	Enable    pluginsEnable    `cmd:"" help:"Enable a version: accept new jobs for it again."`
 	Deprecate pluginsDeprecate `cmd:"" help:"Note what to use instead of a version; without a note, take that back."`
 	Rm        pluginsRm        `cmd:"" help:"Delete versions. Jobs that have them keep them."`
 	Sign      pluginsSign      `cmd:"" help:"Sign a module with a secret key of minisign."`

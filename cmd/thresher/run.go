@@ -38,7 +38,7 @@ type runCmd struct {
 	After   []string          `help:"Jobs that must complete first." placeholder:"ID"`
 	NoCache bool              `help:"Run it even if the same was run before."`
 	Key     string            `help:"Idempotency key: the same key returns the same job."`
-	Skip    bool              `help:"Make no job if the same one, submitted so, waits already; with --remote." name:"skip-if-queued"`
+	Skip    bool              `help:"Return the queued job if an identical request is already pending; with --remote." name:"skip-if-queued"`
 	Memory  size              `help:"The job's memory limit, such as 512MiB; a number alone is MiB." placeholder:"SIZE"`
 	Wall    time.Duration     `help:"Limit of the running time." placeholder:"TIME"`
 	CPU     time.Duration     `help:"Limit of the CPU time." placeholder:"TIME" name:"cpu"`

@@ -66,7 +66,7 @@ func (e *QueueFull) Path() string {
 }
 
 func (e *QueueFull) Error() string {
-	return fmt.Sprintf("as many jobs wait as %s lets wait, %d: %v", e.Path(), e.Cap, ErrQueueFull)
+	return fmt.Sprintf("%v: %s allows %d waiting jobs", ErrQueueFull, e.Path(), e.Cap)
 }
 
 // Unwrap returns ErrQueueFull.

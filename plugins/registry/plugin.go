@@ -120,7 +120,7 @@ func (e Add) apply(p *Plugin) error {
 		i = len(p.Versions)
 		p.Versions = append(p.Versions, Version{Version: e.Version, Digest: e.Digest, State: Ready, Added: e.At})
 	case p.Versions[i].Digest != e.Digest:
-		return refuse("version_taken", "%s@%s has other bytes already, with the digest %s: a version never changes, so raise it", p.Name, e.Version, p.Versions[i].Digest)
+		return refuse("version_taken", "%s@%s already exists with different content, digest %s: a version never changes, so raise it", p.Name, e.Version, p.Versions[i].Digest)
 	case p.Versions[i].State == Deleted:
 		p.Versions[i] = Version{Version: e.Version, Digest: e.Digest, State: Ready, Added: e.At}
 	}

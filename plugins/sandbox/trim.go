@@ -64,7 +64,7 @@ func (h *Host) trim() {
 		return
 	}
 	if err := trim(h.cacheDir, mostCompiled); err != nil {
-		h.log.Warn("compiled code is not bounded", "folder", h.cacheDir, "err", err)
+		h.log.Warn("trim compilation cache failed", "folder", h.cacheDir, "err", err)
 	}
 }
 

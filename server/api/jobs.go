@@ -24,7 +24,7 @@ func (h handlers) mountJobs(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/resume", "resume-job", "jobs", "Ask a paused job to go on", http.StatusOK), h.change((*core.Engine).Resume))
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/stop", "stop-job", "jobs", "Ask a job to end", http.StatusOK), h.change((*core.Engine).Stop))
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/pin", "pin-job", "jobs", "Keep a job from retention", http.StatusOK), h.change(pin(true)))
-	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/unpin", "unpin-job", "jobs", "Let retention have a job", http.StatusOK), h.change(pin(false)))
+	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/unpin", "unpin-job", "jobs", "Unpin a job so that retention may delete it", http.StatusOK), h.change(pin(false)))
 	huma.Register(api, operation(http.MethodPost, "/jobs/{id}/retry", "retry-job", "jobs", "Submit a job that has ended again", http.StatusAccepted), h.retry)
 	huma.Register(api, operation(http.MethodDelete, "/jobs/{id}", "delete-job", "jobs", "Delete a job that has ended", http.StatusNoContent), h.remove)
 	huma.Register(api, operation(http.MethodGet, "/jobs/{id}/artifacts", "list-artifacts", "jobs", "List a job's artifacts", http.StatusOK), h.artifacts)

@@ -12,7 +12,7 @@ import (
 func (h handlers) mountKeys(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/keys", "list-keys", "plugins", "List the keys that sign plugins: trusted and revoked ones", http.StatusOK), h.keys)
 	huma.Register(api, operation(http.MethodPost, "/keys", "trust-key", "plugins", "Trust a public key of minisign to sign plugins", http.StatusOK), h.trust)
-	huma.Register(api, operation(http.MethodPost, "/keys/{id}/revoke", "revoke-key", "plugins", "Trust a key no more", http.StatusOK), h.revoke)
+	huma.Register(api, operation(http.MethodPost, "/keys/{id}/revoke", "revoke-key", "plugins", "Revoke a key", http.StatusOK), h.revoke)
 }
 
 type keyList struct {

@@ -29,7 +29,7 @@ func (h handlers) push(c *fiber.Ctx) error {
 	}
 	body := bodyOf(c)
 	if body == nil {
-		return problem.New("bad_request", "the body is empty: it is to be the module")
+		return problem.New("bad_request", "empty body: send the module as the request body")
 	}
 	limit := h.plugins.MaxBytes() + formRoom
 	received, signature, err := h.receive(c, &upload{body, c.Context().Conn(), limit, limit})
