@@ -123,7 +123,7 @@ func report(ctx context.Context, io streams, err error) int {
 	fmt.Fprintf(io.err, "thresher: %v\n", err)
 	if errors.As(err, &p) {
 		switch {
-		case p.Code == "blob_damaged":
+		case p.Code == "blob_damaged", p.Code == "store_damaged":
 			return exitDamaged
 		case p.Status == 404:
 			return exitNotFound
@@ -135,7 +135,7 @@ func report(ctx context.Context, io streams, err error) int {
 	switch core.Code(err) {
 	case "not_found":
 		return exitNotFound
-	case "blob_damaged":
+	case "blob_damaged", "store_damaged":
 		return exitDamaged
 	case "internal":
 		return exitServer

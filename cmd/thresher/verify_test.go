@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"thresher/client"
 	"thresher/core"
+	"thresher/core/ledger"
 	"thresher/core/ledger/damagetest"
 )
 
@@ -79,4 +83,23 @@ func TestTheCommandLineNamesDamageAndGoesRoundIt(t *testing.T) {
 	assert.Contains(t, say, "no data folder")
 	_, err = os.Stat(filepath.Join(dir, "nothing"))
 	assert.ErrorIs(t, err, os.ErrNotExist, "nothing is made of it")
+}
+
+// Every kind of damage ends with the same exit code, whether this process found it or a
+// server did.
+func TestDamageHasItsExitCode(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"a_blob":                fmt.Errorf("read: %w", ledger.ErrDamaged),
+		"the_store":             fmt.Errorf("open: %w", ledger.ErrCorrupt),
+		"a_blob_of_a_server":    &client.Problem{Code: "blob_damaged", Status: 500},
+		"the_store_of_a_server": &client.Problem{Code: "store_damaged", Status: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var said bytes.Buffer
+			assert.Equal(t, exitDamaged, report(t.Context(), streams{err: &said}, err))
+			assert.Contains(t, said.String(), err.Error())
+		})
+	}
 }

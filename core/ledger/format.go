@@ -46,7 +46,7 @@ func checkFormat(dir string) error {
 
 func newFormat(dir, path string) error {
 	if _, err := os.Stat(filepath.Join(dir, storeFolder, "jetstream")); err == nil {
-		return fmt.Errorf("%w: %s: with that version, run `thresher backup FILE --data %s`; then, with this one, `thresher restore FILE --data NEW_FOLDER`", ErrOlderFormat, dir, dir)
+		return fmt.Errorf("%w: %s: with that version, run `thresher serve --data %s` and, beside it, `thresher backup FILE`; then stop it and, with this version, run `thresher restore FILE --data NEW_FOLDER`", ErrOlderFormat, dir, dir)
 	}
 	if _, err := os.Stat(filepath.Join(dir, storeFolder)); err == nil {
 		return fmt.Errorf("%w: %s is missing beside records: write the number %d and a line feed into it, unless you know that another version wrote the folder", ErrCorrupt, path, format)

@@ -31,7 +31,7 @@ func TestAFolderOfAnotherFormatIsRefused(t *testing.T) {
 		says string
 	}{
 		"newer":                  {write("format", "3\n"), ErrNewerFormat, "format is 3, this version reads 2: use the newer version"},
-		"of_a_message_broker":    {write("records/jetstream/x", ""), ErrOlderFormat, "thresher restore FILE --data NEW_FOLDER"},
+		"of_a_message_broker":    {write("records/jetstream/x", ""), ErrOlderFormat, "beside it, `thresher backup FILE`; then stop it and, with this version, run `thresher restore FILE --data NEW_FOLDER`"},
 		"not_a_number":           {write("format", "two"), ErrCorrupt, `"two": want the number 2`},
 		"a_number_of_no_version": {write("format", "1\n"), ErrCorrupt, "want the number 2"},
 		"without_the_file":       {write("records/x", ""), ErrCorrupt, "is missing beside records"},
