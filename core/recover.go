@@ -269,8 +269,9 @@ func (e *Engine) each(ctx context.Context, term string, fn func(id string, r job
 	}
 }
 
-// lookUp returns a job as the dispatcher needs it.
+// lookUp returns a job as the dispatcher needs it. One that has ended and is not cached
+// is read from disk.
 func (e *Engine) lookUp(id string) (job.Record, bool) {
-	entry, err := e.jobs.Get(context.Background(), id) // memory only: it does not block
+	entry, err := e.jobs.Get(context.Background(), id)
 	return entry.Value, err == nil
 }
