@@ -29,7 +29,8 @@ type program struct {
 	cmd    *exec.Cmd
 	client *client.Client
 	url    string
-	said   func() string
+	said   func() string                     // all, once it has ended
+	logs   func(text string) <-chan struct{} // closed when a later line has the text
 }
 
 // built builds the program as `make build` does: without the race detector, which
@@ -83,6 +84,7 @@ func startServing(t *testing.T, cmd *exec.Cmd) *program {
 	}
 	p.client = client.New(p.url)
 	var rest sync.WaitGroup
+	var awaited sync.Map // text → chan struct{}
 	rest.Go(func() {
 		for {
 			line, err := lines.ReadString('\n')
@@ -90,8 +92,20 @@ func startServing(t *testing.T, cmd *exec.Cmd) *program {
 			if err != nil {
 				return
 			}
+			awaited.Range(func(text, seen any) bool {
+				if strings.Contains(line, text.(string)) {
+					awaited.Delete(text)
+					close(seen.(chan struct{}))
+				}
+				return true
+			})
 		}
 	})
+	p.logs = func(text string) <-chan struct{} {
+		seen := make(chan struct{})
+		awaited.Store(text, seen)
+		return seen
+	}
 	p.said = func() string { rest.Wait(); return all.String() }
 	return p
 }
