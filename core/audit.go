@@ -210,6 +210,9 @@ func (e *Engine) sample(ctx context.Context) (entries []ledger.Entry[job.Record]
 
 // auditView: what is in memory is what is on disk.
 func (e *Engine) auditView(ctx context.Context, f *findings) error {
+	for _, what := range e.ledger.Damage() {
+		f.add("damaged file of the store: %s", what)
+	}
 	for _, entry := range f.sample {
 		switch err := e.jobs.Verify(ctx, entry.Key); {
 		case errors.Is(err, ledger.ErrCorrupt):

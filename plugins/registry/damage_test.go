@@ -48,6 +48,7 @@ func TestADamagedModuleIsNotRunAndItsJobsWait(t *testing.T) {
 			slots(t, e, 0)
 			j, err := e.Submit(t.Context(), core.Request{Routine: "probe/run", Cache: "off"})
 			require.NoError(t, err)
+			require.Eventually(t, func() bool { return r.Compiling() == nil }, time.Minute, 5*time.Millisecond, "or it is loaded after this")
 			require.NoError(t, r.host.Unload(v.Digest))
 			putBack := damage.To(t, damagetest.Path(dir, v.Digest))
 			slots(t, e, 4)
