@@ -72,6 +72,7 @@ func (s *Store[T]) ModifyIn(tx *Tx, key string, change func(current *T) (*T, err
 	}
 	w.check = next == current && (earlier == nil || earlier.check)
 	if earlier != nil {
+		w.adds = earlier.adds
 		*earlier = *w
 		return nil
 	}

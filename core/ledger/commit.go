@@ -24,6 +24,7 @@ type write struct {
 type operation struct {
 	writes []*write
 	state  atomic.Int32
+	blobs  []string      // that are kept until it is decided; set before it is opUnclear
 	done   chan struct{} // closed when decided
 	err    error         // set before done is closed
 }
@@ -33,11 +34,18 @@ const (
 	opQueued int32 = iota
 	opTaken
 	opWithdrawn
+	opUnclear // its writer was told that it is not known
+	opDecided
 )
 
-func (o *operation) decide(err error) {
+// decide tells the writer. Where it has gone, what it held is let go of.
+func (l *Ledger) decide(o *operation, err error) {
 	o.err = err
+	awaited := o.state.CompareAndSwap(opTaken, opDecided)
 	close(o.done)
+	if !awaited {
+		l.blobs.Release(o.blobs...)
+	}
 }
 
 // Bounds of one operation.
@@ -125,12 +133,27 @@ func (l *Ledger) undecided(o *operation, why error) error {
 	if o.state.CompareAndSwap(opQueued, opWithdrawn) {
 		return why
 	}
-	select {
-	case <-o.done: // just now
-		return o.err
-	default:
+	o.blobs = l.keepBlobs(o.writes)
+	if o.state.CompareAndSwap(opTaken, opUnclear) {
 		return fmt.Errorf("%w: %w", ErrUnclear, why)
 	}
+	<-o.done // just now
+	l.blobs.Release(o.blobs...)
+	return o.err
+}
+
+// keepBlobs holds the blobs that records name which may be written yet: their writer
+// lets go of them.
+func (l *Ledger) keepBlobs(writes []*write) (digests []string) {
+	for _, w := range writes {
+		if w.value != nil {
+			digests = append(digests, w.kind.describe(w.key, w.value).blobs...)
+		}
+	}
+	for _, d := range digests {
+		l.blobs.references.claim(d, false)
+	}
+	return digests
 }
 
 // commitLoop is the only writer of the store below and of the view.
@@ -189,18 +212,18 @@ func (l *Ledger) commitRound(ops []*operation) {
 			continue
 		}
 		if err := r.add(o); err != nil {
-			o.decide(err)
+			l.decide(o, err)
 			continue
 		}
 		kept = append(kept, o)
 	}
 	if err := r.commit(); err != nil {
 		for _, o := range kept {
-			o.decide(err)
+			l.decide(o, err)
 		}
 		return
 	}
 	for _, o := range kept {
-		o.decide(nil)
+		l.decide(o, nil)
 	}
 }

@@ -51,7 +51,7 @@ func newFormat(dir, path string) error {
 	if _, err := os.Stat(filepath.Join(dir, storeFolder)); err == nil {
 		return fmt.Errorf("%w: %s is missing beside records: write the number %d and a line feed into it, unless you know that another version wrote the folder", ErrCorrupt, path, format)
 	}
-	f, err := os.Create(path)
+	f, err := os.Create(path + ".new") // what is interrupted is done again by the next start
 	if err != nil {
 		return diskError("write the format", err)
 	}
@@ -59,5 +59,11 @@ func newFormat(dir, path string) error {
 	if _, err := fmt.Fprintln(f, format); err != nil {
 		return diskError("write the format", err)
 	}
-	return errors.Join(f.Sync(), syncFolder(dir))
+	if err := f.Sync(); err != nil {
+		return diskError("write the format", err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return diskError("write the format", err)
+	}
+	return syncFolder(dir)
 }

@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 )
 
 // Before the store is opened, its logs are read: the write-ahead log, and the manifest
@@ -45,29 +48,43 @@ func checkLogs(dir string) error {
 	if err != nil {
 		return err
 	}
+	// One that no marker names yet may be torn: it was not synced.
+	manifest, err := atomicfs.ReadMarker(vfs.Default, dir, "manifest")
+	if err != nil {
+		return err
+	}
+	newest := newestLog(entries)
 	for _, e := range entries {
-		name := e.Name()
-		number, isLog := strings.CutSuffix(name, ".log")
-		if !isLog && !strings.HasPrefix(name, "MANIFEST-") {
+		number, isLog := logNumber(e.Name())
+		if !isLog && e.Name() != manifest {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(dir, name))
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return err
 		}
-		c := logCheck{data: data}
-		if isLog {
-			n, err := strconv.ParseUint(number, 10, 32)
-			if err != nil {
-				continue // it is not one of the store's
-			}
-			c.number, c.numbered = uint32(n), true
-		}
+		c := logCheck{data: data, number: number, numbered: isLog, followed: isLog && number < newest}
 		if at, damaged := c.damage(); damaged {
-			return fmt.Errorf("%w: %s at byte %d, before its end", ErrCorrupt, filepath.Join(filepath.Base(dir), name), at)
+			return fmt.Errorf("%w: %s at byte %d, before its end", ErrCorrupt, filepath.Join(filepath.Base(dir), e.Name()), at)
 		}
 	}
 	return nil
+}
+
+// logNumber returns the number of a write-ahead log.
+func logNumber(name string) (number uint32, ok bool) {
+	digits, isLog := strings.CutSuffix(name, ".log")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(n), isLog && err == nil
+}
+
+func newestLog(entries []fs.DirEntry) (newest uint32) {
+	for _, e := range entries {
+		if number, ok := logNumber(e.Name()); ok {
+			newest = max(newest, number)
+		}
+	}
+	return newest
 }
 
 // logCheck is a log that is read.
@@ -75,18 +92,20 @@ type logCheck struct {
 	data     []byte
 	number   uint32
 	numbered bool
+	followed bool // there is a newer log: this one was closed, and synced before that one was made
 }
 
 // damage returns where the first chunk is that cannot be read, if there is proof that
-// it was written: a chunk behind it that says so, or the mark at the end of a log that
-// was closed.
+// it was on disk: a chunk behind it that says so, or the mark at the end of a log that
+// is followed by another. The mark alone proves nothing: it is written before the sync
+// that closes the log, and a power cut may keep it and lose what is before it.
 func (c *logCheck) damage() (at int, damaged bool) {
 	end, clean := c.end()
 	if clean || end >= len(c.data) {
 		return 0, false
 	}
 	for at := end + 1; at+7 <= len(c.data); at++ {
-		if c.numbered && c.closed(at) {
+		if c.followed && c.closed(at) {
 			return end, true
 		}
 		length, ok := c.chunk(at)

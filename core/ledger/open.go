@@ -12,8 +12,12 @@ import (
 // openKind reads what the committer and readers need of a kind: the index of the
 // blocks that are not sealed, and the records that are live.
 func (l *Ledger) openKind(ctx context.Context, k *kind, cacheBytes int) error {
+	at, err := l.unopened(k)
+	if err != nil {
+		return err
+	}
+	defer at.release() // the store stays open until then
 	v := newKindView(cacheBytes)
-	var err error
 	if v.next, err = readUint(l.db, k.nextKey()); err != nil {
 		return err
 	}
@@ -30,12 +34,30 @@ func (l *Ledger) openKind(ctx context.Context, k *kind, cacheBytes int) error {
 	return l.call(ctx, func() error { return l.showKind(k, v) })
 }
 
+var errOpen = errors.New("it is open already")
+
+// unopened returns what readers see, for the caller to release, or an error where the
+// kind cannot be opened.
+func (l *Ledger) unopened(k *kind) (at *snapshot, err error) {
+	l.view.Must(func(v *view) {
+		switch {
+		case v.at == nil:
+			err = ErrClosed
+		case v.kinds[k.name] != nil:
+			err = errOpen
+		default:
+			at = v.at.reference()
+		}
+	})
+	return at, err
+}
+
 // showKind adds a kind to what readers see. Its index may have been made just now.
 func (l *Ledger) showKind(k *kind, v *kindView) (err error) {
 	snap := l.newSnapshot()
 	l.view.Must(func(all *view) {
 		if all.kinds[k.name] != nil {
-			err = errors.New("it is open already")
+			err = errOpen
 			return
 		}
 		snap, all.at = all.at, snap

@@ -107,8 +107,8 @@ func (k *kindView) put(it *item, live bool) {
 		return
 	}
 	delete(k.live, it.position)
+	k.cold.put(it) // forgets the key of what it replaces
 	k.byKey[it.key] = it.position
-	k.cold.put(it)
 }
 
 // drop forgets a record that was deleted.

@@ -1,0 +1,230 @@
+package ledger
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever is asked of a ledger while it is closed, and afterwards, is refused.
+func TestAClosedLedgerRefusesWhateverIsAsked(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		l, err := Open(t.Context(), Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		s, err := OpenStore(t.Context(), l, "notes", byText)
+		require.NoError(t, err)
+		fill(t, s, 0, 200, damageNote)
+		at, err := l.Snapshot()
+		require.NoError(t, err)
+		ctx := context.Background()
+		asks := map[string]func() error{
+			"get":      func() error { _, err := s.Get(ctx, "k000001"); return err },
+			"find":     func() error { _, err := s.Find(ctx, Query{Terms: []string{"even=true"}}); return err },
+			"count":    func() error { _, err := s.CountQuery(ctx, Query{Low: "k000002", High: "k000007"}); return err },
+			"snapshot": func() error { _, err := s.Snapshot(ctx); return err },
+			"verify":   func() error { return s.Verify(ctx, "k000001") },
+			"modify": func() error {
+				_, err := s.Modify(ctx, "k000001", func(*note) (*note, error) { return &note{}, nil })
+				return err
+			},
+			"open": func() error { _, err := OpenStore(ctx, l, "others", byText); return err },
+		}
+		closed := make(chan struct{})
+		var all sync.WaitGroup
+		for name, ask := range asks {
+			all.Go(func() {
+				for over := false; !over; {
+					select {
+					case <-closed: // and once more
+						over = true
+					default:
+					}
+					if err := ask(); !errors.Is(err, ErrClosed) && !errors.Is(err, errOpen) {
+						assert.NoError(t, err, name)
+					}
+				}
+			})
+		}
+		all.Go(func() {
+			defer at.Close()
+			assert.NoError(t, s.Each(ctx, at, func(Found[note]) error { return nil }))
+		})
+		assert.NoError(t, l.Close(ctx))
+		close(closed)
+		all.Wait()
+	}
+}
+
+func TestAKindThatIsOpenStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	l, s := open(t, t.TempDir(), byText)
+	fill(t, s, 0, blockSize+1, damageNote)
+	require.Eventually(t, func() bool {
+		sealed := false
+		l.view.Must(func(v *view) { sealed = len(v.kinds["notes"].seals) > 0 })
+		return sealed
+	}, waits, tick)
+	other := byText
+	other.Version = 7
+	_, err := OpenStore(t.Context(), l, "notes", other)
+	require.ErrorIs(t, err, errOpen)
+	fill(t, s, blockSize+1, 2, damageNote)
+	n, err := s.Count(t.Context(), "even=true")
+	require.NoError(t, err)
+	assert.Equal(t, blockSize/2+2, n)
+}
+
+func TestATransactionThatChangesWhatItAddsEnds(t *testing.T) {
+	t.Parallel()
+	l, s := open(t, t.TempDir(), byText)
+	_, err := s.Create(t.Context(), "a", note{})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	err = l.Atomically(ctx, func(tx *Tx) error {
+		if err := s.Add(tx, "a", note{N: 1}); err != nil {
+			return err
+		}
+		return s.ModifyIn(tx, "a", func(n *note) (*note, error) { return &note{N: n.N + 1}, nil })
+	})
+	require.ErrorIs(t, err, ErrExists)
+}
+
+func TestARecordThatWasReadStaysInTheCache(t *testing.T) {
+	t.Parallel()
+	l, s := open(t, t.TempDir(), byText)
+	fill(t, s, 0, 10, damageNote)
+	cached := func() (is bool) {
+		l.view.Must(func(v *view) { is = v.kinds["notes"].get("k000003") != nil })
+		return is
+	}
+	for range 3 {
+		_, err := s.Modify(t.Context(), "k000003", func(n *note) (*note, error) { return &note{n.Text, n.N + 2}, nil })
+		require.NoError(t, err)
+		assert.True(t, cached())
+		_, err = s.Get(t.Context(), "k000003")
+		require.NoError(t, err)
+		assert.True(t, cached())
+	}
+}
+
+// A first start on a full disk leaves nothing that stops the next one.
+func TestAFirstStartOnAFullDiskIsRepeated(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, 64)
+	dir := filepath.Join(disk, "data")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	ballast := fillUp(t, disk)
+	_, err := Open(t.Context(), Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	require.ErrorIs(t, err, ErrDiskFull)
+	require.NoError(t, os.Remove(ballast))
+	l, err := Open(t.Context(), Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.NoError(t, l.Close(t.Context()))
+}
+
+// The log has lost a page of what was not synced, and not the mark of its end behind it.
+func TestAPowerCutWhileALogIsClosedIsNoDamage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, s := open(t, dir, byText)
+	fill(t, s, 0, 10, damageNote)
+	require.NoError(t, l.Close(t.Context()))
+	logs, err := filepath.Glob(filepath.Join(dir, storeFolder, "*.log"))
+	require.NoError(t, err)
+	for _, path := range logs {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var number uint32
+		_, err = fmt.Sscanf(filepath.Base(path), "%d.log", &number)
+		require.NoError(t, err)
+		c := logCheck{data: data, number: number, numbered: true}
+		end, clean := c.end()
+		t.Log(path, len(data), end, clean)
+		// what was not synced: a page of zeros, and the trailer behind.
+		torn := append(append([]byte{}, data[:end]...), make([]byte, 4096)...)
+		torn = append(torn, 0, 0, 0, 0, 0, 0, 5)
+		torn = binary.LittleEndian.AppendUint32(torn, number+1)
+		require.NoError(t, os.WriteFile(path, torn, 0o600))
+	}
+	l, s = open(t, dir, byText)
+	n, err := s.Count(t.Context(), "")
+	require.NoError(t, err)
+	assert.Equal(t, 10, n)
+	_ = l
+}
+
+// A manifest that was being made when the power was cut is not the store's yet.
+func TestAPowerCutWhileAManifestIsMadeIsNoDamage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, s := open(t, dir, byText)
+	fill(t, s, 0, 10, damageNote)
+	require.NoError(t, l.Close(t.Context()))
+	made, err := filepath.Glob(filepath.Join(dir, storeFolder, "MANIFEST-*"))
+	require.NoError(t, err)
+	data, err := os.ReadFile(made[len(made)-1])
+	require.NoError(t, err)
+	torn := append(make([]byte, 4096), data...) // its first page is lost
+	require.NoError(t, os.WriteFile(filepath.Join(dir, storeFolder, "MANIFEST-000999"), torn, 0o600))
+	_, s = open(t, dir, byText)
+	n, err := s.Count(t.Context(), "")
+	require.NoError(t, err)
+	assert.Equal(t, 10, n)
+}
+
+// The writer is told that nobody knows, and lets go of the blob; the write gets onto
+// disk after all.
+func TestABlobIsKeptWhileItIsUnclearWhetherItsRecordIs(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]error{"written": nil, "not_written": errors.New("planted")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stall, goOn := make(chan struct{}), make(chan struct{})
+			l, err := Open(t.Context(), Config{Dir: t.TempDir(), Faults: Faults{Send: func(_ uint64, send func() (uint64, error)) (uint64, error) {
+				close(stall)
+				<-goOn
+				if fails != nil {
+					return 0, fails
+				}
+				return send()
+			}}})
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, l.Close(context.Background())) })
+			s, err := OpenStore(t.Context(), l, "notes", StoreConfig[note]{Blobs: func(n note) []string { return []string{n.Text} }})
+			require.NoError(t, err)
+			require.NoError(t, l.Blobs().Sweep(t.Context()))
+			blob, err := l.Blobs().Put(t.Context(), strings.NewReader("content"), 100)
+			require.NoError(t, err)
+			full := fmt.Errorf("%w: planted", ErrDiskFull)
+			go func() { <-stall; l.disk.trouble.Store(&full) }()
+			_, err = s.Create(t.Context(), "a", note{Text: blob.Digest})
+			require.ErrorIs(t, err, ErrUnclear)
+			l.Blobs().Release(blob.Digest)
+			l.blobs.references.pending.Wait()
+			assert.True(t, l.Blobs().Has(blob.Digest))
+
+			l.disk.trouble.Store(nil)
+			close(goOn)
+			if fails != nil { // and then nobody needs it
+				require.Eventually(t, func() bool { return !l.Blobs().Has(blob.Digest) }, waits, tick)
+				return
+			}
+			require.Eventually(t, func() bool { _, err := s.Get(t.Context(), "a"); return err == nil }, waits, tick)
+			l.blobs.references.pending.Wait()
+			require.NoError(t, l.Blobs().Check(t.Context(), blob))
+		})
+	}
+}
