@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -227,4 +229,34 @@ func TestABlobIsKeptWhileItIsUnclearWhetherItsRecordIs(t *testing.T) {
 			require.NoError(t, l.Blobs().Check(t.Context(), blob))
 		})
 	}
+}
+
+// Of several writes that wait for room one goes on earlier: the others still wait, and
+// the ledger says so.
+func TestADiskIsFullAsLongAsAnyWriteWaits(t *testing.T) {
+	t.Parallel()
+	d := newDisk(slog.New(slog.DiscardHandler))
+	var writes sync.WaitGroup
+	room := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+	var tries [2]atomic.Int32
+	for i := range room {
+		writes.Go(func() {
+			assert.NoError(t, d.insist(func() error {
+				tries[i].Add(1)
+				select {
+				case <-room[i]:
+					return nil
+				default:
+					return syscall.ENOSPC
+				}
+			}))
+		})
+		require.Eventually(t, func() bool { return tries[i].Load() > 1 }, waits, tick)
+	}
+	close(room[0])
+	before := tries[1].Load()
+	require.Eventually(t, func() bool { return tries[1].Load() > before+1 && d.able() != nil }, waits, tick)
+	close(room[1])
+	writes.Wait()
+	assert.NoError(t, d.able())
 }

@@ -48,11 +48,11 @@ func (d *disk) insist(write func() error) error {
 		return d.give(err)
 	}
 	full := fmt.Errorf("%w: %w", ErrDiskFull, err)
-	if d.trouble.CompareAndSwap(nil, &full) {
-		d.log.Error("store cannot write: disk full; writes wait for space", "error", err)
-		defer d.recovered(&full)
-	}
+	defer d.recovered(&full)
 	for wait := 10 * time.Millisecond; err != nil; wait = min(2*wait, 500*time.Millisecond) {
+		if d.trouble.CompareAndSwap(nil, &full) { // or another write said so, until it went on
+			d.log.Error("store cannot write: disk full; writes wait for space", "error", err)
+		}
 		select {
 		case <-d.closing:
 			return err
