@@ -260,3 +260,23 @@ func TestADiskIsFullAsLongAsAnyWriteWaits(t *testing.T) {
 	writes.Wait()
 	assert.NoError(t, d.able())
 }
+
+// Whoever reads a snapshot slowly, as a client that takes a backup does, does not keep
+// the ledger from closing, and is not cut off by a panic.
+func TestALedgerClosesWhileASnapshotIsRead(t *testing.T) {
+	t.Parallel()
+	l, s := open(t, t.TempDir(), byText)
+	fill(t, s, 0, 10, damageNote)
+	at, err := l.Snapshot()
+	require.NoError(t, err)
+	n := 0
+	require.NoError(t, s.Each(t.Context(), at, func(Found[note]) error {
+		if n++; n == 5 {
+			require.NoError(t, l.Close(t.Context()))
+		}
+		return nil
+	}))
+	assert.Equal(t, 10, n)
+	at.Close()
+	require.NoError(t, l.db.Close()) // else its goroutines stay
+}

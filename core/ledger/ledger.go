@@ -339,9 +339,12 @@ func (l *Ledger) closeStore() error {
 			err = l.note()
 		}
 		snap.release()
-		l.reading.Wait()
 	}
 	if l.db == nil || l.Able() != nil { // what it would write cannot be written
+		return err
+	}
+	if !l.readersEnd() {
+		l.log.Warn("store left open: it is still being read; the next start tidies up")
 		return err
 	}
 	if closing := l.db.Close(); isFull(closing) {
@@ -350,4 +353,17 @@ func (l *Ledger) closeStore() error {
 		err = errors.Join(err, closing)
 	}
 	return err
+}
+
+// readersEnd waits until nobody reads the store any more: the store below panics when
+// it is read after it was closed. It does not wait for a slow backup for ever.
+func (l *Ledger) readersEnd() bool {
+	ended := make(chan struct{})
+	go func() { l.reading.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(patience):
+		return false
+	}
 }
