@@ -24,7 +24,7 @@ const (
 	maxDatasetRecord  = MaxRecord
 	maxSettingsRecord = MaxRecord
 	maxBatchRecord    = 32 << 10
-	maxBulkRecord     = 48 << 10
+	maxBulkRecord     = 64 << 10
 )
 
 // What values take in JSON, quotes and a comma included.
@@ -81,7 +81,8 @@ const (
 const (
 	batchParts  = jsonID + maxName + jsonTime + jsonLabels + jsonKey + jsonNumber + 1<<10
 	filterParts = jsonsize.PerByte*(maxPinned+maxRef+2*maxName+2*maxID+maxText) + 2*jsonLabels + 2*jsonTime + 1<<10
-	bulkParts   = filterParts + jsonID + 3*jsonNumber + 2*jsonTime + 1<<10
+	bulkParts   = filterParts + jsonID + 3*jsonNumber + 2*jsonTime + maxCodes*jsonEntry + 1<<10
+	maxCodes    = 100 // by which jobs can be skipped: fewer are documented
 )
 
 // The parts fit: a negative constant is no uint.

@@ -200,8 +200,12 @@ func (b big) settings() Limits {
 func (b big) bulk() Bulk {
 	f := b.filter()
 	require.NoError(b.T, f.check(""))
+	reasons := map[string]int{}
+	for i := range maxCodes {
+		reasons[name(maxName, "r", i)] = math.MaxInt64
+	}
 	return Bulk{
-		ID: longID, Action: "resume", Filter: f, Jobs: math.MaxInt64, Done: math.MaxInt64, Skipped: math.MaxInt64,
+		ID: longID, Reasons: reasons, Action: "resume", Filter: f, Jobs: math.MaxInt64, Done: math.MaxInt64, Skipped: math.MaxInt64,
 		State: BulkInterrupted, Created: longTime, Ended: &longTime,
 	}
 }

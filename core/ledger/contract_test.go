@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,9 @@ import (
 
 func TestTheContract(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		require.NoError(t, flag.Set("rapid.checks", "10")) // each fills several blocks
+	}
 	ledgertest.Exercise(t, func(t testing.TB, at string) *ledger.Ledger {
 		l, err := ledger.Open(t.Context(), ledger.Config{Dir: at})
 		require.NoError(t, err)

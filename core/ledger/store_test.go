@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -23,17 +22,7 @@ func TestMain(m *testing.M) {
 		replaceUntilCut(os.Getenv(powerFolder))
 		return
 	}
-	flag.Parse()
-	if testing.Short() && !given("rapid.checks") {
-		_ = flag.Set("rapid.checks", "10") // each fills several blocks
-	}
 	goleak.VerifyTestMain(m)
-}
-
-// given reports whether a flag is on the command line.
-func given(name string) (found bool) {
-	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
-	return found
 }
 
 type note struct {
