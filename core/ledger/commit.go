@@ -182,6 +182,12 @@ func (l *Ledger) gather() (ops []*operation, open bool) {
 			ops = l.more(ops)
 			return ops, len(ops) > 0
 		}
+		return l.more(ops), true
+	}
+	select {
+	case fn := <-l.calls:
+		fn()
+	default:
 	}
 	return l.more(ops), true
 }
@@ -218,6 +224,9 @@ func (l *Ledger) commitRound(ops []*operation) {
 		kept = append(kept, o)
 	}
 	if err := r.commit(); err != nil {
+		if len(ops) == 0 {
+			l.sealing = nil // the next start goes on: there is no use in trying at once
+		}
 		for _, o := range kept {
 			l.decide(o, err)
 		}

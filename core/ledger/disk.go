@@ -73,11 +73,16 @@ func (d *disk) recovered(full *error) {
 
 // give gives up: what the disk refused once it may have lost.
 func (d *disk) give(err error) error {
+	d.disable(err)
+	<-d.closing
+	return err
+}
+
+// disable refuses writes from now on.
+func (d *disk) disable(err error) {
 	why := fmt.Errorf("%w: restart the server once the disk works: %w", ErrDisabled, err)
 	d.trouble.Store(&why)
 	d.log.Error("store cannot write: restart the server once the disk works", "error", err)
-	<-d.closing
-	return err
 }
 
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
@@ -98,7 +103,8 @@ func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts .
 }
 
 func (d *disk) OpenDir(name string) (vfs.File, error) {
-	f, err := d.FS.OpenDir(name)
+	var f vfs.File
+	err := d.insist(func() (err error) { f, err = d.FS.OpenDir(name); return err })
 	return d.file(f), err
 }
 
@@ -154,10 +160,19 @@ func (f *diskFile) Preallocate(offset, length int64) error {
 	return nil // it only helps
 }
 
-func (f *diskFile) Sync() error     { return f.disk.insist(f.File.Sync) }
-func (f *diskFile) SyncData() error { return f.disk.insist(f.File.SyncData) }
+func (f *diskFile) Sync() error     { return f.synced(f.File.Sync()) }
+func (f *diskFile) SyncData() error { return f.synced(f.File.SyncData()) }
 
 func (f *diskFile) SyncTo(length int64) (full bool, err error) {
-	err = f.disk.insist(func() error { full, err = f.File.SyncTo(length); return err })
-	return full, err
+	full, err = f.File.SyncTo(length)
+	return full, f.synced(err)
+}
+
+// synced passes on that a sync went well. One that did not is not tried again, not on
+// a full disk either: the next one would say that all is well.
+func (f *diskFile) synced(err error) error {
+	if err == nil {
+		return nil
+	}
+	return f.disk.give(err)
 }

@@ -87,9 +87,9 @@ func (s storeLog) Errorf(format string, args ...any) {
 }
 
 // Fatalf ends the goroutine: the store below must not end the program, and must not
-// go on either.
+// go on either. Whatever it holds, writers hear of it.
 func (s storeLog) Fatalf(format string, args ...any) {
-	s.Errorf(format, args...)
+	s.l.disk.disable(fmt.Errorf(format, args...))
 	runtime.Goexit()
 }
 
