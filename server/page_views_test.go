@@ -108,7 +108,7 @@ func TestAnUploadedTableIsShownAsItIs(t *testing.T) {
 	choose(t, ctx, s, "my table.csv", "n,text\n9007199254740993,<img src=x onerror=alert(1)>\n")
 	assert.Equal(t, "my-table", read(t, ctx, chromedp.Value("#name")))
 	do(t, ctx, chromedp.Click(".drop form button"), chromedp.WaitVisible(".done a"),
-		chromedp.Click(".done a"), chromedp.WaitVisible("td.num"))
+		chromedp.Click(".done a"), chromedp.WaitVisible("td.num"), chromedp.Poll[chromedp.Void]("document.querySelectorAll('.page td').length === 2"))
 	cells := read(t, ctx, eval[[]string](`[...document.querySelectorAll('.page td')].map((cell) => cell.textContent)`))
 	assert.Equal(t, []string{"9007199254740993", "<img src=x onerror=alert(1)>"}, cells)
 	assert.Empty(t, complaints())

@@ -289,11 +289,12 @@ func (r *Registry) keepOnce(ctx context.Context, digest string) error {
 	if err := r.recordShipped(ctx, one, blob.Bytes); err != nil {
 		return fmt.Errorf("plugin %s: %w", one.Place, err)
 	}
+	known := one.plugin // a file of the folder may have the bytes of a plugin that ships with the program
 	r.shipped.Must(func(s *shipped) {
 		s.decided(digest, func(one *everyones) {
 			one.kept = true
-			if one.plugin != nil {
-				one.knows(*one.plugin)
+			if p := cmp.Or(one.plugin, known); p != nil {
+				one.knows(*p)
 				one.plugin.Bytes = blob.Bytes
 			}
 		})

@@ -245,7 +245,7 @@ func TestJobsOfAMissingModuleWaitForIt(t *testing.T) {
 				for _, j := range jobs {
 					w.waitsFor(t, j.ID, lack.says)
 				}
-				assert.Nil(t, w.Ready().Compiling, "nothing is on its way")
+				require.Eventually(t, func() bool { return w.Ready().Compiling == nil }, time.Minute, 5*time.Millisecond, "nothing is on its way")
 				_, err := w.Stop(t.Context(), jobs[0].ID)
 				require.NoError(t, err)
 				w.phase(t, jobs[0].ID, job.Stopped)
