@@ -143,7 +143,7 @@ func TestADiskWithoutAByteLeftLosesNothing(t *testing.T) {
 			written = j
 		}
 	}
-	assert.Contains(t, []int{503, 507}, status(t, err))
+	assert.Contains(t, []int{503, 507}, status(t, err), "%v", err)
 	_, err = p.client.Job(ctx, done.ID)
 	require.NoError(t, err)
 	assert.ErrorContains(t, p.client.Get(ctx, "/readyz", nil), "503")

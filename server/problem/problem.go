@@ -101,6 +101,7 @@ var kinds = map[string]struct {
 	"starting":         {http.StatusServiceUnavailable, "The server is starting"},
 	"blob_damaged":     {http.StatusInternalServerError, "Damaged data"},
 	"disk_full":        {http.StatusInsufficientStorage, "The disk is full"},
+	"store_stalled":    {http.StatusServiceUnavailable, "Store cannot write"},
 	"store_damaged":    {http.StatusInternalServerError, "Store damaged"},
 	"filter_too_broad": {http.StatusUnprocessableEntity, "Filter too broad"},
 	"internal":         {http.StatusInternalServerError, "The server failed"},
