@@ -90,20 +90,37 @@ func (r *recorded) countRunning(most int) {
 // readLists makes of each list a look at every job that it shows, and at every one
 // that it would have shown.
 func (r *recorded) readLists() {
+	there := r.answered()
 	for _, l := range r.lists {
 		shown := map[string]bool{}
+		oldest := int64(math.MaxInt64) // when the last of the page, which is newest first, was there
 		for _, j := range l.jobs {
 			shown[j.ID] = true
+			oldest = there[j.ID]
 			r.add(l.client, asked{key: j.ID, what: "get"}, told{status: 200, phase: j.Phase, desired: j.Desired}, l.call, l.ret)
 		}
 		for id, born := range r.born {
-			// A page that is not the last may end before a job: lists follow the order of
-			// commits, which ids of the same moment do not.
-			if !shown[id] && born < l.ret && !l.more {
+			// A page that is not the last shows every job that was submitted after its last
+			// one was there. Of jobs submitted at one moment either may come first.
+			if !shown[id] && born < l.ret && (!l.more || born > oldest) {
 				r.add(l.client, asked{key: id, what: "absent", phase: l.phase}, told{status: 200}, l.call, l.ret)
 			}
 		}
 	}
+}
+
+// answered is when the submit of each job was answered; never, where it was cut off.
+func (r *recorded) answered() map[string]int64 {
+	at := map[string]int64{}
+	for id := range r.born {
+		at[id] = math.MaxInt64
+	}
+	for _, op := range r.ops {
+		if in := op.Input.(asked); in.what == "submit" && !op.Output.(told).cut {
+			at[in.key] = op.Return
+		}
+	}
+	return at
 }
 
 // parts splits a history by job: what is asked of one says nothing of another.
