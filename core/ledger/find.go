@@ -15,7 +15,6 @@ type Query struct {
 	AnyOf     [][]string // of each list, one must hold
 	Prefixes  []string   // of each, a term that begins with it must hold
 	Low, High string     // if not empty, the bounds of the keys, both within
-	Until     uint64     // if not 0, records from this position on are left out
 	Before    string     // where the page before ended; empty for the first page
 	Limit     int        // default 100
 	Ascending bool       // default: the newest first

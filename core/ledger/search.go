@@ -65,9 +65,6 @@ func (l *Ledger) search(ctx context.Context, k *kind, q Query) (*search, error) 
 // start finds the bounds of the query and opens the index of the sealed blocks.
 func (f *search) start(next uint64) error {
 	f.high = next
-	if f.q.Until != 0 {
-		f.high = min(f.high, f.q.Until)
-	}
 	if f.q.Before != "" {
 		at, err := ParseCursor(f.q.Before)
 		if err != nil {
