@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -91,24 +92,56 @@ func TestAFullDiskHoldsWritesUpUntilThereIsRoom(t *testing.T) {
 	}
 }
 
+// fullFolder names the folder of a child process that closes its ledger on a full disk.
+const fullFolder = "THRESHER_TEST_FULL_FOLDER"
+
+// closeWhileFull creates a record and says so; told that the disk is full, it writes
+// until that is refused, and closes the ledger. The store below stays open: it ends with
+// the process.
+func closeWhileFull(dir string) {
+	ctx := context.Background()
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	l, err := Open(ctx, Config{Dir: dir, Reserve: 1, Log: slog.New(slog.DiscardHandler)})
+	must(err)
+	s, err := OpenStore(ctx, l, "notes", StoreConfig[note]{UsesReserve: true})
+	must(err)
+	_, err = s.Create(ctx, "a", note{Text: "kept"})
+	must(err)
+	fmt.Println("created")
+	_, err = fmt.Scanln()
+	if err != nil && err.Error() != "unexpected newline" {
+		panic(err)
+	}
+	for n, err := 0, error(nil); err == nil; n++ {
+		_, err = s.Modify(ctx, fmt.Sprint("k", n), func(*note) (*note, error) { return &note{strings.Repeat("x", 100_000), n}, nil })
+	}
+	must(l.Close(ctx))
+}
+
 // A ledger can be closed while its disk is full, and opened once there is room.
 func TestALedgerClosesOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 64)
 	dir := filepath.Join(disk, "data")
-	l, err := Open(t.Context(), Config{Dir: dir, Reserve: 1, Log: slog.New(slog.DiscardHandler)})
+	child := exec.Command(os.Args[0], "-test.run=^$")
+	child.Env = append(os.Environ(), fullFolder+"="+dir)
+	child.Stderr = os.Stderr
+	full, err := child.StdinPipe()
 	require.NoError(t, err)
-	s, err := OpenStore(t.Context(), l, "notes", StoreConfig[note]{UsesReserve: true})
+	says, err := child.StdoutPipe()
 	require.NoError(t, err)
-	_, err = s.Create(t.Context(), "a", note{Text: "kept"})
-	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	require.True(t, bufio.NewScanner(says).Scan())
 	ballast := fillUp(t, disk)
-	for n := 0; err == nil; n++ {
-		_, err = s.Modify(t.Context(), fmt.Sprint("k", n), func(*note) (*note, error) { return &note{strings.Repeat("x", 100_000), n}, nil })
-	}
-	require.NoError(t, l.Close(t.Context()))
+	_, err = fmt.Fprintln(full)
+	require.NoError(t, err)
+	require.NoError(t, child.Wait())
 	require.NoError(t, os.Remove(ballast))
-	_, s = open(t, dir, byText)
+	_, s := open(t, dir, byText)
 	e, err := s.Get(t.Context(), "a")
 	require.NoError(t, err)
 	assert.Equal(t, "kept", e.Value.Text)
