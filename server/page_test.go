@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
@@ -68,7 +70,20 @@ type step = chromedp.Action[chromedp.Void]
 
 func do(t *testing.T, ctx context.Context, steps ...step) {
 	t.Helper()
-	require.NoError(t, chromedp.Do(ctx, steps...))
+	for _, s := range steps {
+		err := chromedp.Do(ctx, s)
+		for replaced(err) {
+			err = chromedp.Do(ctx, s)
+		}
+		require.NoError(t, err)
+	}
+}
+
+// replaced reports whether the page replaced an element after a step had found it and
+// before the step did anything with it, as one view does that follows another.
+func replaced(err error) bool {
+	var answer *cdproto.Error
+	return errors.As(err, &answer) && answer.Message == "Could not find node with given id"
 }
 
 func read[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {

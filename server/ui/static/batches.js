@@ -1,7 +1,7 @@
 // Batches: how many of their jobs are in which phase.
 
 import { get, path, post } from './api.js';
-import { confirmed, empty, fill, h, problem, rows } from './dom.js';
+import { confirmed, empty, fill, h, problem, refresh, rows } from './dom.js';
 import { follow, throttled } from './events.js';
 import { count, many, time } from './format.js';
 import { badge, phases } from './phase.js';
@@ -19,16 +19,9 @@ export async function batches(place) {
     older.hidden = !cursor;
     return answer.batches;
   };
-  const draw = () => fill(list, known.length ? h('div', { class: 'jobs card' }, rows(['Batch', 'Jobs', 'Phases', 'Submitted'], known.map(row), 'Batches'))
+  const redraw = () => refresh(list, known.length ? h('div', { class: 'jobs card' }, rows(['Batch', 'Jobs', 'Phases', 'Submitted'], known.map(row), 'Batches'))
     : empty('No batches yet', 'A batch is many jobs at once: a list, or a grid of params. Submit one with ',
       h('code', {}, 'thresher batches submit FILE'), ' or ', h('code', {}, 'POST /api/v1/batches'), '.'));
-  // What has not changed stays the same elements, under focus and clicks.
-  let drawn = '';
-  const redraw = () => {
-    const now = JSON.stringify(known);
-    if (now !== drawn) draw();
-    drawn = now;
-  };
   const more = async () => { known = known.concat(await read()); redraw(); };
   const anew = async () => { cursor = ''; known = await read(); redraw(); };
   fill(place, h('h1', {}, 'Batches'), list, h('div', { class: 'actions' }, older));
@@ -37,7 +30,7 @@ export async function batches(place) {
 }
 
 function row(b) {
-  return h('tr', {},
+  return h('tr', { 'data-batch': b.id },
     h('td', { class: 'name' }, h('a', { href: `#/batches/${b.id}` }, labels(b) || 'batch'), h('code', { class: 'soft' }, b.id.slice(-6))),
     h('td', {}, many(b.jobs, 'job')), h('td', { class: 'counts' }, counts(b)), h('td', { class: 'when' }, time(b.created)));
 }
@@ -65,7 +58,7 @@ export async function batch(place, id) {
   const update = (b) => {
     const ended = b.phases.completed + b.phases.failed + b.phases.stopped;
     bar.value = b.jobs ? ended / b.jobs : 0;
-    fill(state, many(b.jobs, 'job'), b.running ? `, at most ${b.running} at once` : '', ' ', counts(b));
+    refresh(state, many(b.jobs, 'job'), b.running ? `, at most ${b.running} at once` : '', ' ', counts(b));
     stop.hidden = b.done;
     retry.hidden = !b.phases.failed;
   };

@@ -6,11 +6,19 @@ export function h(tag, attrs, ...children) {
   const e = document.createElement(tag);
   for (const [name, value] of Object.entries(attrs ?? {})) {
     if (value === undefined || value === null || value === false) continue;
-    if (typeof value === 'function') e.addEventListener(name.slice(2), value);
+    if (typeof value === 'function') handle(e, name.slice(2), value);
     else e.setAttribute(name, value === true ? '' : String(value));
   }
   e.append(...children.flat(Infinity).filter(present));
   return e;
+}
+
+const handlers = new WeakMap(); // element → event → function
+
+function handle(e, event, fn) {
+  if (!handlers.has(e)) handlers.set(e, {});
+  handlers.get(e)[event] = fn;
+  e.addEventListener(event, (happened) => handlers.get(e)[event](happened));
 }
 
 const present = (child) => child !== null && child !== undefined && child !== false;
@@ -18,6 +26,53 @@ const present = (child) => child !== null && child !== undefined && child !== fa
 // fill puts children where others were.
 export function fill(e, ...children) {
   e.replaceChildren(...children.flat(Infinity).filter(present));
+}
+
+// refresh fills an element again with what follows from newer data. Nodes that are
+// alike stay and take over the new content and handlers, so that focus, selection,
+// scrolling and a click under way survive. Rows that come and go need an attribute
+// that tells them apart.
+export function refresh(e, ...children) {
+  const wanted = children.flat(Infinity).filter(present).map((c) => (c instanceof Node ? c : document.createTextNode(c)));
+  const kept = reusable(e, wanted);
+  for (const old of [...e.childNodes]) if (!kept.has(old)) old.remove();
+  let at = e.firstChild;
+  for (const node of wanted.map((n) => kept.takes(n))) {
+    if (node === at) at = at.nextSibling;
+    else e.insertBefore(node, at);
+  }
+}
+
+// reusable matches the nodes that are wanted with those of an element, in order.
+function reusable(e, wanted) {
+  const free = Map.groupBy([...e.childNodes].filter((n) => !wanted.includes(n)), kind);
+  const old = new Map(wanted.map((node) => [node, node.parentNode === e ? node : free.get(kind(node))?.shift() ?? node]));
+  const all = new Set(old.values());
+  return {
+    has: (node) => all.has(node),
+    takes: (node) => {
+      const to = old.get(node);
+      if (to !== node) takeOver(to, node);
+      return to;
+    },
+  };
+}
+
+function takeOver(old, node) {
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== node.data) old.data = node.data;
+    return;
+  }
+  if (handlers.has(node)) handlers.set(old, handlers.get(node));
+  refresh(old, ...node.childNodes);
+}
+
+// kind is what two nodes share that differ in nothing but their content, and in what
+// their user opened.
+function kind(node) {
+  if (node.nodeType === Node.TEXT_NODE) return '';
+  const attributes = [...node.attributes].filter((a) => a.name !== 'open').map((a) => [a.name, a.value]);
+  return JSON.stringify([node.tagName, attributes, Object.keys(handlers.get(node) ?? {})]);
 }
 
 export const card = (title, ...children) => h('section', { class: 'card' }, title && h('h2', {}, title), ...children);

@@ -2,7 +2,7 @@
 // outputs.js. The buttons stay the same elements while the job changes under them.
 
 import { del, get, path, post, url } from './api.js';
-import { announce, card, confirmed, facts, fill, h, problem } from './dom.js';
+import { announce, card, confirmed, facts, fill, h, problem, refresh } from './dom.js';
 import { follow, throttled } from './events.js';
 import { between, brief, bytes, count, duration, time } from './format.js';
 import { log } from './log.js';
@@ -35,10 +35,10 @@ export async function job(place, id) {
     if (now.revision < j.revision) return;
     if (now.phase !== j.phase) announce(`The job is ${now.phase}`);
     j = now;
-    fill(state, badge(j.phase, 'phase'), h('span', {}, wish(j) || waits(j)));
+    refresh(state, badge(j.phase, 'phase'), h('span', {}, wish(j) || waits(j)));
     bar.update(final(j) ? null : j.progress);
     buttons.update(j);
-    fill(about, what(j.spec, schema), how(j));
+    refresh(about, what(j.spec, schema), how(j));
   };
   const look = async () => {
     try {

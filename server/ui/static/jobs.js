@@ -2,7 +2,7 @@
 // neither focus nor a click under way is lost.
 
 import { get, post } from './api.js';
-import { announce, confirmed, empty, fill, h, problem, rows } from './dom.js';
+import { announce, confirmed, empty, fill, h, problem, refresh, rows } from './dom.js';
 import { follow } from './events.js';
 import { between, duration, many, time } from './format.js';
 import { badge, final, phases, progressBar, waits, wish } from './phase.js';
@@ -156,10 +156,10 @@ function row(j) {
     phase, remark, h('td', { class: 'labels' }, labels), h('td', { class: 'when', title: new Date(j.created).toLocaleString() }, time(j.created)), took);
   const update = (now) => {
     j = now;
-    fill(phase, badge(j.phase));
+    refresh(phase, badge(j.phase));
     bar.update(final(j) ? null : j.progress);
-    fill(remark, bar.node, wish(j) || waits(j) || h('span', { class: 'soft' }, j.outcome?.error?.title ?? (j.cache_hit && 'from the cache')));
-    fill(took, j.ended && j.started ? duration(between(j.started, j.ended)) : '');
+    refresh(remark, bar.node, wish(j) || waits(j) || h('span', { class: 'soft' }, j.outcome?.error?.title ?? (j.cache_hit && 'from the cache')));
+    refresh(took, j.ended && j.started ? duration(between(j.started, j.ended)) : '');
   };
   update(j);
   return { node, update, revision: () => j.revision, progress: (p) => { if (!final(j)) bar.update(p); } };

@@ -11,7 +11,7 @@ export async function keys() {
   if (list.length === 0) {
     return card('Keys', h('p', { class: 'soft' }, 'No key is trusted to sign plugins. ', h('code', {}, 'thresher keys trust FILE.pub'), ' adds one of minisign.'));
   }
-  const node = rows(['Key', 'Whose', 'State', 'Trusted by'], list.map((k) => h('tr', {},
+  const node = rows(['Key', 'Whose', 'State', 'Trusted by'], list.map((k) => h('tr', { 'data-key': k.id },
     h('td', { class: 'name' }, h('code', { title: k.key }, k.id)), h('td', {}, k.name), h('td', {}, badge(k.revoked ? 'revoked' : 'trusted'), k.revoked && h('span', { class: 'soft small' }, ` ${time(k.revoked)}`)),
     h('td', { class: 'when' }, who(k.trusted)))), 'Keys');
   node.classList.add('stacked');

@@ -2,7 +2,7 @@
 // lock.
 
 import { get, patch, path, post } from './api.js';
-import { announce, card, confirmed, fill, h, problem, rows } from './dom.js';
+import { announce, card, confirmed, fill, h, problem, refresh, rows } from './dom.js';
 import { follow, throttled } from './events.js';
 import { bytes, count, duration } from './format.js';
 
@@ -40,8 +40,8 @@ export async function limits(place) {
   };
   const look = async () => {
     const [stats, held] = await Promise.all([get('/stats'), get('/locks')]);
-    fill(use, inUse(stats));
-    fill(locks, lockTable(held.locks, stop));
+    refresh(use, inUse(stats));
+    refresh(locks, lockTable(held.locks, stop));
   };
   fill(place, h('h1', {}, 'Limits'), use, wrong, locks, form, kept(now.retention));
   await look();
@@ -108,9 +108,9 @@ const jobLink = (id) => h('a', { href: `#/jobs/${id}` }, id.slice(-6));
 
 function lockTable(locks, stop) {
   if (!locks.length) return card('Named locks', h('p', { class: 'soft' }, 'No job holds a named lock or waits for one.'));
-  return card('Named locks', rows(['Lock', 'Limit', 'Held by', 'Waiting'], locks.map((l) => h('tr', {},
+  return card('Named locks', rows(['Lock', 'Limit', 'Held by', 'Waiting'], locks.map((l) => h('tr', { 'data-lock': l.name },
     h('td', {}, h('code', {}, l.name)), h('td', { class: 'num' }, l.limit),
-    h('td', {}, l.holders.map((x) => h('div', { class: 'holder' }, jobLink(x.job), ` for ${duration(x.age_seconds)} `,
+    h('td', {}, l.holders.map((x) => h('div', { class: 'holder', 'data-job': x.job }, jobLink(x.job), ` for ${duration(x.age_seconds)} `,
       h('button', { class: 'small', 'aria-label': `Stop ${x.job}`, onclick: () => stop(x.job) }, 'Stop')))),
     h('td', {}, l.waiting > 0 && [`${count(l.waiting)}: `, l.waiters.slice(0, 3).map((id) => [jobLink(id), ' ']), l.waiting > 3 && '…']))), 'Named locks'));
 }

@@ -3,7 +3,7 @@
 
 import { get, path, url } from './api.js';
 import { chart, isChart } from './charts.js';
-import { announce, card, fill, h, problem } from './dom.js';
+import { announce, card, fill, h, problem, refresh } from './dom.js';
 import { bytes } from './format.js';
 import { final } from './phase.js';
 import { preview } from './table.js';
@@ -27,7 +27,7 @@ export function outputs(here) {
 
   const update = async (j) => {
     const [{ artifacts }, list] = await Promise.all([get(`${here}/artifacts`), get(`${here}/tables`)]);
-    fill(failure, j.outcome?.error && failed(j.outcome.error));
+    refresh(failure, j.outcome?.error && failed(j.outcome.error));
     for (const a of artifacts.filter(isChart)) {
       once(`chart ${a.digest} ${a.name}`, () => { const c = chart(here, a); charts.append(c); return c; });
     }
@@ -36,7 +36,7 @@ export function outputs(here) {
       const shown = once(`table ${t.name}`, () => table(here, j.id, t.name, tables));
       if (known) await shown.refresh();
     }
-    fill(files, others(here, artifacts.filter((a) => !isChart(a))));
+    refresh(files, others(here, artifacts.filter((a) => !isChart(a))));
     if (j.phase === 'completed') await once('result', () => result(here, j, answer));
     fill(tables.firstElementChild ? h('div') : tables, final(j) && nothing(j, artifacts, list.tables));
   };

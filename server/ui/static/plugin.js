@@ -1,7 +1,7 @@
 // One plugin: its versions, which of them its name stands for, and who uses them.
 
 import { get, path, post } from './api.js';
-import { announce, card, confirmed, fill, h, problem, rows } from './dom.js';
+import { announce, card, confirmed, fill, h, problem, refresh, rows } from './dom.js';
 import { follow, throttled } from './events.js';
 import { bytes, many, time } from './format.js';
 import { badge } from './phase.js';
@@ -25,14 +25,14 @@ export async function plugin(place, name) {
   });
   const look = async () => {
     const p = await get(here);
-    fill(about, h('p', {}, p.summary),
+    refresh(about, h('p', {}, p.summary),
       h('p', { class: 'soft small' }, [{ builtin: 'built in', folder: 'from the server’s folder', uploaded: 'uploaded' }[p.source], p.license].filter(Boolean).join(' · '), ' · ',
         h('a', { href: `#/jobs?plugin=${name}` }, 'jobs of all versions')));
     const first = p.routines?.find((r) => r.kind !== 'importer'); // those have files to read, not tables
-    fill(actions, p.previous && h('button', { id: 'rollback', onclick: () => back(p) }, `Roll back to ${p.previous}`),
+    refresh(actions, p.previous && h('button', { id: 'rollback', onclick: () => back(p) }, `Roll back to ${p.previous}`),
       p.active && first && h('a', { class: 'button main', href: `#/run/${name}/${first.name}` }, 'Run'));
-    fill(versions, table(p, (v) => attempt(() => activated(p, v.version))));
-    fill(history, p.history?.length > 0 && card('What its name stood for', past(p.history)));
+    refresh(versions, table(p, (v) => attempt(() => activated(p, v.version))));
+    refresh(history, p.history?.length > 0 && card('What its name stood for', past(p.history)));
   };
   await look();
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/plugins' }, 'Plugins'), ' /'),

@@ -1,7 +1,7 @@
 // Plugins: the list, what was uploaded and did not become a version, and the keys.
 
 import { get } from './api.js';
-import { card, empty, fill, h, problem, rows } from './dom.js';
+import { card, empty, fill, h, problem, refresh, rows } from './dom.js';
 import { follow, throttled } from './events.js';
 import { bytes, many } from './format.js';
 import { keys } from './keys.js';
@@ -18,10 +18,10 @@ export async function plugins(place) {
   const look = async () => {
     try {
       const [all, { modules }, signs] = await Promise.all([get('/plugins'), get('/modules'), keys()]);
-      fill(list, all.plugins.length ? h('ul', { class: 'plugins card' }, all.plugins.map(plugin)) : empty('No plugins yet', 'Drop a module above. The documentation says how to write one.'));
+      refresh(list, all.plugins.length ? h('ul', { class: 'plugins card' }, all.plugins.map(plugin)) : empty('No plugins yet', 'Drop a module above. The documentation says how to write one.'));
       const open = modules.filter((m) => ['verifying', 'rejected'].includes(m.state));
-      fill(uploads, open.length > 0 && card('Uploads that are no version', uploadTable(open)));
-      fill(trusted, signs);
+      refresh(uploads, open.length > 0 && card('Uploads that are no version', uploadTable(open)));
+      refresh(trusted, signs);
       fill(wrong);
     } catch (err) { fill(wrong, problem(err)); }
   };
@@ -43,7 +43,7 @@ function plugin(p) {
 }
 
 function uploadTable(list) {
-  const row = (m) => h('tr', {},
+  const row = (m) => h('tr', { 'data-digest': m.digest },
     h('td', { class: 'name' }, h('a', { href: `#/uploads/${m.digest}` }, m.name ? `${m.name} ${m.version}` : m.digest.slice(0, 12))),
     h('td', {}, badge(m.state)),
     h('td', { class: 'remark' }, m.report?.refusal && [h('code', {}, m.report.refusal.code), ' ', h('span', { class: 'soft' }, brief(m.report.refusal.detail))]),

@@ -2,7 +2,7 @@
 // one. Its checks are shown as they are made.
 
 import { get, path, upload as send } from './api.js';
-import { announce, card, facts, fill, h, problem } from './dom.js';
+import { announce, card, facts, fill, h, problem, refresh } from './dom.js';
 import { follow } from './events.js';
 import { bytes, time } from './format.js';
 import { figures, report } from './report.js';
@@ -82,7 +82,7 @@ function live(first, decided) {
     found.update(v);
     over = v.state !== 'verifying';
     if (over) decided(v, title);
-    else fill(title, stateOf(v), ' ', v.name ? `${v.name} ${v.version}` : 'Its checks show as they are made.');
+    else refresh(title, stateOf(v), ' ', v.name ? `${v.name} ${v.version}` : 'Its checks show as they are made.');
   };
   // follow begins, and returns what ends it.
   const begin = () => {
@@ -113,8 +113,8 @@ export async function upload(place, digest) {
   const facing = h('div');
   const heading = h('h1');
   const about = (now) => {
-    fill(heading, now.name ? `${now.name} ${now.version}` : 'An upload');
-    fill(facing, card('About it', facts([
+    refresh(heading, now.name ? `${now.name} ${now.version}` : 'An upload');
+    refresh(facing, card('About it', facts([
       ['SHA-256', h('code', {}, now.digest)], ['Size', bytes(now.bytes)], ['Uploaded', who(now.uploaded)], ['Signed', signer(now.signature)],
       ['Decided', time(now.decided)],
     ]), figures(now.report ?? {})));

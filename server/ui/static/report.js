@@ -1,7 +1,7 @@
 // What was found of a module: the steps of its verification, and why it was refused
 // if it was. While it is verified the steps show as they are taken.
 
-import { facts, fill, h, rows } from './dom.js';
+import { facts, h, refresh, rows } from './dom.js';
 import { bytes, count, duration, many } from './format.js';
 
 const steps = {
@@ -21,7 +21,7 @@ export function report() {
   const node = h('div', { class: 'report' });
   const update = (v) => {
     const r = v.report ?? {};
-    fill(node, h('ol', { class: 'steps', 'aria-label': 'Checks' }, lines(v, r)), examples(r.examples ?? []), r.refusal && refusal(r.refusal));
+    refresh(node, h('ol', { class: 'steps', 'aria-label': 'Checks' }, lines(v, r)), examples(r.examples ?? []), r.refusal && refusal(r.refusal));
   };
   return { node, update };
 }

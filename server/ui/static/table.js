@@ -1,7 +1,7 @@
 // Shows the rows of a table, a page at a time, and offers the whole for download.
 
 import { get, getAs } from './api.js';
-import { fill, h, problem, rows, save } from './dom.js';
+import { fill, h, problem, refresh, rows, save } from './dom.js';
 import { brief, count } from './format.js';
 
 const pageRows = 50;
@@ -48,9 +48,7 @@ export function preview(path) {
   const draw = (page) => {
     where.textContent = page.rows ? `rows ${count(page.from + 1)} to ${count(page.to)} of ${count(page.rows)}` : 'no rows yet';
     moves.forEach((b, i) => { b.disabled = i < 2 ? page.from === 0 : page.to >= page.rows; b.hidden = page.rows <= pageRows; });
-    const { scrollLeft = 0 } = body.firstElementChild ?? {};
-    fill(body, rowsOf(page));
-    body.firstElementChild.scrollLeft = scrollLeft;
+    refresh(body, rowsOf(page));
   };
   const download = (label, accept, ending) => h('button', {
     onclick: () => guarded(async () => save(await getAs(path, accept), `${path.split('/').pop()}.${ending}`)),

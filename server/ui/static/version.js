@@ -2,7 +2,7 @@
 // with it. Each routine can be tried from here, whether its name stands for it or not.
 
 import { del, get, path, post } from './api.js';
-import { announce, asked, card, confirmed, facts, fill, h, problem } from './dom.js';
+import { announce, asked, card, confirmed, facts, fill, h, problem, refresh } from './dom.js';
 import { follow, throttled } from './events.js';
 import { bytes, many } from './format.js';
 import { badge } from './phase.js';
@@ -59,22 +59,20 @@ export async function version(place, name, number) {
   };
   const buttons = actions((what) => attempt(acts[what]));
   const [uses, stands, routines] = [h('span'), h('span'), h('ul', { class: 'routines' })];
-  let drawn;
   const look = async () => {
     if (gone) return;
     [p, v] = await Promise.all([get(path('plugins', name)), get(here)]);
     // What came with the server stays readable behind an uploaded plugin of its name.
     own = p.source === 'uploaded' && p.versions.some((x) => x.digest === v.digest);
     v.active &&= own || p.source !== 'uploaded';
-    fill(state, stateOf(v), v.deprecated && badge('deprecated'));
-    fill(remarks, [v.state === 'disabled' && `Disabled: ${v.reason}`, v.deprecated && `Deprecated: ${v.deprecated}`, v.failures > 0 && `${many(v.failures, 'job')} in a row failed.`]
+    refresh(state, stateOf(v), v.deprecated && badge('deprecated'));
+    refresh(remarks, [v.state === 'disabled' && `Disabled: ${v.reason}`, v.deprecated && `Deprecated: ${v.deprecated}`, v.failures > 0 && `${many(v.failures, 'job')} in a row failed.`]
       .filter(Boolean).map((text) => h('p', { class: 'card note' }, text)));
     buttons.update(own, v);
-    fill(uses, jobsOf(name, number, p.jobs[number] ?? 0));
-    fill(stands, v.active ? `${name} stands for it` : p.active ? [`${name} stands for `, h('a', { href: `#/plugins/${name}/${p.active}` }, p.active)] : `no version of ${name} is active`);
+    refresh(uses, jobsOf(name, number, p.jobs[number] ?? 0));
+    refresh(stands, v.active ? `${name} stands for it` : p.active ? [`${name} stands for `, h('a', { href: `#/plugins/${name}/${p.active}` }, p.active)] : `no version of ${name} is active`);
     const how = v.state !== 'ready' ? '' : v.active ? 'Run' : 'Try';
-    if (how !== drawn) fill(routines, v.report.plugin.routines.map((r) => routine(r, v.active ? `${name}/${r.name}` : `${name}@${number}/${r.name}`, how)));
-    drawn = how;
+    refresh(routines, v.report.plugin.routines.map((r) => routine(r, v.active ? `${name}/${r.name}` : `${name}@${number}/${r.name}`, how)));
   };
   await look();
   const found = report();
