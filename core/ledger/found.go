@@ -87,13 +87,13 @@ func (s *Store[T]) look(ctx context.Context, key string) (found Found[T], err er
 	return foundOf[T](it, false), nil
 }
 
-// remember keeps records that were read, unless something was written since.
+// remember keeps records that were read, unless one of the kind was written since.
 func (s *Store[T]) remember(snap *snapshot, items ...*item) {
 	s.ledger.view.Must(func(v *view) {
-		if v.at != snap {
+		k := v.kinds[s.kind.name]
+		if k.revision > snap.revision {
 			return
 		}
-		k := v.kinds[s.kind.name]
 		for _, it := range items {
 			if k.live[it.position] == nil {
 				k.put(it, false)

@@ -190,7 +190,7 @@ func (l *Ledger) openStore() error {
 	if err := l.mark.check(revision); err != nil {
 		return err
 	}
-	l.view.Must(func(v *view) { v.revision, v.at = revision, l.newSnapshot() })
+	l.view.Must(func(v *view) { v.revision, v.at = revision, l.newSnapshot(revision) })
 	return syncFolder(l.dir)
 }
 

@@ -21,6 +21,9 @@ func (l *Ledger) openKind(ctx context.Context, k *kind, cacheBytes int) error {
 	if v.next, err = readUint(l.db, k.nextKey()); err != nil {
 		return err
 	}
+	if v.last, err = lastKey(l.db, k); err != nil {
+		return err
+	}
 	if err := l.reindex(ctx, k, v.next); err != nil {
 		return err
 	}
@@ -52,10 +55,25 @@ func (l *Ledger) unopened(k *kind) (at *snapshot, err error) {
 	return at, err
 }
 
+// lastKey returns the greatest key of a kind; empty if it has no records.
+func lastKey(from reader, k *kind) (string, error) {
+	prefix := k.prefix(tagKey)
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return "", storeError(err)
+	}
+	defer it.Close()
+	if !it.Last() {
+		return "", storeError(it.Error())
+	}
+	return string(it.Key()[len(prefix):]), nil
+}
+
 // showKind adds a kind to what readers see. Its index may have been made just now.
 func (l *Ledger) showKind(k *kind, v *kindView) (err error) {
-	snap := l.newSnapshot()
+	var snap *snapshot
 	l.view.Must(func(all *view) {
+		snap = l.newSnapshot(all.revision)
 		if all.kinds[k.name] != nil {
 			err = errOpen
 			return

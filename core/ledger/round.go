@@ -101,8 +101,12 @@ func (r *round) current(k *kind, key string) (*record, error) {
 		return now, nil
 	}
 	var it *item
-	r.l.view.Must(func(v *view) { it = v.kinds[k.name].get(key) })
-	if it == nil {
+	var isNew bool // as the keys are of what is named by the time
+	r.l.view.Must(func(v *view) {
+		it = v.kinds[k.name].get(key)
+		isNew = key > v.kinds[k.name].last
+	})
+	if it == nil && !isNew {
 		var err error
 		it, err = k.read(r.l.db, key)
 		if err != nil && !errors.Is(err, ErrNotFound) {

@@ -4,7 +4,7 @@ import "slices"
 
 // show lets readers see the round, then tells those who follow the changes.
 func (r *round) show() {
-	snap := r.l.newSnapshot()
+	snap := r.l.newSnapshot(r.revision)
 	var old *snapshot
 	r.l.view.Must(func(v *view) {
 		old, v.at, v.revision = v.at, snap, r.revision
@@ -42,6 +42,7 @@ func (l *Ledger) showChange(k *kindView, c *change) {
 	number := blockAt(c.position)
 	b := k.hot[number]
 	if c.before == nil {
+		k.last = max(k.last, c.key)
 		k.next = max(k.next, c.position+1)
 		k.records++
 		if b == nil {

@@ -22,13 +22,14 @@ type view struct {
 // snapshot is the store at one revision. It is closed when the last reader is done.
 type snapshot struct {
 	*pebble.Snapshot
-	readers atomic.Int32 // the view counts as one until it moves on
-	open    *sync.WaitGroup
+	revision uint64
+	readers  atomic.Int32 // the view counts as one until it moves on
+	open     *sync.WaitGroup
 }
 
-func (l *Ledger) newSnapshot() *snapshot {
+func (l *Ledger) newSnapshot(revision uint64) *snapshot {
 	l.reading.Add(1)
-	s := &snapshot{Snapshot: l.db.NewSnapshot(), open: &l.reading}
+	s := &snapshot{Snapshot: l.db.NewSnapshot(), revision: revision, open: &l.reading}
 	s.readers.Store(1)
 	return s
 }
@@ -51,6 +52,7 @@ func (s *snapshot) release() {
 type kindView struct {
 	revision uint64 // of its newest change
 	next     uint64 // position of its next record
+	last     string // no record has a key after it
 	records  int
 	live     map[uint64]*item // by position
 	cold     *cache
