@@ -36,6 +36,8 @@ type system struct {
 	name string
 	// start returns what submits one job and waits for its result.
 	start func(ctx context.Context, dir string) (do func(context.Context) error, stop func(), err error)
+	// profiles says where the CPU time of jobs went, where that can be told.
+	profiles *profiles
 }
 
 // errAbsent is for a system that needs what is not installed.
@@ -45,6 +47,7 @@ func main() {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	each := flag.Duration("for", 5*time.Second, "how long each figure is measured")
 	only := flag.String("only", "", "measure only these, comma-separated: "+names())
+	flag.StringVar(&profileFolder, "profile", "", "write CPU profiles of Thresher to this folder, and print where the time goes")
 	bare, page := flag.String("bare", "", "be the bare handler, at this address"), flag.String("page", "", "the file it sends")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -84,10 +87,10 @@ type part struct {
 }
 
 var parts = []part{
-	{"thresher", system{"Thresher", thresher("plain")}.measure},
-	{"limits", system{"Thresher, every limit on", thresher("limits")}.measure},
-	{"asynq", system{"asynq, Redis appendfsync always", asynqOnRedis}.measure},
-	{"river", system{"River, PostgreSQL defaults", riverOnPostgres}.measure},
+	{"thresher", thresher("Thresher", "").measure},
+	{"limits", thresher("Thresher, every limit on", everyLimit).measure},
+	{"asynq", system{name: "asynq, Redis appendfsync always", start: asynqOnRedis}.measure},
+	{"river", system{name: "River, PostgreSQL defaults", start: riverOnPostgres}.measure},
 	{"cost", limitsCost},
 	{"lists", lists},
 }
@@ -145,6 +148,7 @@ func (s system) measure(ctx context.Context, dir string, each time.Duration) err
 	defer stop()
 	var rates, medians, cpu []any
 	for _, clients := range []int{1, 16, 64} {
+		s.profiles.begin(ctx, clients, each)
 		ours, theirs := cpuTime()
 		took, rate, err := closedLoop(ctx, clients, each, do)
 		if err != nil {
@@ -154,6 +158,9 @@ func (s system) measure(ctx context.Context, dir string, each time.Duration) err
 		jobs := time.Duration(len(took))
 		cpu = append(cpu, ((theirsNow - theirs) / jobs).Microseconds(), ((oursNow - ours) / jobs).Microseconds())
 		rates = append(rates, rate)
+		if err := s.profiles.end(len(took)); err != nil {
+			return err
+		}
 		medians = append(medians, took[len(took)/2].Seconds()*1000, took[len(took)*99/100].Seconds()*1000)
 	}
 	fmt.Printf("%-52s %10.0f %10.0f %10.0f   p50/p99 ms %.1f/%.1f %.1f/%.1f %.1f/%.1f   CPU µs a job, server+this process: %d+%d %d+%d %d+%d\n",

@@ -27,23 +27,25 @@ const everyLimit = `{"tenant_slots":{"*":64},"plugin_slots":{"*":64},"node_slots
 // keepAll keeps jobs for a day however many they are, as River does.
 const keepAll = `{"retention":{"*":{"age_seconds":86400}}}`
 
-// thresher is the real program in a process of its own, asked over HTTP.
-func thresher(how string) func(context.Context, string) (func(context.Context) error, func(), error) {
-	return func(ctx context.Context, dir string) (func(context.Context) error, func(), error) {
-		url, stop, err := startThresher(ctx, dir)
+// thresher is the real program in a process of its own, asked over HTTP, with more
+// limits than its own.
+func thresher(name, limits string) system {
+	profiles := &profiles{}
+	return system{name: name, profiles: profiles, start: func(ctx context.Context, dir string) (func(context.Context) error, func(), error) {
+		url, stop, err := startThresher(ctx, dir, profiles.flags()...)
 		if err != nil {
 			return nil, nil, err
 		}
 		change := keepAll
-		if how == "limits" {
-			change = keepAll[:len(keepAll)-1] + "," + everyLimit[1:]
+		if limits != "" {
+			change = keepAll[:len(keepAll)-1] + "," + limits[1:]
 		}
 		if err := patchLimits(ctx, url, change); err != nil {
 			stop()
 			return nil, nil, err
 		}
-		return submitter(url, how == "limits"), stop, nil
-	}
+		return submitter(url, limits != ""), stop, nil
+	}}
 }
 
 // submitter submits empty jobs: all alike, or of several tenants, with a lock and
@@ -67,7 +69,7 @@ func submitter(url string, limited bool) func(context.Context) error {
 	}
 }
 
-func startThresher(ctx context.Context, dir string) (url string, stop func(), err error) {
+func startThresher(ctx context.Context, dir string, flags ...string) (url string, stop func(), err error) {
 	exe, plugins := filepath.Join(dir, "thresher"), filepath.Join(dir, "plugins")
 	if err := os.MkdirAll(plugins, 0o755); err != nil {
 		return "", nil, err
@@ -83,8 +85,8 @@ func startThresher(ctx context.Context, dir string) (url string, stop func(), er
 		return "", nil, err
 	}
 	url = "http://" + address
-	stop, err = startServer(exe, nil, "serve", "--listen", address, "--data", filepath.Join(dir, "data"), "--plugins", plugins,
-		"--slots", fmt.Sprint(workers), "--log-level", "error")
+	stop, err = startServer(exe, nil, append([]string{"serve", "--listen", address, "--data", filepath.Join(dir, "data"), "--plugins", plugins,
+		"--slots", fmt.Sprint(workers), "--log-level", "error"}, flags...)...)
 	if err != nil {
 		return "", nil, err
 	}

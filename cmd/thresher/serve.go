@@ -35,6 +35,7 @@ type serveFlags struct {
 	DisableAfter  int           `help:"After how many jobs in a row that crashed or took too long a version is disabled; 0: never." default:"0" placeholder:"N"`
 	Drain         time.Duration `help:"How long shutdown may take: running jobs have most of it to end; the rest run again at the next start." default:"10s"`
 	LogLevel      slog.Level    `help:"debug, info, warn or error." default:"info"`
+	Pprof         string        `help:"Serve profiles of this process, for go tool pprof, at another loopback address." placeholder:"ADDRESS"`
 }
 
 type serveCmd struct {
@@ -61,10 +62,15 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return err
 	}
-	listener, err := listen(f.Listen)
+	listener, err := listen("listen", f.Listen)
 	if err != nil {
 		return err
 	}
+	endProfiles, err := serveProfiles(f.Pprof)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer endProfiles()
 	srv := server.Starting(server.Config{Version: version, Log: log})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
@@ -222,10 +228,11 @@ var leaveRoom = sync.OnceValue(func() int {
 	return cores
 })
 
-func listen(address string) (net.Listener, error) {
+// listen listens at an address that a flag gives.
+func listen(flag, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, &core.Invalid{Field: "listen", Message: fmt.Sprintf("%s is in use by another program: choose another port with --listen 127.0.0.1:PORT", address)}
+		return nil, &core.Invalid{Field: flag, Message: fmt.Sprintf("%s is in use by another program: choose another port with --%s 127.0.0.1:PORT", address, flag)}
 	}
 	return l, err
 }
