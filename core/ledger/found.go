@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	gojson "github.com/goccy/go-json"
@@ -56,10 +57,15 @@ func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
 // look returns a record from memory, or from disk as of the newest commit.
 func (s *Store[T]) look(ctx context.Context, key string) (found Found[T], err error) {
 	var it *item
-	var live bool
+	var live, absent bool
 	var snap *snapshot
 	err = s.ledger.view.Do(ctx, func(v *view) {
 		k := v.kinds[s.kind.name]
+		if v.at != nil {
+			if _, absent = k.absent.Get(key); absent {
+				return
+			}
+		}
 		if it = k.get(key); it != nil && it.value != nil {
 			_, live = k.live[it.position]
 			return
@@ -71,6 +77,8 @@ func (s *Store[T]) look(ctx context.Context, key string) (found Found[T], err er
 	switch {
 	case err != nil:
 		return found, err
+	case absent:
+		return found, fmt.Errorf("%s %s: %w", s.kind.name, key, ErrNotFound)
 	case snap == nil && it == nil:
 		return found, ErrClosed
 	case snap == nil:
@@ -78,6 +86,9 @@ func (s *Store[T]) look(ctx context.Context, key string) (found Found[T], err er
 	}
 	defer snap.release()
 	if it, err = s.kind.read(snap, key); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			s.rememberAbsent(snap, key)
+		}
 		return found, fmt.Errorf("%s %s: %w", s.kind.name, key, err)
 	}
 	if it.value, err = s.kind.decode(it.data); err != nil {
@@ -98,6 +109,15 @@ func (s *Store[T]) remember(snap *snapshot, items ...*item) {
 			if k.live[it.position] == nil {
 				k.put(it, false)
 			}
+		}
+	})
+}
+
+// rememberAbsent keeps that no record has a key, likewise.
+func (s *Store[T]) rememberAbsent(snap *snapshot, key string) {
+	s.ledger.view.Must(func(v *view) {
+		if k := v.kinds[s.kind.name]; k.revision <= snap.revision && len(key) <= maxKey {
+			k.absent.Add(strings.Clone(key), struct{}{})
 		}
 	})
 }

@@ -67,3 +67,30 @@ func TestTheLastKeyIsKnown(t *testing.T) {
 		require.ErrorIs(t, err, ErrExists)
 	}
 }
+
+// That no record has a key is remembered, until one has.
+func TestAnAbsentKeyIsRememberedUntilItIsCreated(t *testing.T) {
+	l, s := open(t, t.TempDir(), byText)
+	remembered := func() (is bool) {
+		l.view.Must(func(v *view) { is = v.kinds["notes"].absent.Contains("a") })
+		return is
+	}
+	for range 2 {
+		_, err := s.Get(t.Context(), "a")
+		require.ErrorIs(t, err, ErrNotFound)
+		assert.True(t, remembered())
+	}
+	_, err := s.Create(t.Context(), "a", note{Text: "a"})
+	require.NoError(t, err)
+	assert.False(t, remembered())
+	found, err := s.Get(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, "a", found.Value.Text)
+	_, err = s.Modify(t.Context(), "a", func(*note) (*note, error) { return nil, nil })
+	require.NoError(t, err)
+	_, err = s.Get(t.Context(), "a")
+	require.ErrorIs(t, err, ErrNotFound)
+	require.NoError(t, l.Close(t.Context()))
+	_, err = s.Get(t.Context(), "a")
+	require.ErrorIs(t, err, ErrClosed)
+}

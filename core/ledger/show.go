@@ -43,6 +43,7 @@ func (l *Ledger) showChange(k *kindView, c *change) {
 	b := k.hot[number]
 	if c.before == nil {
 		k.last = max(k.last, c.key)
+		k.absent.Remove(c.key)
 		k.next = max(k.next, c.position+1)
 		k.records++
 		if b == nil {

@@ -76,7 +76,10 @@ type Change[T any] struct {
 	Before  *T   // what the record was; nil if it was not there
 }
 
-var keyPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,160}$`)
+// maxKey is how many characters a key may have.
+const maxKey = 160
+
+var keyPattern = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9_-]{1,%d}$`, maxKey))
 
 // OpenStore opens the store of a kind. What it reads does not grow with the number of
 // records. A kind may be open once.

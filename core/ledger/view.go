@@ -54,7 +54,8 @@ type kindView struct {
 	next     uint64 // position of its next record
 	last     string // no record has a key after it
 	records  int
-	live     map[uint64]*item // by position
+	absent   *simplelru.LRU[string, struct{}] // keys that were looked for and not found
+	live     map[uint64]*item                 // by position
 	cold     *cache
 	byKey    map[string]uint64 // position of each record that is in memory
 	hot      map[uint32]*block
@@ -71,9 +72,16 @@ type item struct {
 	data     []byte // its JSON, as it was written
 }
 
+// maxAbsent is of how many keys a kind remembers that no record has them.
+const maxAbsent = 1024
+
 func newKindView(cacheBytes int) *kindView {
+	absent, err := simplelru.NewLRU[string, struct{}](maxAbsent, nil)
+	if err != nil {
+		panic("ledger: " + err.Error()) // its size is not positive
+	}
 	k := &kindView{
-		live: map[uint64]*item{}, byKey: map[string]uint64{},
+		absent: absent, live: map[uint64]*item{}, byKey: map[string]uint64{},
 		hot: map[uint32]*block{}, sums: map[string]Sum{},
 	}
 	k.cold = newCache(cacheBytes, func(it *item) {
