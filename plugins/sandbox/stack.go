@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync"
 	"unsafe"
 
 	"github.com/tetratelabs/wazero/api"
@@ -27,12 +28,31 @@ type stack struct{ top reflect.Value }
 const topOfStack = "stackTop"
 
 func stackOf(f api.Function) stack {
-	if call := reflect.Indirect(reflect.ValueOf(f)); call.Kind() == reflect.Struct {
-		if top := call.FieldByName(topOfStack); top.Kind() == reflect.Uintptr {
-			return stack{top}
-		}
+	call := reflect.Indirect(reflect.ValueOf(f))
+	if call.Kind() != reflect.Struct {
+		return stack{}
 	}
-	return stack{}
+	field := topField(call.Type())
+	if field == nil || field.Type.Kind() != reflect.Uintptr {
+		return stack{}
+	}
+	return stack{call.FieldByIndex(field.Index)}
+}
+
+// topFields has the field of each type of call that was seen: to find it takes longer
+// than a short call.
+var topFields sync.Map // reflect.Type → *reflect.StructField, nil where there is none
+
+func topField(of reflect.Type) *reflect.StructField {
+	if known, ok := topFields.Load(of); ok {
+		return known.(*reflect.StructField)
+	}
+	var found *reflect.StructField
+	if f, ok := of.FieldByName(topOfStack); ok {
+		found = &f
+	}
+	topFields.Store(of, found)
+	return found
 }
 
 // used is how many bytes there are above the parameters of a function of the host's.
