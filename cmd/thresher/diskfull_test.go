@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -37,11 +38,16 @@ func smallDisk(t *testing.T, size string) string {
 // fill leaves that many bytes of a disk free.
 func fill(t *testing.T, dir string, leave int64) (empty func()) {
 	t.Helper()
-	var fs syscall.Statfs_t
-	require.NoError(t, syscall.Statfs(dir, &fs))
 	f, err := os.Create(filepath.Join(dir, "filler"))
 	require.NoError(t, err)
-	require.NoError(t, syscall.Fallocate(int(f.Fd()), 0, 0, max(int64(fs.Bavail)*fs.Bsize-leave, 1)))
+	allocate := func() error {
+		var fs syscall.Statfs_t
+		require.NoError(t, syscall.Statfs(dir, &fs))
+		return syscall.Fallocate(int(f.Fd()), 0, 0, max(int64(fs.Bavail)*fs.Bsize-leave, 1))
+	}
+	for err = allocate(); errors.Is(err, syscall.ENOSPC); err = allocate() { // the server wrote in between
+	}
+	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	return func() { require.NoError(t, os.Remove(f.Name())) }
 }
