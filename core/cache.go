@@ -89,9 +89,8 @@ func (e *Engine) endJob(ctx context.Context, id string, how dispatch.Ending) err
 		return fmt.Errorf("job %s: %w", id, err)
 	}
 	from, release, found := e.cached(ctx, entry.Value.Spec.CacheKey)
-	if !found { // its twin is gone already: it runs itself
-		e.dispatch.Observe(e.steady(entry.Value), false)
-		return nil
+	if !found {
+		return fmt.Errorf("job %s: %w", id, dispatch.ErrOutcomeGone)
 	}
 	defer release()
 	_, err = e.move(ctx, id, func(job.Record) job.Event { return e.hit(from) })

@@ -291,8 +291,11 @@ func (e *Engine) claim(id string) bool {
 func (a actions) End(ctx context.Context, id string, how dispatch.Ending) error {
 	err := a.e.endJob(ctx, id, how)
 	var illegal *job.IllegalMove
-	if err == nil || errors.As(err, &illegal) || errors.Is(err, ErrNotFound) {
+	switch {
+	case err == nil, errors.As(err, &illegal), errors.Is(err, ErrNotFound):
 		return nil // illegal: it has moved on
+	case errors.Is(err, dispatch.ErrOutcomeGone):
+		return err
 	}
 	a.e.cfg.Log.Warn("job not ended yet", "job", id, "error", err)
 	return err

@@ -270,8 +270,15 @@ func (e *Engine) each(ctx context.Context, term string, fn func(id string, r job
 }
 
 // lookUp returns a job as the dispatcher needs it. One that has ended and is not cached
-// is read from disk.
-func (e *Engine) lookUp(id string) (job.Record, bool) {
+// is read from disk. See [dispatch.LookUp].
+func (e *Engine) lookUp(id string) (r job.Record, found bool, err error) {
 	entry, err := e.jobs.Get(context.Background(), id)
-	return entry.Value, err == nil
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return r, false, nil
+	case err != nil:
+		e.cfg.Log.Warn("job not read: looked up again in a moment", "job", id, "error", err)
+		return r, false, err
+	}
+	return e.steady(entry.Value), true, nil
 }

@@ -2,8 +2,8 @@ package dispatch
 
 import "thresher/core/job"
 
-// aside is the jobs that wait elsewhere than for a slot: for a parent, for a twin,
-// or for their record to be written. They count as waiting.
+// aside is the jobs that wait elsewhere than for a slot: for a parent, for the
+// job that they are coalesced with, or for their record to be written. They count as waiting.
 type aside struct {
 	jobs     map[string]owner
 	ofTenant map[string]int // how many are a tenant's

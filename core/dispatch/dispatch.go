@@ -31,8 +31,10 @@ type Actions interface {
 	// first, and where that succeeds call [Dispatcher.Settle] once, when the grant has
 	// been written or has come to nothing and no guest of it is left.
 	Grant(id string)
-	// End ends a job that no worker holds. An error means that it could not be
-	// written now: it is asked for again.
+	// End ends a job that no worker holds. It returns an error that wraps ErrOutcomeGone
+	// if the job is to get the outcome of another and that is gone: the job then runs
+	// itself. Any other error means that the end could not be written now: it is asked
+	// for again.
 	End(ctx context.Context, id string, how Ending) error
 }
 
@@ -40,11 +42,13 @@ type Actions interface {
 // outcome of another job.
 type Ending struct {
 	Failure *job.Error
-	Twin    string // the job that completed with the same cache key
+	Leader  string     // the job that completed with the same cache key
+	record  job.Record // of the job, if it has a leader
 }
 
-// Parents looks a job up, to see whether those that wait for it may go on.
-type Parents func(id string) (job.Record, bool)
+// ErrOutcomeGone is wrapped by the error of an [Actions.End] that found no outcome to
+// give to a job.
+var ErrOutcomeGone = errors.New("the outcome of the coalesced job is gone")
 
 // ErrQueueFull is wrapped by the error of a submit over the queue's cap.
 var ErrQueueFull = errors.New("the queue is full")
@@ -84,25 +88,27 @@ type Limits struct {
 type Dispatcher struct {
 	actions Actions
 	loader  Loader // actions, or nil
-	parents Parents
+	lookUp  LookUp
 	now     func() time.Time
 	state   *guard.Value[state]
 	grants  chan struct{} // capacity 1: something may be granted
 	endings chan struct{} // capacity 1: something is to be ended
+	lookUps chan struct{} // capacity 1: something is to be looked up
 }
 
 // New returns a dispatcher that knows no job yet and, until Run is called, grants
 // nothing.
-func New(l Limits, node string, actions Actions, parents Parents, now func() time.Time) *Dispatcher {
+func New(l Limits, node string, actions Actions, lookUp LookUp, now func() time.Time) *Dispatcher {
 	loader, loads := actions.(Loader)
 	return &Dispatcher{
 		actions: actions,
 		loader:  loader,
-		parents: parents,
+		lookUp:  lookUp,
 		now:     now,
 		state:   guard.New("dispatch", guard.RankDispatch, newState(l, node, loads)),
 		grants:  make(chan struct{}, 1),
 		endings: make(chan struct{}, 1),
+		lookUps: make(chan struct{}, 1),
 	}
 }
 
@@ -112,11 +118,12 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	loops.Go(func() error { d.grantLoop(ctx); return nil })
 	loops.Go(func() error { d.endLoop(ctx); return nil })
 	loops.Go(func() error { d.lostLoop(ctx); return nil })
-	_ = loops.Wait() // neither returns an error
+	loops.Go(func() error { d.lookLoop(ctx); return nil })
+	_ = loops.Wait() // none returns an error
 }
 
 // lookAgain is how often the queue is looked at where nothing happens: priorities
-// rise and patience ends by time alone.
+// rise and resources are held back for a job by time alone.
 const lookAgain = time.Second
 
 func (d *Dispatcher) grantLoop(ctx context.Context) {
@@ -151,12 +158,10 @@ func (d *Dispatcher) endLoop(ctx context.Context) {
 				return
 			}
 			err := d.actions.End(ctx, id, how)
-			d.state.Must(func(s *state) {
-				delete(s.ending, id)
-				if err != nil {
-					s.endAgain(id, how)
-				}
-			})
+			d.state.Must(func(s *state) { s.ended(id, how, err, d.now()) })
+			if errors.Is(err, ErrOutcomeGone) {
+				d.signal()
+			}
 		}
 	}
 }
@@ -205,11 +210,11 @@ func (d *Dispatcher) Observe(r job.Record, deleted bool) {
 		if g := s.granting[r.ID]; g != nil {
 			g.record, g.deleted = r, deleted
 			if deleted || r.Phase.Final() {
-				s.gone(r, deleted, d.parents, d.now())
+				s.gone(r, deleted, d.now())
 			}
 			return
 		}
-		s.place(r, deleted, d.parents, d.now())
+		s.place(r, deleted, d.now())
 	})
 	d.signal()
 }
@@ -223,7 +228,13 @@ func (d *Dispatcher) Claim(id string) (mine bool) {
 
 // Settle ends a grant: from here on the records decide again who runs.
 func (d *Dispatcher) Settle(id string) {
-	d.state.Must(func(s *state) { s.settle(id, d.parents, d.now()) })
+	var unwritten, found bool
+	d.state.Must(func(s *state) { unwritten = s.unwritten(id) })
+	var r job.Record
+	if unwritten { // what is written meanwhile is observed, and wins
+		r, found, _ = d.lookUp(id) // one that has not ended is in memory, and one that has is observed
+	}
+	d.state.Must(func(s *state) { s.settle(id, r, found, d.now()) })
 	d.signal()
 }
 
@@ -231,6 +242,7 @@ func (d *Dispatcher) signal() {
 	d.need()
 	ring(d.grants)
 	ring(d.endings)
+	ring(d.lookUps)
 }
 
 // Admit makes room in the queue for a job about to be submitted, or returns a
@@ -262,8 +274,8 @@ func (d *Dispatcher) SetLimits(l Limits) {
 }
 
 // WaitsOn says what a waiting job waits for: what [limit.State.WaitsOn] says,
-// "job ID" for one that must complete first, or "twin ID" for one that runs with
-// the same cache key; "plugin NAME@VERSION is …" for a module that is not ready; "start"
+// "job ID" for one that must complete first, or "twin ID" for one that it is coalesced
+// with; "plugin NAME@VERSION is …" for a module that is not ready; "start"
 // for one whose grant is on its way, "end" for one that ends without a run. It is empty
 // for a job that does not wait.
 func (d *Dispatcher) WaitsOn(id string) (on string) {
@@ -273,7 +285,7 @@ func (d *Dispatcher) WaitsOn(id string) (on string) {
 
 // HasDependents reports whether a job that has not ended needs this one.
 func (d *Dispatcher) HasDependents(id string) (yes bool) {
-	d.state.Must(func(s *state) { yes = len(s.needed.by[id]) > 0 })
+	d.state.Must(func(s *state) { yes = s.parents.jobs[id] != nil })
 	return yes
 }
 

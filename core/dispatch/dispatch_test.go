@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,11 +22,19 @@ import (
 type world struct {
 	t       *testing.T
 	d       *dispatch.Dispatcher
+	mu      sync.Mutex // guards writes of what follows, where the dispatcher works meanwhile
 	records map[string]job.Record
 	granted []string
 	ended   []string // "ID: why"
 	refuse  int      // endings that cannot be written
 	onEnd   func()   // called while one is carried out; may be nil
+
+	gone     bool // endings find no outcome
+	finished int  // how many of those granted have ended
+	failed   int  // likewise, of those to be ended
+
+	looked []string              // ids that were looked up
+	onLook func(id string) error // called once one has been read; may be nil
 }
 
 // inWorld runs a test with a dispatcher of so many slots.
@@ -33,8 +42,7 @@ func inWorld(t *testing.T, slots int, test func(w *world)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, records: map[string]job.Record{}}
-		parents := func(id string) (job.Record, bool) { r, ok := w.records[id]; return r, ok }
-		w.d = dispatch.New(limits(slots, 100), "node", w, parents, time.Now)
+		w.d = dispatch.New(limits(slots, 100), "node", w, w.lookUp, time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); w.d.Run(ctx) }()
@@ -48,9 +56,25 @@ func limits(slots, queue int) dispatch.Limits {
 	return dispatch.Limits{Limits: limit.Limits{Slots: slots, MemoryBytes: 1 << 40}, QueueCap: queue}
 }
 
+// lookUp is a dispatch.LookUp. It takes the dispatcher's lock: where the dispatcher holds
+// it already, that panics.
+func (w *world) lookUp(id string) (r job.Record, found bool, err error) {
+	w.d.Counts()
+	w.mu.Lock()
+	w.looked = append(w.looked, id)
+	r, found = w.records[id]
+	w.mu.Unlock()
+	if w.onLook != nil {
+		err = w.onLook(id)
+	}
+	return r, found, err
+}
+
 // Grant implements dispatch.Actions.
 func (w *world) Grant(id string) {
 	if w.d.Claim(id) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.granted = append(w.granted, id)
 	}
 }
@@ -64,10 +88,15 @@ func (w *world) End(_ context.Context, id string, how dispatch.Ending) error {
 		w.refuse--
 		return errors.New("the disk is full")
 	}
-	why := "as " + how.Twin
+	if w.gone {
+		return fmt.Errorf("job %s: %w", id, dispatch.ErrOutcomeGone)
+	}
+	why := "as " + how.Leader
 	if how.Failure != nil {
 		why = how.Failure.Code + ": " + how.Failure.Detail
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.ended = append(w.ended, id+": "+why)
 	return nil
 }
@@ -87,8 +116,21 @@ func (w *world) submit(id string, change ...func(*job.Record)) {
 	w.observe(r)
 }
 
-func (w *world) observe(r job.Record) {
+// set writes a record.
+func (w *world) set(r job.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.records[r.ID] = r
+}
+
+func (w *world) unset(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.records, id)
+}
+
+func (w *world) observe(r job.Record) {
+	w.set(r)
 	w.d.Observe(r, false)
 	synctest.Wait()
 }
@@ -119,7 +161,7 @@ func (w *world) end(id string, phase job.Phase, tables ...string) {
 
 // remove deletes a job that has ended.
 func (w *world) remove(id string) {
-	delete(w.records, id)
+	w.unset(id)
 	w.d.Observe(job.Record{ID: id}, true)
 	synctest.Wait()
 }
@@ -196,7 +238,7 @@ func TestATableThatIsThereIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-func TestTwinsRunOnce(t *testing.T) {
+func TestCoalescedJobsRunOnce(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		for _, id := range []string{"a", "b", "c"} {
 			w.submit(id, key("k"))
@@ -211,7 +253,7 @@ func TestTwinsRunOnce(t *testing.T) {
 }
 
 // Whatever keeps the first from completing, the next of them runs, and only it.
-func TestAnotherTwinLeadsWhereTheFirstDoesNotComplete(t *testing.T) {
+func TestAnotherJobLeadsWhereTheFirstDoesNotComplete(t *testing.T) {
 	for name, leave := range map[string]func(w *world){
 		"failed":  func(w *world) { w.end("a", job.Failed) },
 		"stopped": func(w *world) { w.end("a", job.Stopped) },
@@ -312,11 +354,11 @@ func TestTheQueueCountsAllThatWait(t *testing.T) {
 		require.NoError(w.t, admit("b"))
 		w.submit("b", after("a"))
 		require.NoError(w.t, admit("c"))
-		w.submit("c", key("k")) // a's twin
+		w.submit("c", key("k")) // coalesced with a
 		require.NoError(w.t, admit("on its way"))
 
 		var full *dispatch.QueueFull
-		require.ErrorAs(w.t, admit("e"), &full, "one for a slot, one for a job, one for its twin, one for its record")
+		require.ErrorAs(w.t, admit("e"), &full, "one for a slot, one for a job, one for its leader, one for its record")
 		assert.ErrorIs(w.t, full, dispatch.ErrQueueFull)
 		assert.Equal(w.t, 4, full.Cap)
 		w.d.Withdraw("on its way")

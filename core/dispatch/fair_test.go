@@ -48,11 +48,18 @@ func onFloor(t *testing.T, slots int, lengths map[string]time.Duration, test fun
 	})
 }
 
-func (f *floor) lookUp(id string) (job.Record, bool) {
+// lookUp is a dispatch.LookUp. It takes the dispatcher's lock: where the dispatcher holds
+// it already, that panics.
+func (f *floor) lookUp(id string) (job.Record, bool, error) {
+	f.d.Counts()
+	r := f.record(id)
+	return r, r.ID != "", nil
+}
+
+func (f *floor) record(id string) job.Record {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r, ok := f.records[id]
-	return r, ok
+	return f.records[id]
 }
 
 func (f *floor) observe(r job.Record) {
@@ -86,7 +93,7 @@ func (f *floor) work(id string) {
 		if !f.d.Claim(id) {
 			return
 		}
-		r, _ := f.lookUp(id)
+		r := f.record(id)
 		f.mu.Lock()
 		f.started = append(f.started, id)
 		f.mu.Unlock()
@@ -175,7 +182,7 @@ func TestALongJobStartsOnce(t *testing.T) {
 			rest(time.Minute)
 			assert.Equal(t, []string{id}, f.starts())
 		}
-		r, _ := f.lookUp(id)
+		r := f.record(id)
 		assert.Equal(t, job.Completed, r.Phase)
 	})
 }

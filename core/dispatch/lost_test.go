@@ -48,7 +48,7 @@ func TestGrantsThatAreLostRepeatedAndLateStartEachJobOnce(t *testing.T) {
 			for _, id := range f.starts() {
 				started[id]++
 				assert.Equal(t, 1, started[id], id)
-				r, _ := f.lookUp(id)
+				r := f.record(id)
 				assert.Equal(t, job.Completed, r.Phase)
 			}
 			assert.Len(t, started, jobs)

@@ -101,17 +101,17 @@ func (m *modules) remove(id string) bool {
 }
 
 // moduleIs notes that a module is ready, or what its jobs wait for.
-func (s *state) moduleIs(digest, on string, parents Parents, now time.Time) {
+func (s *state) moduleIs(digest, on string, now time.Time) {
 	for _, r := range s.modules.set(digest, on) {
 		s.aside.remove(r.ID)
-		s.queue(r, parents, now)
+		s.queue(r, now)
 	}
 }
 
 // Module says that a module is ready, or what its jobs wait for where it is not, such
 // as "plugin NAME@VERSION is missing". See [Loader].
 func (d *Dispatcher) Module(digest, on string) {
-	d.state.Must(func(s *state) { s.moduleIs(digest, on, d.parents, d.now()) })
+	d.state.Must(func(s *state) { s.moduleIs(digest, on, d.now()) })
 	d.signal()
 }
 

@@ -25,8 +25,7 @@ func inLoading(t *testing.T, slots int, test func(w *loading)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &loading{world: &world{t: t, records: map[string]job.Record{}}}
-		parents := func(id string) (job.Record, bool) { r, ok := w.records[id]; return r, ok }
-		w.d = dispatch.New(limits(slots, 100), "node", w, parents, time.Now)
+		w.d = dispatch.New(limits(slots, 100), "node", w, w.lookUp, time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); w.d.Run(ctx) }()
@@ -122,7 +121,7 @@ func TestAModuleThatIsGoneIsAskedForAgain(t *testing.T) {
 
 // Parents come before the module, and of jobs with one cache key the leader waits for
 // it.
-func TestParentsAndTwinsComeBeforeTheModule(t *testing.T) {
+func TestParentsAndLeadersComeBeforeTheModule(t *testing.T) {
 	inLoading(t, 4, func(w *loading) {
 		w.module("y", "")
 		w.submit("parent", on("y"))

@@ -1,10 +1,20 @@
 package dispatch
 
-import "time"
+import (
+	"time"
+
+	"thresher/core/job"
+)
 
 // parked is the jobs that are set aside until something that they need is there
 // again. Only who parked them knows when that is.
-type parked map[string]Reason
+type parked map[string]*parkedJob
+
+// parkedJob is one that is set aside.
+type parkedJob struct {
+	Reason
+	record job.Record // its newest; without an id until its grant is settled
+}
 
 // Reason is why a job is set aside.
 type Reason struct {
@@ -15,15 +25,15 @@ type Reason struct {
 // Park sets a job aside that was granted and cannot start. It is called by whoever
 // claimed the grant, before it settles it.
 func (d *Dispatcher) Park(id string, r Reason) {
-	d.state.Must(func(s *state) { s.parked[id] = r })
+	d.state.Must(func(s *state) { s.parked[id] = &parkedJob{Reason: r} })
 }
 
 // Unpark lets every job wait for a slot again that was parked under a key.
 func (d *Dispatcher) Unpark(key string) {
 	d.state.Must(func(s *state) {
-		for id, r := range s.parked {
-			if r.Key == key {
-				s.unpark(id, d.parents, d.now())
+		for id, p := range s.parked {
+			if p.Key == key {
+				s.unpark(id, d.now())
 			}
 		}
 	})
@@ -34,22 +44,28 @@ func (d *Dispatcher) Unpark(key string) {
 func (d *Dispatcher) ParkedOn() map[string]int {
 	keys := map[string]int{}
 	d.state.Must(func(s *state) {
-		for _, r := range s.parked {
-			keys[r.Key]++
+		for _, p := range s.parked {
+			keys[p.Key]++
 		}
 	})
 	return keys
 }
 
-func (s *state) unpark(id string, parents Parents, now time.Time) {
+// update takes in a change of a job, if it is parked.
+func (p parked) update(r job.Record) {
+	if one := p[r.ID]; one != nil {
+		one.record = r
+	}
+}
+
+func (s *state) unpark(id string, now time.Time) {
+	r := s.parked[id].record
 	delete(s.parked, id)
-	if s.granting[id] != nil {
-		return // it is placed when the grant is settled
+	if s.granting[id] != nil || r.ID == "" {
+		return // it is placed when its grant is settled, or was deleted
 	}
 	s.aside.remove(id)
-	if r, found := parents(id); found {
-		s.place(r, false, parents, now)
-	}
+	s.place(r, false, now)
 }
 
 func (s *state) isParked(id string) bool {

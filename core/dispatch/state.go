@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -14,16 +15,15 @@ type state struct {
 	slots  *limit.State
 	drain  drainRate
 
-	aside    aside                          // jobs that wait elsewhere than for a slot
-	blocked  map[string]job.Record          // those that wait for another's end or table
-	children map[string]map[string]struct{} // parent → those in blocked that wait for it
-	needed   dependents                     // jobs that have not ended
-	twins    twins                          // jobs with one cache key
-	modules  modules                        // that jobs run on
-	parked   parked                         // jobs that lack something that they need
-	granting map[string]*grant              // grants on their way
-	endings  map[string]Ending              // to be carried out
-	ending   map[string]Ending              // being carried out
+	aside     aside                 // jobs that wait elsewhere than for a slot
+	blocked   map[string]job.Record // those that wait for another's end or table
+	parents   parents               // jobs that others need
+	coalesced coalesced             // jobs with one cache key
+	modules   modules               // that jobs run on
+	parked    parked                // jobs that lack something that they need
+	granting  map[string]*grant     // grants on their way
+	endings   map[string]Ending     // to be carried out
+	ending    map[string]Ending     // being carried out
 }
 
 // grant is one that is not settled.
@@ -36,33 +36,39 @@ type grant struct {
 
 func newState(l Limits, node string, loads bool) state {
 	return state{
-		limits:   l,
-		slots:    limit.New(l.Limits, node),
-		aside:    newAside(),
-		blocked:  map[string]job.Record{},
-		children: map[string]map[string]struct{}{},
-		needed:   newDependents(),
-		twins:    newTwins(),
-		modules:  newModules(loads),
-		parked:   parked{},
-		granting: map[string]*grant{},
-		endings:  map[string]Ending{},
+		limits:    l,
+		slots:     limit.New(l.Limits, node),
+		aside:     newAside(),
+		blocked:   map[string]job.Record{},
+		parents:   newParents(),
+		coalesced: newCoalesced(),
+		modules:   newModules(loads),
+		parked:    parked{},
+		granting:  map[string]*grant{},
+		endings:   map[string]Ending{},
+		ending:    map[string]Ending{},
 	}
 }
 
 // place puts a job where its record says it belongs.
-func (s *state) place(r job.Record, deleted bool, parents Parents, now time.Time) {
+func (s *state) place(r job.Record, deleted bool, now time.Time) {
 	s.unblock(r.ID)
 	if s.modules.remove(r.ID) || s.isParked(r.ID) {
 		s.aside.remove(r.ID) // it is added again if it still wants to run
 	}
 	delete(s.endings, r.ID)
-	queued := false
-	switch {
-	case deleted || r.Phase.Final():
+	delete(s.ending, r.ID)
+	if deleted || r.Phase.Final() {
 		s.slots.Forget(r.ID, now)
+		s.gone(r, deleted, now)
+		return
+	}
+	s.parents.add(r)
+	s.parked.update(r)
+	switch {
 	case r.Phase == job.Running:
 		s.slots.Run(entry(r), now)
+		return
 	case r.Lease != nil && r.Desired != job.WantRun:
 		s.slots.Park(entry(r), now)
 	case r.Lease != nil:
@@ -70,40 +76,32 @@ func (s *state) place(r job.Record, deleted bool, parents Parents, now time.Time
 	case r.Desired != job.WantRun:
 		s.slots.Forget(r.ID, now)
 	default:
-		queued = true
-		s.queue(r, parents, now)
-	}
-	switch {
-	case deleted || r.Phase.Final():
-		s.gone(r, deleted, parents, now)
+		s.queue(r, now)
 		return
-	case !queued && r.Phase != job.Running:
-		s.twinLeft(r, deleted, parents, now)
 	}
-	s.needed.add(r)
+	s.leaveCoalesced(r, deleted, now)
 }
 
 // gone lets the others go on once a job has ended, also while its grant is not
 // settled. A second time does nothing.
-func (s *state) gone(r job.Record, deleted bool, parents Parents, now time.Time) {
-	s.needed.remove(r.ID)
+func (s *state) gone(r job.Record, deleted bool, now time.Time) {
+	s.parents.remove(r.ID)
 	s.unparkEnded(r.ID)
-	s.parentEnded(r.ID, parents, now)
-	s.twinLeft(r, deleted, parents, now)
+	s.parentEnded(r.ID, r, deleted, now)
+	s.leaveCoalesced(r, deleted, now)
 }
 
-// queue lets a pending job wait for its parents, for its twin, for its module, for a
-// slot, or for its end.
-func (s *state) queue(r job.Record, parents Parents, now time.Time) {
-	waits, failure := s.await(r, parents)
+// queue lets a pending job wait for its parents, for the job that it is coalesced with,
+// for its module, for a slot, or for its end.
+func (s *state) queue(r job.Record, now time.Time) {
+	waits, failure := s.await(r)
 	switch {
 	case failure != nil:
 		s.slots.Forget(r.ID, now)
-		s.unblock(r.ID)
 		s.endings[r.ID] = Ending{Failure: failure}
 	case waits:
 		s.slots.Forget(r.ID, now)
-	case s.twins.follow(r), s.modules.await(r):
+	case s.coalesced.follow(r), s.modules.await(r):
 		s.slots.Forget(r.ID, now)
 		s.aside.add(r.ID, ownerOf(r))
 	case s.isParked(r.ID):
@@ -114,11 +112,18 @@ func (s *state) queue(r job.Record, parents Parents, now time.Time) {
 	}
 }
 
-// endAgain puts back an ending that could not be written, unless the job has moved
-// on.
-func (s *state) endAgain(id string, how Ending) {
-	if _, newer := s.endings[id]; !newer {
-		s.endings[id] = how
+// ended takes in what came of an ending that was carried out, unless the job has moved
+// on meanwhile.
+func (s *state) ended(id string, how Ending, err error, now time.Time) {
+	if _, still := s.ending[id]; !still {
+		return
+	}
+	delete(s.ending, id)
+	switch {
+	case errors.Is(err, ErrOutcomeGone):
+		s.queue(how.record, now)
+	case err != nil:
+		s.endings[id] = how // asked for again with the next look
 	}
 }
 
@@ -154,19 +159,26 @@ func (s *state) lost() (ids []string) {
 	return ids
 }
 
-func (s *state) settle(id string, parents Parents, now time.Time) {
+// unwritten reports whether nothing was written of a grant: then its record is still to
+// be looked up before the grant is settled.
+func (s *state) unwritten(id string) bool {
+	g := s.granting[id]
+	return g != nil && g.record.ID == ""
+}
+
+// settle ends a grant. looked is the job's record, looked up after the last change to it
+// that was observed, if any.
+func (s *state) settle(id string, looked job.Record, found bool, now time.Time) {
 	seen := s.granting[id]
 	delete(s.granting, id)
 	switch {
 	case seen == nil:
 	case seen.record.ID != "":
-		s.place(seen.record, seen.deleted, parents, now)
-	default: // nothing was written: the record is as it was when it was granted
-		if r, found := parents(id); found {
-			s.place(r, false, parents, now)
-		} else {
-			s.slots.Forget(id, now)
-		}
+		s.place(seen.record, seen.deleted, now)
+	case found:
+		s.place(looked, false, now)
+	default: // it was deleted: that is observed in a moment
+		s.slots.Forget(id, now)
 	}
 }
 
@@ -190,22 +202,16 @@ func (s *state) admit(id string, o owner, now time.Time) error {
 // admitted reports whether the job's record is on its way.
 func (s *state) admitted(id string) bool {
 	_, blocked := s.blocked[id]
-	return !blocked && !s.isParked(id) && s.twins.leaderOf(id) == "" && s.modules.waitsOn(id) == "" && s.aside.has(id)
+	return !blocked && !s.isParked(id) && s.coalesced.leaderOf(id) == "" && s.modules.waitsOn(id) == "" && s.aside.has(id)
 }
 
 func (s *state) waiting() int { return s.slots.Waiting() + s.aside.len() }
 
 func (s *state) waitsOn(id string) string {
 	if r, ok := s.blocked[id]; ok {
-		var on []string
-		for _, need := range needs(r) {
-			if _, waits := s.children[need.job][id]; waits {
-				on = append(on, need.job)
-			}
-		}
-		return "job " + strings.Join(on, ", ")
+		return "job " + strings.Join(s.awaited(r), ", ")
 	}
-	if leader := s.twins.leaderOf(id); leader != "" {
+	if leader := s.coalesced.leaderOf(id); leader != "" {
 		return "twin " + leader
 	}
 	if on := s.modules.waitsOn(id); on != "" {

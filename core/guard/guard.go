@@ -9,7 +9,8 @@
 //
 // Each Value has a [Rank]. A goroutine that holds a value may only take values
 // of a higher rank; in tests a breach panics at the first attempt, before it can
-// become a deadlock that needs bad luck to show. Wait and hold times are
+// become a deadlock that needs bad luck to show. What waits for a disk says so with
+// [Blocking], which panics in tests if a value is held. Wait and hold times are
 // metrics, and a holder that keeps the lock too long is logged with its stack.
 //
 // guard does not stop a function from keeping a pointer into the data after it

@@ -149,3 +149,21 @@ func BenchmarkUncontended(b *testing.B) {
 		v.Must(func(n *int) { *n++ })
 	}
 }
+
+func TestBlockingWhileHoldingAValuePanics(t *testing.T) {
+	outer, inner := New("outer", RankEngine, 0), New("inner", RankView, 0)
+	assert.NotPanics(t, func() { Blocking("read") })
+	outer.Must(func(*int) {
+		assert.PanicsWithValue(t, "read while holding outer (rank 10)", func() { Blocking("read") })
+		inner.Must(func(*int) {
+			assert.PanicsWithValue(t, "read while holding inner (rank 50)", func() { Blocking("read") })
+		})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			assert.NotPanics(t, func() { Blocking("read") }, "another goroutine holds it")
+		}()
+		<-done
+	})
+	assert.NotPanics(t, func() { Blocking("read") }, "none is held any more")
+}

@@ -47,6 +47,20 @@ func enter(rank Rank, name string) (leave func()) {
 	return func() { pop(id) }
 }
 
+// Blocking says that the caller is about to wait for something other than a lock, such as
+// a disk. In tests it panics if this goroutine holds a [Value].
+func Blocking(what string) {
+	if !checkRanks() {
+		return
+	}
+	id := goroutineID()
+	held.mu.Lock()
+	defer held.mu.Unlock()
+	if stack := held.by[id]; len(stack) > 0 {
+		panic(fmt.Sprintf("%s while holding %s (rank %d)", what, stack[len(stack)-1].name, stack[len(stack)-1].rank))
+	}
+}
+
 func pop(id uint64) {
 	held.mu.Lock()
 	defer held.mu.Unlock()

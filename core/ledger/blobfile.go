@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"thresher/core/guard"
 )
 
 // AnySize is the size of a blob whose record does not say it.
@@ -83,6 +85,7 @@ func (s fileState) settled(now time.Time) bool {
 // that cannot be the blob is a *[Damaged]; one that is missing is damage only if
 // someone references the blob, and ErrNotFound otherwise.
 func (b *Blobs) openFile(blob Blob) (*os.File, fileState, error) {
+	guard.Blocking("read of a blob")
 	if !validDigest(blob.Digest) {
 		return nil, fileState{}, fmt.Errorf("blob %s: %w", blob.Digest, ErrNotFound)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"thresher/core/guard"
 )
 
 // write is a change of one record, on its way to disk.
@@ -67,6 +69,7 @@ const (
 // while they are queued: once they are on their way, the answer is the truth, not a
 // guess.
 func (l *Ledger) commit(ctx context.Context, writes []*write) error {
+	guard.Blocking("commit")
 	bytes := 0
 	for _, w := range writes {
 		bytes += len(w.data)

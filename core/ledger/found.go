@@ -9,6 +9,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	gojson "github.com/goccy/go-json"
+
+	"thresher/core/guard"
 )
 
 // Found is a record as it was found. It is decoded when it is asked for.
@@ -56,6 +58,7 @@ func (s *Store[T]) Get(ctx context.Context, key string) (Entry[T], error) {
 
 // look returns a record from memory, or from disk as of the newest commit.
 func (s *Store[T]) look(ctx context.Context, key string) (found Found[T], err error) {
+	guard.Blocking("read of a record")
 	var it *item
 	var live, absent bool
 	var snap *snapshot

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"thresher/core/guard"
 )
 
 // search is a query under way, on the store as it is at one revision.
@@ -34,6 +36,7 @@ type hotBlock struct {
 
 // search begins a query. The caller closes it.
 func (l *Ledger) search(ctx context.Context, k *kind, q Query) (*search, error) {
+	guard.Blocking("search of records")
 	f := &search{ledger: l, kind: k, q: q}
 	var next uint64
 	err := l.view.Do(ctx, func(v *view) {
