@@ -110,7 +110,9 @@ func until(t *testing.T, e *core.Engine, id string, phase job.Phase) core.Job {
 		if j.Phase == phase {
 			return j
 		}
-		sub.Next() // whatever it is, the job is looked at again
+		if _, ok := sub.Next(); ok {
+			continue // whatever it is, the job is looked at again
+		}
 		select {
 		case <-sub.More():
 		case <-ctx.Done():

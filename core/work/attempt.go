@@ -65,10 +65,13 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // run writes the grant and runs the guest side by side, then reports.
 func (a *attempt) run() {
 	p, id := a.pool, a.granted.ID
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(p.life)
 	defer cancel(nil)
 	a.cancel = cancel
 	p.attempts.Must(func(m *map[string]*attempt) { (*m)[id] = a })
+	if p.draining.Load() { // Drain may have looked before
+		a.drain()
+	}
 	defer a.out.discard()
 	defer p.attempts.Must(func(m *map[string]*attempt) {
 		if (*m)[id] == a { // and not the job's next attempt

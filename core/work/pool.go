@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,6 +73,10 @@ type Pool struct {
 	Config
 	attempts *guard.Value[map[string]*attempt]
 	running  errgroup.Group // every goroutine that the pool started
+
+	draining atomic.Bool     // set once attempts that are parked are to be handed back
+	life     context.Context // of every attempt; ends with errDrained
+	end      context.CancelCauseFunc
 }
 
 // NewPool returns an empty pool.
@@ -88,8 +93,10 @@ func NewPool(cfg Config) *Pool {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	life, end := context.WithCancelCause(context.Background())
 	return &Pool{
-		Config:   cfg,
+		Config: cfg,
+		life:   life, end: end,
 		attempts: guard.New("attempts", guard.RankWork, map[string]*attempt{}),
 	}
 }
@@ -195,8 +202,10 @@ func (p *Pool) attempt(id string) (a *attempt) {
 
 // Drain waits for the guests to end. Parked ones are handed back at once, and
 // when ctx ends the rest are too. It returns when the last guest is gone and its
-// outcome is written. Nothing may be granted any more when it is called.
+// outcome is written. Nothing may be granted any more when it is called; a grant that
+// came before it may still be on its way to its guest, which is drained like the others.
 func (p *Pool) Drain(ctx context.Context) {
+	p.draining.Store(true)
 	p.each(func(a *attempt) { a.drain() })
 	done := make(chan struct{})
 	go func() {
@@ -208,7 +217,7 @@ func (p *Pool) Drain(ctx context.Context) {
 		return
 	case <-ctx.Done():
 	}
-	p.each(func(a *attempt) { a.cancel(errDrained) })
+	p.end(errDrained)
 	<-done
 }
 
