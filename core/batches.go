@@ -120,17 +120,31 @@ func (e *Engine) createBatch(ctx context.Context, req BatchRequest, once *job.Re
 	if err := e.admit(levels); err != nil {
 		return b, err
 	}
-	if _, err := e.batches.Create(ctx, b.ID, b); err != nil {
-		return b, fmt.Errorf("batch: %w", err)
-	}
-	if err := e.putAll(ctx, levels); err != nil {
-		return b, errors.Join(err, e.abandon(context.WithoutCancel(ctx), b.ID))
-	}
-	b.Written = true
-	if _, err := e.batches.Modify(ctx, b.ID, func(*batchRecord) (*batchRecord, error) { return &b, nil }); err != nil {
+	if b, err = e.writeBatch(ctx, b, levels); err != nil {
+		e.giveUp(ctx, b.ID)
 		return b, fmt.Errorf("batch: %w", err)
 	}
 	return b, nil
+}
+
+// writeBatch writes a batch, its jobs, and that all of them are there.
+func (e *Engine) writeBatch(ctx context.Context, b batchRecord, levels [][]job.Record) (batchRecord, error) {
+	if _, err := e.batches.Create(ctx, b.ID, b); err != nil {
+		return b, err
+	}
+	if err := e.putAll(ctx, levels); err != nil {
+		return b, err
+	}
+	b.Written = true
+	_, err := e.batches.Modify(ctx, b.ID, func(*batchRecord) (*batchRecord, error) { return &b, nil })
+	return b, err
+}
+
+// giveUp abandons a batch that was not written whole: now, or once the disk takes writes.
+func (e *Engine) giveUp(ctx context.Context, id string) {
+	if e.abandon(context.WithoutCancel(ctx), id) != nil {
+		e.repairLater("abandon batch "+id, func(ctx context.Context) error { return e.abandon(ctx, id) })
+	}
 }
 
 // defaults gives a job of the batch what it does not name itself.
@@ -381,32 +395,69 @@ func (e *Engine) Batches(ctx context.Context, cursor string, n int) (BatchPage, 
 // abandonBatches ends what a crash left of batches whose jobs were not all
 // written: nobody was told of them.
 func (e *Engine) abandonBatches(ctx context.Context) error {
-	entries, _, err := e.batches.List(ctx, ledger.Query{Terms: []string{termUnwritten}, Limit: MaxPage})
+	ids, err := allKeys(ctx, e.batches, termUnwritten)
 	if err != nil {
 		return fmt.Errorf("unwritten batches: %w", err)
 	}
-	for _, entry := range entries {
-		if err := e.abandon(ctx, entry.Key); err != nil {
-			return err
+	for _, id := range ids {
+		if e.giveUp(ctx, id); ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
 	return nil
 }
 
+// allKeys lists the records under a term, however many there are.
+func allKeys[T any](ctx context.Context, s *ledger.Store[T], term string) (keys []string, err error) {
+	q := ledger.Query{Terms: []string{term}, Limit: MaxPage, Ascending: true}
+	for {
+		entries, next, err := s.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range entries {
+			keys = append(keys, entry.Key)
+		}
+		if next == "" {
+			return keys, nil
+		}
+		q.Before = next
+	}
+}
+
+// abandon stops the jobs of a batch that was not written whole, and deletes it.
 func (e *Engine) abandon(ctx context.Context, id string) error {
-	err := e.each(ctx, "batch="+id, func(id string, r job.Record) error {
-		if r.Phase.Final() {
-			return nil
-		}
-		_, err := e.Stop(ctx, id)
-		var illegal *job.IllegalMove
-		if errors.As(err, &illegal) || errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
+	if err := e.ledger.Able(); err != nil {
+		return fmt.Errorf("abandon batch %s: %w", id, err) // what is not decided yet would be missed
+	}
+	entry, err := e.batches.Get(ctx, id)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("abandon batch %s: %w", id, err)
+	case entry.Value.Written: // as it turned out
+		return nil
+	}
+	if err := e.stopAll(ctx, id); err != nil {
 		return fmt.Errorf("abandon batch %s: %w", id, err)
 	}
 	return remove(ctx, e.batches, id)
+}
+
+// stopAll stops the jobs of a batch that have not ended.
+func (e *Engine) stopAll(ctx context.Context, batch string) error {
+	for _, p := range job.Phases {
+		if p.Final() {
+			continue
+		}
+		ids, err := allKeys(ctx, e.jobs, batchTerm(batch, p))
+		if err != nil {
+			return err
+		}
+		if _, _, err := e.forAll(ctx, bulkActions["stop"], ids); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -37,7 +37,7 @@ const (
 	BulkPreview     = "preview"
 	BulkRunning     = "running"
 	BulkCompleted   = "completed"
-	BulkInterrupted = "interrupted" // the server ended before it was through
+	BulkInterrupted = "interrupted" // the server ended, or could not write, before it was through
 )
 
 // bulkActions is what can be done to many jobs.
@@ -64,6 +64,9 @@ func (e *Engine) retryOnce(ctx context.Context, id string) error {
 }
 
 func (e *Engine) retryFirst(ctx context.Context, id string) error {
+	if err := e.ledger.Able(); err != nil {
+		return fmt.Errorf("job %s: %w", id, err) // a retry may be on its way
+	}
 	j, err := e.Job(ctx, id)
 	if err != nil {
 		return err
@@ -112,6 +115,9 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 	}
 	b.State = BulkRunning
 	if _, err := e.bulks.Create(ctx, b.ID, b); err != nil {
+		if stalled(err) { // it may be there later, and nobody runs it
+			e.repairLater("interrupt bulk "+b.ID, func(ctx context.Context) error { return e.interrupt(ctx, b.ID) })
+		}
 		return Bulk{}, fmt.Errorf("bulk: %w", err)
 	}
 	e.loop.Go(func() error {
@@ -173,7 +179,7 @@ func (e *Engine) runBulk(ctx context.Context, b Bulk) {
 		if err != nil {
 			break
 		}
-		done, skipped, err := e.forAll(ctx, bulkActions[b.Action], entries)
+		done, skipped, err := e.forAll(ctx, bulkActions[b.Action], keysOf(entries))
 		b.add(done, skipped)
 		if err != nil {
 			e.cfg.Log.Warn("bulk ended early", "bulk", b.ID, "error", err)
@@ -193,8 +199,8 @@ func (e *Engine) runBulk(ctx context.Context, b Bulk) {
 	}
 	ended := e.cfg.Now().UTC()
 	b.Ended = &ended
-	if err := e.noteBulk(context.WithoutCancel(ctx), b); err != nil {
-		e.cfg.Log.Warn("bulk not noted", "bulk", b.ID, "error", err)
+	if e.noteBulk(context.WithoutCancel(ctx), b) != nil {
+		e.repairLater("note the end of bulk "+b.ID, func(ctx context.Context) error { return e.noteBulk(ctx, b) })
 	}
 }
 
@@ -226,13 +232,13 @@ var skips = []string{"illegal_move", "not_found", "in_use", "invalid", "too_many
 
 // forAll does something to many jobs at once. That a job does not allow it is no error:
 // such jobs are counted by the code of why.
-func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, string) error, jobs []ledger.Entry[job.Record]) (done int, skipped map[string]int, err error) {
-	codes := make([]string, len(jobs))
+func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, string) error, ids []string) (done int, skipped map[string]int, err error) {
+	codes := make([]string, len(ids))
 	var workers errgroup.Group
 	workers.SetLimit(together)
-	for i, entry := range jobs {
+	for i, id := range ids {
 		workers.Go(func() error {
-			err := do(e, ctx, entry.Key)
+			err := do(e, ctx, id)
 			if codes[i] = cmp.Or(Code(err), "done"); err == nil || slices.Contains(skips, codes[i]) {
 				return nil
 			}
@@ -254,16 +260,37 @@ func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, s
 
 // interruptBulks marks those that the last process did not finish.
 func (e *Engine) interruptBulks(ctx context.Context) error {
-	entries, _, err := e.bulks.List(ctx, ledger.Query{Terms: []string{BulkRunning}, Limit: MaxPage})
+	ids, err := allKeys(ctx, e.bulks, BulkRunning)
 	if err != nil {
 		return fmt.Errorf("bulks: %w", err)
 	}
-	for _, entry := range entries {
-		b := entry.Value
-		b.State = BulkInterrupted
-		if err := e.noteBulk(ctx, b); err != nil {
-			return fmt.Errorf("bulk %s: %w", b.ID, err)
+	for _, id := range ids {
+		if err := e.interrupt(ctx, id); stalled(err) {
+			e.repairLater("interrupt bulk "+id, func(ctx context.Context) error { return e.interrupt(ctx, id) })
+		} else if err != nil {
+			return fmt.Errorf("bulk %s: %w", id, err)
 		}
 	}
 	return nil
+}
+
+// interrupt marks a bulk that nobody runs.
+func (e *Engine) interrupt(ctx context.Context, id string) error {
+	_, err := e.bulks.Modify(ctx, id, func(b *Bulk) (*Bulk, error) {
+		if b == nil || b.State != BulkRunning {
+			return b, nil
+		}
+		interrupted := *b
+		interrupted.State = BulkInterrupted
+		return &interrupted, nil
+	})
+	return err
+}
+
+func keysOf[T any](entries []ledger.Entry[T]) []string {
+	keys := make([]string, len(entries))
+	for i, entry := range entries {
+		keys[i] = entry.Key
+	}
+	return keys
 }

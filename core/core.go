@@ -114,6 +114,7 @@ type Engine struct {
 	state   *guard.Value[engineState]
 	schemas *guard.Value[map[string]*schema.Schema] // by plugin digest and routine
 	owned   *guard.Value[map[string][]string]       // who owns the blobs that are damaged, by digest
+	repairs *guard.Value[[]repair]                  // to be done once the disk takes writes
 	pages   pages
 	submits singleflight.Group // by idempotency key
 	closing atomic.Bool        // intake is closed
@@ -178,6 +179,7 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		state:    guard.New("engine", guard.RankEngine, engineState{limits: cfg.Limits}),
 		schemas:  guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
 		owned:    guard.New("owners", guard.RankEngine, map[string][]string{}),
+		repairs:  guard.New("repairs", guard.RankEngine, []repair(nil)),
 		pages:    newPages(),
 		tidy:     make(chan struct{}, 1),
 		prunes:   make(chan struct{}, 1),
@@ -241,6 +243,7 @@ func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 	}
 	e.loop.Go(func() error { e.dispatch.Run(e.life); return nil })
 	e.loop.Go(func() error { e.keep(e.life); return nil })
+	e.loop.Go(func() error { e.repairLoop(e.life); return nil })
 	e.loop.Go(func() error { e.sweep(e.life); return nil })
 	e.loop.Go(func() error { e.watchDamage(e.life); return nil })
 	e.loop.Go(func() error { e.scrub(e.life); return nil })

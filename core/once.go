@@ -50,12 +50,16 @@ func (e *Engine) once(ctx context.Context, req Request) (Job, error) {
 // first is on its way get its answer; what it began it ends, whether it leaves or not.
 func (e *Engine) unlessThere(ctx context.Context, term string, create func(context.Context) (Job, error)) (Job, error) {
 	answer, err, _ := e.submits.Do(term, func() (any, error) {
+		able := e.ledger.Able() // if so, what it was not known of before is seen now
 		entries, _, err := e.jobs.List(ctx, ledger.Query{Terms: []string{term}, Limit: 1})
 		if err != nil {
 			return Job{}, fmt.Errorf("submit: %w", err)
 		}
 		if len(entries) > 0 {
 			return e.view(entries[0]), nil
+		}
+		if able != nil {
+			return Job{}, fmt.Errorf("submit: %w", able)
 		}
 		return create(context.WithoutCancel(ctx))
 	})
@@ -70,6 +74,7 @@ func (e *Engine) onceBatch(ctx context.Context, req BatchRequest) (Batch, error)
 	digest := digestOf(req)
 	term := requestTerm(req.Tenant, req.Key)
 	answer, err, _ := e.submits.Do("batch "+term, func() (any, error) {
+		able := e.ledger.Able()
 		entries, _, err := e.batches.List(ctx, ledger.Query{Terms: []string{term}, Limit: 1})
 		if err != nil {
 			return batchRecord{}, fmt.Errorf("batch: %w", err)
@@ -77,6 +82,9 @@ func (e *Engine) onceBatch(ctx context.Context, req BatchRequest) (Batch, error)
 		ctx := context.WithoutCancel(ctx)
 		if len(entries) > 0 && entries[0].Value.Written {
 			return entries[0].Value, nil
+		}
+		if able != nil {
+			return batchRecord{}, fmt.Errorf("batch: %w", able)
 		}
 		if len(entries) > 0 { // its submit failed, and so did the clearing away
 			if err := e.abandon(ctx, entries[0].Key); err != nil {

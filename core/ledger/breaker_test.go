@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"thresher/core/ledger/disktest"
 )
 
 // Whatever is asked of a ledger while it is closed, and afterwards, is refused.
@@ -125,13 +127,13 @@ func TestARecordThatWasReadStaysInTheCache(t *testing.T) {
 // A first start on a full disk leaves nothing that stops the next one.
 func TestAFirstStartOnAFullDiskIsRepeated(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, 64)
+	disk := disktest.Small(t, 64)
 	dir := filepath.Join(disk, "data")
 	require.NoError(t, os.Mkdir(dir, 0o700))
-	ballast := fillUp(t, disk)
+	empty := disktest.Fill(t, disk)
 	_, err := Open(t.Context(), Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
 	require.ErrorIs(t, err, ErrDiskFull)
-	require.NoError(t, os.Remove(ballast))
+	empty()
 	l, err := Open(t.Context(), Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.NoError(t, l.Close(t.Context()))

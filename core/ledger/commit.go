@@ -47,6 +47,7 @@ func (l *Ledger) decide(o *operation, err error) {
 	close(o.done)
 	if !awaited {
 		l.blobs.Release(o.blobs...)
+		l.unclear.remove()
 	}
 }
 
@@ -123,7 +124,7 @@ func (l *Ledger) await(ctx context.Context, o *operation) error {
 			}
 			done = nil // it is on its way
 		case <-timer.C:
-			if err := l.Able(); err != nil {
+			if err := l.disk.able(); err != nil {
 				return l.undecided(o, err)
 			}
 			timer.Reset(patience)
@@ -137,12 +138,36 @@ func (l *Ledger) undecided(o *operation, why error) error {
 		return why
 	}
 	o.blobs = l.keepBlobs(o.writes)
+	l.unclear.add(why)
 	if o.state.CompareAndSwap(opTaken, opUnclear) {
 		return fmt.Errorf("%w: %w", ErrUnclear, why)
 	}
 	<-o.done // just now
 	l.blobs.Release(o.blobs...)
+	l.unclear.remove()
 	return o.err
+}
+
+// unclear is the writes of which the writer was told that it is not known whether they
+// will be kept, and that are not decided yet.
+type unclear struct {
+	writes atomic.Int64
+	why    atomic.Pointer[error] // of the newest
+}
+
+func (u *unclear) add(why error) {
+	u.why.Store(&why)
+	u.writes.Add(1)
+}
+
+func (u *unclear) remove() { u.writes.Add(-1) }
+
+// any returns why there are such writes, or nil if there are none.
+func (u *unclear) any() error {
+	if u.writes.Load() == 0 {
+		return nil
+	}
+	return *u.why.Load()
 }
 
 // keepBlobs holds the blobs that records name which may be written yet: their writer

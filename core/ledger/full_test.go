@@ -9,49 +9,24 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"thresher/core/ledger/disktest"
 )
-
-// smallDisk mounts a file system of some MiB, which takes root.
-func smallDisk(t *testing.T, mib int) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: a small disk takes root. CI runs as root.")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", mib), "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED: cannot mount a tmpfs here: %v: %s", err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
-	return dir
-}
-
-// fillUp writes a file until nothing more goes onto the disk.
-func fillUp(t *testing.T, dir string) (path string) {
-	t.Helper()
-	path = filepath.Join(dir, "ballast")
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	defer f.Close()
-	for _, size := range []int{1 << 20, 4 << 10, 1} {
-		for err = nil; err == nil; {
-			_, err = f.Write(make([]byte, size))
-		}
-	}
-	require.True(t, isFull(err), "%v", err)
-	return path
-}
 
 // A disk without any room: writes are refused or wait and say so, reads go on, and
 // once there is room again writes do too, without a new start. What was acknowledged
 // is there.
 func TestAFullDiskHoldsWritesUpUntilThereIsRoom(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, 64)
+	disk := disktest.Small(t, 64)
 	l, err := Open(t.Context(), Config{Dir: filepath.Join(disk, "data"), Reserve: 1, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, l.Close(context.Background())) })
@@ -69,7 +44,7 @@ func TestAFullDiskHoldsWritesUpUntilThereIsRoom(t *testing.T) {
 	for range 5 {
 		require.NoError(t, put())
 	}
-	ballast := fillUp(t, disk)
+	empty := disktest.Fill(t, disk)
 	for err = nil; err == nil; { // what was allocated before is used up
 		err = put()
 	}
@@ -78,17 +53,76 @@ func TestAFullDiskHoldsWritesUpUntilThereIsRoom(t *testing.T) {
 	if !errors.Is(err, ErrUnclear) {
 		assert.ErrorIs(t, put(), ErrDiskFull, "at once")
 	}
-	e, err := s.Get(t.Context(), "k0")
-	require.NoError(t, err)
+	e, found := s.Get(t.Context(), "k0")
+	require.NoError(t, found)
 	assert.Equal(t, text, e.Value.Text)
 
-	require.NoError(t, os.Remove(ballast))
-	require.Eventually(t, func() bool { return l.Able() == nil }, waits, tick)
+	empty()
+	for deadline := time.Now().Add(waits); l.Able() != nil; runtime.Gosched() { // so as to look at once
+		require.True(t, time.Now().Before(deadline))
+	}
+	if errors.Is(err, ErrUnclear) {
+		_, err := s.Get(t.Context(), fmt.Sprint("k", kept))
+		require.NoError(t, err, "what was on its way is seen now")
+	}
 	require.NoError(t, put())
 	for n := range kept {
 		e, err := s.Get(t.Context(), fmt.Sprint("k", n))
 		require.NoError(t, err)
 		assert.Equal(t, n, e.Value.N)
+	}
+}
+
+// A write of which its writer was told that it is not known whether it is kept: until it
+// is decided no other is taken, although the disk works again, and then it is seen.
+func TestNothingIsWrittenBeforeAnUnclearWriteIsDecided(t *testing.T) {
+	t.Parallel()
+	for name, kept := range map[string]bool{"kept": true, "not_kept": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var slow atomic.Bool
+			taken, decide := make(chan struct{}), make(chan struct{})
+			send := func(next uint64, send func() (uint64, error)) (uint64, error) {
+				if slow.Load() {
+					close(taken)
+					<-decide
+					if !kept {
+						return next, errors.New("it was not written")
+					}
+				}
+				return send()
+			}
+			l, err := Open(t.Context(), Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Faults: Faults{Send: send}})
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, l.Close(context.Background())) })
+			s, err := OpenStore(t.Context(), l, "notes", byText)
+			require.NoError(t, err)
+			slow.Store(true)
+			full := fmt.Errorf("%w: no room", ErrDiskFull)
+			put := func(key string) chan error {
+				done := make(chan error, 1)
+				go func() {
+					_, err := s.Create(context.Background(), key, note{Text: key})
+					done <- err
+				}()
+				return done
+			}
+			first := put("first")
+			<-taken
+			l.disk.trouble.Store(&full)
+			require.ErrorIs(t, <-first, ErrUnclear)
+			l.disk.trouble.Store(nil)
+			require.ErrorIs(t, l.Able(), ErrDiskFull)
+			require.ErrorIs(t, <-put("second"), ErrDiskFull)
+			slow.Store(false)
+			close(decide)
+			for deadline := time.Now().Add(waits); l.Able() != nil; runtime.Gosched() { // so as to look at once
+				require.True(t, time.Now().Before(deadline))
+			}
+			_, err = s.Get(t.Context(), "first")
+			assert.Equal(t, kept, err == nil, "%v", err)
+			require.NoError(t, <-put("second"))
+		})
 	}
 }
 
@@ -125,7 +159,7 @@ func closeWhileFull(dir string) {
 // A ledger can be closed while its disk is full, and opened once there is room.
 func TestALedgerClosesOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t, 64)
+	disk := disktest.Small(t, 64)
 	dir := filepath.Join(disk, "data")
 	child := exec.Command(os.Args[0], "-test.run=^$")
 	child.Env = append(os.Environ(), fullFolder+"="+dir)
@@ -136,11 +170,11 @@ func TestALedgerClosesOnAFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, child.Start())
 	require.True(t, bufio.NewScanner(says).Scan())
-	ballast := fillUp(t, disk)
+	empty := disktest.Fill(t, disk)
 	_, err = fmt.Fprintln(full)
 	require.NoError(t, err)
 	require.NoError(t, child.Wait())
-	require.NoError(t, os.Remove(ballast))
+	empty()
 	_, s := open(t, dir, byText)
 	e, err := s.Get(t.Context(), "a")
 	require.NoError(t, err)

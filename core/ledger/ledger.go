@@ -91,6 +91,8 @@ type Ledger struct {
 	queue chan *operation
 	calls chan func() // for the committer to make, between two rounds
 
+	unclear unclear
+
 	sealing []*sealing // blocks that are being sealed; the committer's
 
 	once     *guard.Value[bool]
@@ -216,8 +218,14 @@ func (l *Ledger) explain(err error) error {
 }
 
 // Able returns why the ledger takes no writes, an error that wraps ErrDiskFull or
-// ErrDisabled, or nil if it does.
-func (l *Ledger) Able() error { return l.disk.able() }
+// ErrDisabled, or nil if it does. Once it has returned nil, readers see what came of
+// each write that had returned ErrUnclear before.
+func (l *Ledger) Able() error {
+	if err := l.disk.able(); err != nil {
+		return err
+	}
+	return l.unclear.any()
+}
 
 // Blobs returns the folder of sealed content.
 func (l *Ledger) Blobs() *Blobs { return l.blobs }
@@ -335,12 +343,12 @@ func (l *Ledger) closeStore() error {
 	l.view.Must(func(v *view) { snap, v.at = v.at, nil })
 	var err error
 	if snap != nil {
-		if l.Able() == nil {
+		if l.disk.able() == nil {
 			err = l.note()
 		}
 		snap.release()
 	}
-	if l.db == nil || l.Able() != nil { // what it would write cannot be written
+	if l.db == nil || l.disk.able() != nil { // what it would write cannot be written
 		return err
 	}
 	if !l.readersEnd() {

@@ -1,9 +1,10 @@
 // Package disktest offers tests a disk that loses its power: what was not synced is
-// gone, and what was is there. It is an ext4 file system in a file, so it takes root
-// on Linux; elsewhere it skips the test.
+// gone, and what was is there. It is an ext4 file system in a file. And it offers a disk
+// that gets full. Both take root on Linux; elsewhere they skip the test.
 package disktest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,4 +74,33 @@ func (d *Disk) Restore() {
 		require.NoError(c, os.WriteFile(probe, nil, 0o600))
 		require.NoError(c, os.Remove(probe))
 	}, time.Minute, 100*time.Millisecond)
+}
+
+// Small makes a file system of some MiB.
+func Small(t *testing.T, mib int) (dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: a small disk takes root. CI runs as root.")
+	}
+	dir = t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", mib), "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED: cannot mount a tmpfs here: %v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
+	return dir
+}
+
+// Fill writes a file until nothing more goes onto a disk, and returns what removes it.
+func Fill(t *testing.T, dir string) (empty func()) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(dir, "ballast"))
+	require.NoError(t, err)
+	defer f.Close()
+	for _, size := range []int{1 << 20, 4 << 10, 1} {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, size))
+		}
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	return func() { require.NoError(t, os.Remove(f.Name())) }
 }

@@ -1,0 +1,64 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"thresher/core/ledger"
+)
+
+// repair is the rest of something that was half done when the disk took no more
+// writes. A second time does nothing.
+type repair struct {
+	what string // for the log
+	do   func(context.Context) error
+}
+
+// repairEvery is how soon is noticed that the disk takes writes again.
+const repairEvery = time.Second
+
+// stalled reports whether a write was refused for the disk, or is not decided.
+func stalled(err error) bool {
+	return errors.Is(err, ledger.ErrDiskFull) || errors.Is(err, ledger.ErrUnclear) || errors.Is(err, ledger.ErrDisabled)
+}
+
+// repairLater does the rest of something as soon as the disk takes writes. The next
+// start does it where this process ends before.
+func (e *Engine) repairLater(what string, do func(context.Context) error) {
+	e.cfg.Log.Warn("half done: the rest follows once the disk takes writes", "what", what)
+	e.repairs.Must(func(list *[]repair) { *list = append(*list, repair{what, do}) })
+}
+
+// repairLoop does what is to be done later, until ctx ends.
+func (e *Engine) repairLoop(ctx context.Context) {
+	again := time.NewTicker(repairEvery)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+		if e.ledger.Able() == nil {
+			e.repairAll(ctx)
+		}
+	}
+}
+
+func (e *Engine) repairAll(ctx context.Context) {
+	var due []repair
+	e.repairs.Must(func(list *[]repair) { due, *list = *list, nil })
+	for _, r := range due {
+		err := r.do(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			e.cfg.Log.Info("done after all", "what", r.what)
+		default:
+			e.cfg.Log.Warn("not done yet: tried again in a moment", "what", r.what, "error", err)
+			e.repairs.Must(func(list *[]repair) { *list = append(*list, r) })
+		}
+	}
+}

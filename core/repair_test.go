@@ -1,0 +1,256 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/core/job"
+	"thresher/core/ledger"
+	"thresher/core/ledger/disktest"
+)
+
+// jobsIn counts the jobs in each phase.
+func jobsIn(t require.TestingT, e *Engine) map[job.Phase]int {
+	phases := map[job.Phase]int{}
+	for _, p := range job.Phases {
+		n, err := e.jobs.Count(context.Background(), "phase="+string(p))
+		require.NoError(t, err)
+		phases[p] = n
+	}
+	return phases
+}
+
+func live(phases map[job.Phase]int) (n int) {
+	for p, jobs := range phases {
+		if !p.Final() {
+			n += jobs
+		}
+	}
+	return n
+}
+
+func many(n int) BatchRequest {
+	req := BatchRequest{Running: 2}
+	for i := range n {
+		labels := map[string]string{}
+		for l := range MaxLabels {
+			labels[fmt.Sprintf("%030d", l)] = fmt.Sprintf("%033d%030d", i, l)
+		}
+		req.Jobs = append(req.Jobs, BatchJob{Request: Request{Routine: "p/wait", Cache: "off", Labels: labels}})
+	}
+	return req
+}
+
+// abandoned: nothing of a batch that was refused is left but jobs that are stopped.
+func abandoned(t *testing.T, e *Engine) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.Zero(c, live(jobsIn(c, e)))
+		n, err := e.batches.Count(context.Background(), "")
+		require.NoError(c, err)
+		assert.Zero(c, n)
+	}, time.Minute, 20*time.Millisecond)
+	a, err := e.Audit(t.Context())
+	require.NoError(t, err)
+	assert.True(t, a.Consistent, a.Breaches)
+}
+
+// A batch for which the disk has no room is refused. What was written of it is ended as
+// soon as there is room, without a new start.
+func TestABatchThatADiskIsTooSmallForIsAbandoned(t *testing.T) {
+	t.Parallel()
+	for name, reserve := range map[string]int64{"refused": 1, "stalled": -1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			disk := disktest.Small(t, 96)
+			var rounds atomic.Int32
+			fill := make(chan func(), 1)
+			e := openIdle(t, Config{
+				Dir: filepath.Join(disk, "data"), Reserve: reserve, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2},
+				Faults: Faults{Ledger: ledger.Faults{Send: func(_ uint64, send func() (uint64, error)) (uint64, error) {
+					if rounds.Add(1) == 4 {
+						fill <- disktest.Fill(t, disk)
+					}
+					return send()
+				}}},
+			})
+			rounds.Store(0)
+			_, err := e.SubmitBatch(t.Context(), many(5000))
+			require.Error(t, err)
+			assert.Contains(t, []string{"disk_full", "store_stalled"}, Code(err))
+			assert.NotZero(t, live(jobsIn(t, e)), "some were accepted")
+			(<-fill)()
+			abandoned(t, e)
+			assert.NotZero(t, jobsIn(t, e)[job.Stopped])
+		})
+	}
+}
+
+// Wherever the writes of a batch begin to be refused, all of it is there or none of it
+// runs.
+func TestABatchThatIsRefusedHalfWayIsAbandoned(t *testing.T) {
+	t.Parallel()
+	for refused := range int32(10) {
+		t.Run(fmt.Sprint("write_", refused), func(t *testing.T) {
+			t.Parallel()
+			var rounds atomic.Int32
+			var full atomic.Bool
+			e := openIdle(t, Config{
+				Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2},
+				Faults: Faults{Ledger: ledger.Faults{Send: func(next uint64, send func() (uint64, error)) (uint64, error) {
+					if full.Load() && rounds.Add(1) > refused {
+						return next, fmt.Errorf("%w: %w", ledger.ErrDiskFull, syscall.ENOSPC)
+					}
+					return send()
+				}}},
+			})
+			full.Store(true)
+			b, err := e.SubmitBatch(t.Context(), many(1200))
+			full.Store(false)
+			if err != nil {
+				assert.Equal(t, "disk_full", Code(err))
+				abandoned(t, e)
+				return
+			}
+			b, err = e.Batch(t.Context(), b.ID)
+			require.NoError(t, err)
+			assert.Equal(t, 1200, b.Jobs)
+			assert.Equal(t, 1200, live(b.Phases))
+		})
+	}
+}
+
+// A bulk whose disk refuses writes ends, and says so once it can.
+func TestABulkThatIsRefusedHalfWayIsNoted(t *testing.T) {
+	t.Parallel()
+	for refused := range int32(6) {
+		t.Run(fmt.Sprint("write_", refused), func(t *testing.T) {
+			t.Parallel()
+			var rounds, tried atomic.Int32
+			var full atomic.Bool
+			e := openIdle(t, Config{
+				Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2},
+				Faults: Faults{Ledger: ledger.Faults{Send: func(next uint64, send func() (uint64, error)) (uint64, error) {
+					if full.Load() && rounds.Add(1) > refused {
+						tried.Add(1)
+						return next, fmt.Errorf("%w: %w", ledger.ErrDiskFull, syscall.ENOSPC)
+					}
+					return send()
+				}}},
+			})
+			for range 4 {
+				_, err := e.SubmitBatch(t.Context(), many(400))
+				require.NoError(t, err)
+			}
+			full.Store(true)
+			b, err := e.StartBulk(t.Context(), "stop", Filter{}, false)
+			if err != nil {
+				assert.Equal(t, "disk_full", Code(err))
+				full.Store(false)
+				n, err := e.bulks.Count(t.Context(), BulkRunning)
+				require.NoError(t, err)
+				assert.Zero(t, n)
+				return
+			}
+			require.Eventually(t, func() bool {
+				waiting := 0
+				e.repairs.Must(func(list *[]repair) { waiting = len(*list) })
+				now, err := e.Bulk(t.Context(), b.ID)
+				return err == nil && (waiting > 0 || now.State != BulkRunning)
+			}, time.Minute, time.Millisecond)
+			full.Store(false)
+			require.EventuallyWithT(t, func(c *assert.CollectT) {
+				now, err := e.Bulk(t.Context(), b.ID)
+				require.NoError(c, err)
+				assert.Contains(c, []string{BulkInterrupted, BulkCompleted}, now.State)
+				assert.NotNil(c, now.Ended)
+			}, time.Minute, 20*time.Millisecond)
+		})
+	}
+}
+
+// A submit of which it is not known whether it will be kept makes one job, however soon
+// it is repeated under its idempotency key.
+func TestAnUnclearSubmitThatIsRepeatedMakesOneJob(t *testing.T) {
+	t.Parallel()
+	disk := disktest.Small(t, 64)
+	e := openIdle(t, Config{Dir: filepath.Join(disk, "data"), Reserve: -1, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 1}})
+	req := many(1).Jobs[0].Request
+	submit := func(n int) error {
+		req.Key = fmt.Sprint("key-", n)
+		_, err := e.Submit(t.Context(), req)
+		return err
+	}
+	require.NoError(t, submit(0))
+	empty := disktest.Fill(t, disk)
+	n, err := 0, error(nil)
+	for ; err == nil && n < 9000; n++ { // until what the log has allocated is used up
+		err = submit(n)
+	}
+	require.ErrorIs(t, err, ledger.ErrUnclear)
+	empty()
+	deadline := time.Now().Add(time.Minute)
+	for err = submit(n - 1); err != nil; err = submit(n - 1) {
+		require.True(t, stalled(err), "%v", err)
+		require.True(t, time.Now().Before(deadline))
+	}
+	found, err := e.jobs.CountQuery(t.Context(), ledger.Query{Terms: []string{requestTerm(DefaultTenant, req.Key)}})
+	require.NoError(t, err)
+	assert.Equal(t, 1, found)
+}
+
+// A start looks at all that the last process left half done, however much that is.
+func TestAStartEndsAllThatWasHalfDone(t *testing.T) {
+	t.Parallel()
+	const n = 2*MaxPage + 50
+	dir, ctx := t.TempDir(), t.Context()
+	l, err := ledger.Open(ctx, ledger.Config{Dir: dir})
+	require.NoError(t, err)
+	jobs, err := ledger.OpenStore(ctx, l, "jobs", JobStore())
+	require.NoError(t, err)
+	batches, err := ledger.OpenStore(ctx, l, "batches", batchStore())
+	require.NoError(t, err)
+	bulks, err := ledger.OpenStore(ctx, l, "bulks", bulkStore())
+	require.NoError(t, err)
+	ids := NewIDs(time.Now)
+	for done := 0; done < n; {
+		err := l.Atomically(ctx, func(tx *ledger.Tx) error {
+			for range min(n-done, 150) {
+				b := batchRecord{ID: ids(), Tenant: DefaultTenant, Created: time.Now()}
+				r := job.Record{
+					ID: ids(), Tenant: DefaultTenant, Desired: job.WantRun, Phase: job.Pending, Created: time.Now(),
+					Spec: job.Spec{Routine: "p/wait", Digest: "d", Version: "1.0.0", Batch: b.ID},
+				}
+				bulk := Bulk{ID: ids(), Action: "stop", State: BulkRunning, Created: time.Now()}
+				err := errors.Join(batches.Add(tx, b.ID, b), jobs.Add(tx, r.ID, r), bulks.Add(tx, bulk.ID, bulk))
+				if err != nil {
+					return err
+				}
+				done++
+			}
+			return nil
+		})
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.Close(ctx))
+
+	e := openIdle(t, Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	assert.Equal(t, n, jobsIn(t, e)[job.Stopped])
+	for term, s := range map[string]interface {
+		Count(context.Context, string) (int, error)
+	}{termUnwritten: e.batches, BulkRunning: e.bulks} {
+		left, err := s.Count(ctx, term)
+		require.NoError(t, err)
+		assert.Zero(t, left, term)
+	}
+}
