@@ -15,9 +15,24 @@ func (d Dataset) digests() (list []string) {
 	return list
 }
 
-// jobBlobs lists the blobs that a job's record keeps: what it needs, and its plugin's
-// module.
-func jobBlobs(r job.Record) []string { return append(digests(r), r.Spec.Digest) }
+// jobBlobs lists the blobs that a job's record refers to: what it needs, and its plugin's
+// module while it may still run.
+func jobBlobs(r job.Record) []string {
+	if r.Phase.Final() {
+		return digests(r)
+	}
+	return append(digests(r), r.Spec.Digest)
+}
+
+// retainedBlobs lists the blobs that are kept with the record of a job that has ended,
+// while they are there: its plugin's module, for those who retry it. Where that is gone
+// the job lacks nothing, and a retry says so.
+func retainedBlobs(r job.Record) []string {
+	if r.Phase.Final() {
+		return []string{r.Spec.Digest}
+	}
+	return nil
+}
 
 // digests lists the blobs that a job needs: its outputs, its inputs while it may still
 // run, and the logs of attempts that left no outputs.

@@ -65,8 +65,8 @@ func (o ownersOf) addJob(id string, r job.Record) {
 		for name, in := range r.Spec.Inputs {
 			o.add(in.Digest, "job "+id+" input "+name)
 		}
-		o.add(r.Spec.Digest, KeptModule{Name: r.Spec.Plugin(), Version: r.Spec.Version}.owner())
 	}
+	o.add(r.Spec.Digest, KeptModule{Name: r.Spec.Plugin(), Version: r.Spec.Version}.owner())
 }
 
 func (o ownersOf) addDataset(d Dataset) {

@@ -110,10 +110,12 @@ func labelTerm(key, value string) string { return "label:" + key + "=" + value }
 // JobStore is how jobs are stored.
 func JobStore() ledger.StoreConfig[job.Record] {
 	return ledger.StoreConfig[job.Record]{
-		Index: jobTerms,
-		Live:  func(r job.Record) bool { return !r.Phase.Final() },
-		Blobs: jobBlobs,
-		Sums:  keptSums,
+		Index:   jobTerms,
+		Live:    func(r job.Record) bool { return !r.Phase.Final() },
+		Blobs:   jobBlobs,
+		Retains: retainedBlobs,
+		Sums:    keptSums,
+		Version: 2, // jobs that have ended retain their module
 
 		MaxBytes: maxJobRecord,
 	}

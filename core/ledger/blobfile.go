@@ -177,17 +177,12 @@ func (b *Blobs) unopened(digest string, err error) error {
 	return damaged(digest, fmt.Sprintf("its file cannot be opened: %v", err))
 }
 
-// Referenced reports whether someone holds the blob.
-func (b *Blobs) Referenced(digest string) bool {
-	if !b.Hold(digest) {
-		return false
-	}
-	b.Release(digest)
-	return true
-}
+// Referenced reports whether a record refers to the blob, or somebody holds it. One that
+// is only retained is not referenced.
+func (b *Blobs) Referenced(digest string) bool { return b.references.needs(digest) }
 
-// Naming lists the newest records that name a blob.
+// Naming lists the newest records that refer to a blob or retain it.
 func (s *Store[T]) Naming(ctx context.Context, digest string, limit int) ([]Entry[T], error) {
-	found, _, err := s.List(ctx, Query{Terms: []string{blobTerm(digest)}, Limit: limit})
+	found, _, err := s.List(ctx, Query{AnyOf: [][]string{{blobTerm(digest), retainTerm(digest)}}, Limit: limit})
 	return found, err
 }

@@ -49,11 +49,11 @@ type Blobs struct {
 	checking sync.WaitGroup  // checks under way
 }
 
-func openBlobs(dir string, r room, named func(digest string) (bool, error), log *slog.Logger) (*Blobs, error) {
+func openBlobs(dir string, r room, named, needed func(digest string) (bool, error), log *slog.Logger) (*Blobs, error) {
 	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp"), room: r, verdicts: newVerdicts()}
 	life, end := context.WithCancelCause(context.Background())
 	b.life, b.quit = life, func() { end(ErrClosed) }
-	b.references = newReferences(named, b.remove, log)
+	b.references = newReferences(named, needed, b.remove, log)
 	if err := os.RemoveAll(b.temp); err != nil { // what a crash left half written
 		return nil, fmt.Errorf("blobs: %w", err)
 	}

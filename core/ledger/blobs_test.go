@@ -23,7 +23,7 @@ func nobody(string) (bool, error) { return false, nil }
 
 func newBlobs(t *testing.T) *Blobs {
 	t.Helper()
-	b, err := openBlobs(filepath.Join(t.TempDir(), "blobs"), room{t.TempDir(), 1}, nobody, slog.Default())
+	b, err := openBlobs(filepath.Join(t.TempDir(), "blobs"), room{t.TempDir(), 1}, nobody, nobody, slog.Default())
 	require.NoError(t, err)
 	return b
 }
@@ -138,7 +138,7 @@ func TestHalfWrittenFilesGoAtTheNextStart(t *testing.T) {
 	t.Parallel()
 	b := newBlobs(t)
 	require.NoError(t, os.WriteFile(filepath.Join(b.Temp(), "half"), []byte("x"), 0o600))
-	b, err := openBlobs(b.dir, b.room, nobody, slog.Default())
+	b, err := openBlobs(b.dir, b.room, nobody, nobody, slog.Default())
 	require.NoError(t, err)
 	assert.Empty(t, files(t, b.Temp()))
 }

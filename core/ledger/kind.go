@@ -21,15 +21,16 @@ type facts struct {
 	terms []string // sorted, each once
 	live  bool
 	sums  []Sum
-	blobs []string
+	blobs []string // that it refers to or retains
 }
 
 // Terms of our own, beside those that the config names. A config's terms do not begin
 // with this byte.
 const (
-	termAll    = "" // every record
-	termLive   = "\x01live"
-	termOfBlob = "\x01blob=" // before a digest
+	termAll      = "" // every record
+	termLive     = "\x01live"
+	termOfBlob   = "\x01blob="   // before a digest
+	termRetained = "\x01retain=" // likewise
 )
 
 func describe[T any](cfg *StoreConfig[T], key string, v *T) (f facts) {
@@ -46,6 +47,13 @@ func describe[T any](cfg *StoreConfig[T], key string, v *T) (f facts) {
 			f.terms = append(f.terms, blobTerm(digest))
 		}
 	}
+	if cfg.Retains != nil {
+		retained := cfg.Retains(*v)
+		f.blobs = append(f.blobs, retained...)
+		for _, digest := range retained {
+			f.terms = append(f.terms, retainTerm(digest))
+		}
+	}
 	slices.Sort(f.terms)
 	f.terms = slices.Compact(f.terms)
 	if cfg.Sums != nil {
@@ -59,6 +67,12 @@ func describe[T any](cfg *StoreConfig[T], key string, v *T) (f facts) {
 func blobTerm(digest string) string {
 	k := keyOf(digest)
 	return termOfBlob + string(k[:])
+}
+
+// retainTerm is blobTerm for a blob that a record retains.
+func retainTerm(digest string) string {
+	k := keyOf(digest)
+	return termRetained + string(k[:])
 }
 
 // without returns the strings of a that are not in b. Both are sorted.

@@ -152,7 +152,7 @@ func (l *Ledger) open() (err error) {
 	if damaged {
 		l.log.Warn("the mark of the newest revision was damaged; it is written anew", "file", l.mark.path)
 	}
-	if l.blobs, err = openBlobs(filepath.Join(l.dir, "blobs"), l.room, l.named, l.log); err != nil {
+	if l.blobs, err = openBlobs(filepath.Join(l.dir, "blobs"), l.room, l.named, l.needed, l.log); err != nil {
 		return err
 	}
 	if err := l.openStore(); err != nil {
@@ -236,11 +236,22 @@ func (l *Ledger) Revision() (revision uint64) {
 	return revision
 }
 
-// named reports whether any record names a blob.
-func (l *Ledger) named(digest string) (found bool, err error) {
+// named reports whether any record refers to a blob or retains it.
+func (l *Ledger) named(digest string) (bool, error) {
+	found, err := l.anyUnder(blobTerm(digest))
+	if found || err != nil {
+		return found, err
+	}
+	return l.anyUnder(retainTerm(digest))
+}
+
+// needed reports whether any record refers to a blob.
+func (l *Ledger) needed(digest string) (bool, error) { return l.anyUnder(blobTerm(digest)) }
+
+// anyUnder reports whether any record of any kind has a term.
+func (l *Ledger) anyUnder(term string) (found bool, err error) {
 	var snap *snapshot
 	seals := map[string][]seal{}
-	term := blobTerm(digest)
 	l.view.Must(func(v *view) {
 		for name, k := range v.kinds {
 			for _, b := range k.hot {

@@ -16,7 +16,8 @@ import (
 // at the moment of its removal is not lost with it.
 type references struct {
 	state   *guard.Value[referenceCounts]
-	named   func(digest string) (bool, error) // by a record
+	named   func(digest string) (bool, error) // a record refers to it, or retains it
+	needed  func(digest string) (bool, error) // a record refers to it
 	remove  func(digest string) error
 	log     *slog.Logger
 	pending sync.WaitGroup // removals under way
@@ -51,9 +52,9 @@ func keyOf(digest string) (k digestKey) {
 	return digestKey(sum[:len(k)])
 }
 
-func newReferences(named func(string) (bool, error), remove func(string) error, log *slog.Logger) *references {
+func newReferences(named, needed func(string) (bool, error), remove func(string) error, log *slog.Logger) *references {
 	return &references{
-		log: log, named: named, remove: remove,
+		log: log, named: named, needed: needed, remove: remove,
 		state: guard.New("blobs", guard.RankBlobs, referenceCounts{
 			held: map[digestKey]holding{}, removing: map[digestKey]chan struct{}{}, deferred: map[digestKey]string{},
 		}),
@@ -86,6 +87,17 @@ func (r *references) hold(digest string) bool {
 		s.held[keyOf(digest)] = h
 	})
 	return true
+}
+
+// needs reports whether somebody holds a blob that is known to be there, or a record
+// refers to it.
+func (r *references) needs(digest string) (needed bool) {
+	r.state.Must(func(s *referenceCounts) { needed = s.held[keyOf(digest)].sure })
+	if needed {
+		return true
+	}
+	needed, err := r.needed(digest)
+	return needed && err == nil
 }
 
 // claim counts one more who needs a blob, once a removal of the same content is over,

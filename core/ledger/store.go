@@ -22,7 +22,7 @@ type Store[T any] struct {
 type StoreConfig[T any] struct {
 	// Index lists the terms that List, Find and Count can select a record by.
 	Index func(key string, v T) []string
-	// Version is that of what Index, Live, Blobs and Sums return. A store that was
+	// Version is that of what Index, Live, Blobs, Retains and Sums return. A store that was
 	// written with another is indexed anew when it is opened, which takes some seconds
 	// for a million records. Default 1.
 	Version uint64
@@ -33,8 +33,12 @@ type StoreConfig[T any] struct {
 	// nil: none is live.
 	Live func(v T) bool
 	// Blobs lists the digests of the blobs that the record refers to: they are kept
-	// as long as it does.
+	// as long as it does, and one whose file is missing is damaged.
 	Blobs func(v T) []string
+	// Retains lists the digests of other blobs that are kept as long as the record is,
+	// although it does not need them: one whose file is missing is not there, and nothing
+	// is damaged.
+	Retains func(v T) []string
 	// Sums lists what the record adds to the store's sums.
 	Sums func(v T) []Sum
 	// Observe is called with every change in commit order, by one goroutine, after
