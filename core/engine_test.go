@@ -251,7 +251,7 @@ func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
 	assert.Equal(t, "queue_full", core.Code(err))
 }
 
-// A job that waits for another, or for its twin, is in the queue too.
+// A job that waits for another to end, or is coalesced with one, is in the queue too.
 func TestTheQueuesCapCountsJobsThatWaitForOthers(t *testing.T) {
 	t.Parallel()
 	e := open(t, t.TempDir(), newScript(), core.Limits{Slots: 1, QueueCap: 3, TenantQueueCap: map[string]int{"acme": 1}})
@@ -267,9 +267,9 @@ func TestTheQueuesCapCountsJobsThatWaitForOthers(t *testing.T) {
 	require.ErrorAs(t, err, &full)
 	assert.Equal(t, "tenant_queue_cap.acme", full.Path())
 
-	twin := core.Request{Routine: "test/wait"}
+	same := core.Request{Routine: "test/wait"}
 	for range 2 { // the second follows the first
-		_, err = e.Submit(t.Context(), twin)
+		_, err = e.Submit(t.Context(), same)
 		require.NoError(t, err)
 	}
 	_, err = e.Submit(t.Context(), after)

@@ -59,7 +59,7 @@ func (r Retention) check(field string) error {
 	}
 	for i, rule := range r.Rules {
 		at := fmt.Sprintf("%s.rules[%d]", field, i)
-		twin := slices.IndexFunc(r.Rules, func(o RetentionRule) bool { return o.Plugin == rule.Plugin && o.Phase == rule.Phase })
+		first := slices.IndexFunc(r.Rules, func(o RetentionRule) bool { return o.Plugin == rule.Plugin && o.Phase == rule.Phase })
 		switch {
 		case rule.Plugin == "" && rule.Phase == "":
 			return invalid(at, "names neither a plugin nor a phase: bounds of all jobs stand in %s itself", field)
@@ -69,8 +69,8 @@ func (r Retention) check(field string) error {
 			return invalid(at+".phase", "%q: want completed, failed or stopped", rule.Phase)
 		case !rule.bounds():
 			return invalid(at, "has no bound: want age_seconds, count or bytes")
-		case twin < i:
-			return invalid(at, "is of the same jobs as rules[%d]: put their bounds together", twin)
+		case first < i:
+			return invalid(at, "is of the same jobs as rules[%d]: put their bounds together", first)
 		}
 		if err := rule.check(at, whole); err != nil {
 			return err

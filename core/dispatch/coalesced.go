@@ -66,10 +66,10 @@ func (c coalesced) leave(r job.Record) (orphans []job.Record) {
 // run.
 func (s *state) leaveCoalesced(r job.Record, deleted bool, now time.Time) {
 	if s.coalesced.leaderOf(r.ID) != "" {
-		s.aside.remove(r.ID)
+		s.elsewhere.remove(r.ID)
 	}
 	for _, f := range s.coalesced.leave(r) {
-		s.aside.remove(f.ID)
+		s.elsewhere.remove(f.ID)
 		if !deleted && r.Phase == job.Completed {
 			s.endings[f.ID] = Ending{Leader: r.ID, record: f}
 			continue

@@ -202,7 +202,7 @@ func ring(signal chan<- struct{}) {
 func (d *Dispatcher) Observe(r job.Record, deleted bool) {
 	d.state.Must(func(s *state) {
 		if s.admitted(r.ID) {
-			s.aside.remove(r.ID)
+			s.elsewhere.remove(r.ID)
 		}
 		if r.Phase.Final() && r.Ended != nil {
 			s.drain.ended(*r.Ended)
@@ -259,7 +259,7 @@ func (d *Dispatcher) Admit(id, tenant, plugin string) error {
 func (d *Dispatcher) Withdraw(id string) {
 	d.state.Must(func(s *state) {
 		if s.admitted(id) {
-			s.aside.remove(id)
+			s.elsewhere.remove(id)
 		}
 	})
 }

@@ -103,7 +103,7 @@ func (m *modules) remove(id string) bool {
 // moduleIs notes that a module is ready, or what its jobs wait for.
 func (s *state) moduleIs(digest, on string, now time.Time) {
 	for _, r := range s.modules.set(digest, on) {
-		s.aside.remove(r.ID)
+		s.elsewhere.remove(r.ID)
 		s.queue(r, now)
 	}
 }

@@ -137,7 +137,7 @@ func (s *state) await(r job.Record) (waits bool, failure *job.Error) {
 	}
 	if waits {
 		s.blocked[r.ID] = r
-		s.aside.add(r.ID, ownerOf(r))
+		s.elsewhere.add(r.ID, ownerOf(r))
 	}
 	return waits, nil
 }
@@ -145,7 +145,7 @@ func (s *state) await(r job.Record) (waits bool, failure *job.Error) {
 func (s *state) unblock(id string) {
 	if _, ok := s.blocked[id]; ok {
 		delete(s.blocked, id)
-		s.aside.remove(id)
+		s.elsewhere.remove(id)
 	}
 }
 

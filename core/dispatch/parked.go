@@ -64,7 +64,7 @@ func (s *state) unpark(id string, now time.Time) {
 	if s.granting[id] != nil || r.ID == "" {
 		return // it is placed when its grant is settled, or was deleted
 	}
-	s.aside.remove(id)
+	s.elsewhere.remove(id)
 	s.place(r, false, now)
 }
 
@@ -77,6 +77,6 @@ func (s *state) isParked(id string) bool {
 func (s *state) unparkEnded(id string) {
 	if _, ok := s.parked[id]; ok {
 		delete(s.parked, id)
-		s.aside.remove(id)
+		s.elsewhere.remove(id)
 	}
 }

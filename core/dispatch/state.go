@@ -15,7 +15,7 @@ type state struct {
 	slots  *limit.State
 	drain  drainRate
 
-	aside     aside                 // jobs that wait elsewhere than for a slot
+	elsewhere elsewhere             // jobs that wait for something else than a slot
 	blocked   map[string]job.Record // those that wait for another's end or table
 	parents   parents               // jobs that others need
 	coalesced coalesced             // jobs with one cache key
@@ -38,7 +38,7 @@ func newState(l Limits, node string, loads bool) state {
 	return state{
 		limits:    l,
 		slots:     limit.New(l.Limits, node),
-		aside:     newAside(),
+		elsewhere: newElsewhere(),
 		blocked:   map[string]job.Record{},
 		parents:   newParents(),
 		coalesced: newCoalesced(),
@@ -54,7 +54,7 @@ func newState(l Limits, node string, loads bool) state {
 func (s *state) place(r job.Record, deleted bool, now time.Time) {
 	s.unblock(r.ID)
 	if s.modules.remove(r.ID) || s.isParked(r.ID) {
-		s.aside.remove(r.ID) // it is added again if it still wants to run
+		s.elsewhere.remove(r.ID) // it is added again if it still wants to run
 	}
 	delete(s.endings, r.ID)
 	delete(s.ending, r.ID)
@@ -103,10 +103,10 @@ func (s *state) queue(r job.Record, now time.Time) {
 		s.slots.Forget(r.ID, now)
 	case s.coalesced.follow(r), s.modules.await(r):
 		s.slots.Forget(r.ID, now)
-		s.aside.add(r.ID, ownerOf(r))
+		s.elsewhere.add(r.ID, ownerOf(r))
 	case s.isParked(r.ID):
 		s.slots.Forget(r.ID, now)
-		s.aside.add(r.ID, ownerOf(r))
+		s.elsewhere.add(r.ID, ownerOf(r))
 	default:
 		s.slots.Wait(entry(r), now)
 	}
@@ -183,29 +183,29 @@ func (s *state) settle(id string, looked job.Record, found bool, now time.Time) 
 }
 
 func (s *state) admit(id string, o owner, now time.Time) error {
-	full := func(limit, name string, most int) error {
-		return &QueueFull{Limit: limit, Name: name, Cap: most, RetryAfter: s.drain.retryAfter(now)}
+	full := func(limit, name string, allowed int) error {
+		return &QueueFull{Limit: limit, Name: name, Cap: allowed, RetryAfter: s.drain.retryAfter(now)}
 	}
 	if s.waiting() >= s.limits.QueueCap {
 		return full("queue_cap", "", s.limits.QueueCap)
 	}
-	if most := limit.Of(s.limits.TenantQueueCap, o.tenant); s.slots.TenantWaiting(o.tenant)+s.aside.ofTenant[o.tenant] >= most {
-		return full("tenant_queue_cap", o.tenant, most)
+	if allowed := limit.Of(s.limits.TenantQueueCap, o.tenant); s.slots.TenantWaiting(o.tenant)+s.elsewhere.ofTenant[o.tenant] >= allowed {
+		return full("tenant_queue_cap", o.tenant, allowed)
 	}
-	if most := limit.Of(s.limits.PluginQueueCap, o.plugin); s.slots.PluginWaiting(o.plugin)+s.aside.ofPlugin[o.plugin] >= most {
-		return full("plugin_queue_cap", o.plugin, most)
+	if allowed := limit.Of(s.limits.PluginQueueCap, o.plugin); s.slots.PluginWaiting(o.plugin)+s.elsewhere.ofPlugin[o.plugin] >= allowed {
+		return full("plugin_queue_cap", o.plugin, allowed)
 	}
-	s.aside.add(id, o)
+	s.elsewhere.add(id, o)
 	return nil
 }
 
 // admitted reports whether the job's record is on its way.
 func (s *state) admitted(id string) bool {
 	_, blocked := s.blocked[id]
-	return !blocked && !s.isParked(id) && s.coalesced.leaderOf(id) == "" && s.modules.waitsOn(id) == "" && s.aside.has(id)
+	return !blocked && !s.isParked(id) && s.coalesced.leaderOf(id) == "" && s.modules.waitsOn(id) == "" && s.elsewhere.has(id)
 }
 
-func (s *state) waiting() int { return s.slots.Waiting() + s.aside.len() }
+func (s *state) waiting() int { return s.slots.Waiting() + s.elsewhere.len() }
 
 func (s *state) waitsOn(id string) string {
 	if r, ok := s.blocked[id]; ok {
@@ -224,7 +224,7 @@ func (s *state) waitsOn(id string) string {
 	if s.granting[id] != nil {
 		return "start"
 	}
-	if r, ok := s.parked[id]; ok && s.aside.has(id) {
+	if r, ok := s.parked[id]; ok && s.elsewhere.has(id) {
 		return r.Why
 	}
 	return s.slots.WaitsOn(id)

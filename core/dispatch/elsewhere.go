@@ -2,9 +2,9 @@ package dispatch
 
 import "thresher/core/job"
 
-// aside is the jobs that wait elsewhere than for a slot: for a parent, for the
+// elsewhere is the jobs that wait for something else than a slot: for a parent, for the
 // job that they are coalesced with, or for their record to be written. They count as waiting.
-type aside struct {
+type elsewhere struct {
 	jobs     map[string]owner
 	ofTenant map[string]int // how many are a tenant's
 	ofPlugin map[string]int
@@ -15,25 +15,25 @@ type owner struct{ tenant, plugin string }
 
 func ownerOf(r job.Record) owner { return owner{r.Tenant, r.Spec.Plugin()} }
 
-func newAside() aside {
-	return aside{jobs: map[string]owner{}, ofTenant: map[string]int{}, ofPlugin: map[string]int{}}
+func newElsewhere() elsewhere {
+	return elsewhere{jobs: map[string]owner{}, ofTenant: map[string]int{}, ofPlugin: map[string]int{}}
 }
 
-func (a aside) add(id string, o owner) {
-	a.remove(id)
-	a.jobs[id] = o
-	a.ofTenant[o.tenant]++
-	a.ofPlugin[o.plugin]++
+func (e elsewhere) add(id string, o owner) {
+	e.remove(id)
+	e.jobs[id] = o
+	e.ofTenant[o.tenant]++
+	e.ofPlugin[o.plugin]++
 }
 
-func (a aside) remove(id string) {
-	o, ok := a.jobs[id]
+func (e elsewhere) remove(id string) {
+	o, ok := e.jobs[id]
 	if !ok {
 		return
 	}
-	delete(a.jobs, id)
-	subtract(a.ofTenant, o.tenant)
-	subtract(a.ofPlugin, o.plugin)
+	delete(e.jobs, id)
+	subtract(e.ofTenant, o.tenant)
+	subtract(e.ofPlugin, o.plugin)
 }
 
 // subtract takes one from a count, and the count away with the last.
@@ -43,9 +43,9 @@ func subtract(counts map[string]int, name string) {
 	}
 }
 
-func (a aside) has(id string) bool {
-	_, ok := a.jobs[id]
+func (e elsewhere) has(id string) bool {
+	_, ok := e.jobs[id]
 	return ok
 }
 
-func (a aside) len() int { return len(a.jobs) }
+func (e elsewhere) len() int { return len(e.jobs) }
