@@ -12,7 +12,13 @@ import (
 
 // change applies an event to a plugin's record.
 func (r *Registry) change(ctx context.Context, tenant, name string, e Event) (Plugin, error) {
-	entry, err := r.plugins.Modify(ctx, pluginKey(tenant, name), func(now *Plugin) (*Plugin, error) {
+	entry, err := r.plugins.Modify(ctx, pluginKey(tenant, name), r.applying(ctx, tenant, name, e))
+	return entry.Value, err
+}
+
+// applying is what makes of a plugin's record what it is after an event.
+func (r *Registry) applying(ctx context.Context, tenant, name string, e Event) func(*Plugin) (*Plugin, error) {
+	return func(now *Plugin) (*Plugin, error) {
 		_, adds := e.(Add)
 		switch {
 		case now == nil && !adds:
@@ -28,8 +34,7 @@ func (r *Registry) change(ctx context.Context, tenant, name string, e Event) (Pl
 			return now, err
 		}
 		return &next, nil
-	})
-	return entry.Value, err
+	}
 }
 
 func (r *Registry) roomForPlugin(ctx context.Context, tenant string) error {

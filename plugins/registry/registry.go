@@ -68,6 +68,7 @@ type Registry struct {
 
 	// Set by Open.
 	ready   func(digest, waitFor string)
+	ledger  *ledger.Ledger
 	blobs   *ledger.Blobs
 	hub     *feed.Hub
 	modules *ledger.Store[Module]
@@ -131,7 +132,7 @@ var _ core.OpenModules = OpenModules
 // Open implements core.Registry: it opens the stores, makes whole what a crash left
 // half done, and goes on verifying.
 func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub, ready func(digest, waitFor string)) (err error) {
-	r.blobs, r.hub, r.ready = l.Blobs(), hub, ready
+	r.ledger, r.blobs, r.hub, r.ready = l, l.Blobs(), hub, ready
 	modules, plugins := modulesConfig, pluginsConfig
 	modules.Observe, plugins.Observe = r.observeModule, r.observePlugin
 	if r.modules, err = ledger.OpenStore(ctx, l, "modules", modules); err != nil {

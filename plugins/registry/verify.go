@@ -78,6 +78,7 @@ func (r *Registry) verify(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	alive := ctx
 	ctx = context.WithoutCancel(ctx) // what was found out is kept
 	m, err = r.moduleChange(ctx, key, func(m Module) (Module, error) { return m.decide(report, r.cfg.Now().UTC()) })
 	if err != nil {
@@ -90,7 +91,24 @@ func (r *Registry) verify(ctx context.Context, key string) error {
 	if m.Phase == Rejected {
 		return r.dropRejected(ctx, m.Tenant)
 	}
-	return r.settle(ctx, key)
+	return r.settleAtLast(alive, key)
+}
+
+// settleAtLast settles a module that was accepted, however often the disk refuses that.
+// If ctx ends first the next start does it.
+func (r *Registry) settleAtLast(ctx context.Context, key string) error {
+	for {
+		err := r.settle(context.WithoutCancel(ctx), key)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		r.cfg.Log.Error("module has no version yet", "module", key, "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(r.cfg.Retry):
+		}
+	}
 }
 
 // examine takes a module through every check.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"thresher/core"
+	"thresher/core/ledger"
 )
 
 // Activate lets a name stand for a version from now on. Jobs keep what they were
@@ -55,13 +56,26 @@ func (r *Registry) Deprecate(ctx context.Context, tenant, name, version, note st
 // Delete deletes a version. Its bytes stay as long as a job that is kept has run, or
 // will run, on them; and its number stays taken.
 func (r *Registry) Delete(ctx context.Context, tenant, name, version string) error {
-	p, err := r.change(ctx, tenant, name, Delete{version, r.cfg.Now().UTC()})
+	var key string
+	apply := r.applying(ctx, tenant, name, Delete{version, r.cfg.Now().UTC()})
+	err := r.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
+		err := r.plugins.ModifyIn(tx, pluginKey(tenant, name), func(now *Plugin) (*Plugin, error) {
+			next, err := apply(now)
+			if err == nil {
+				key = moduleKey(tenant, next.Versions[next.index(version)].Digest)
+			}
+			return next, err
+		})
+		if err != nil {
+			return err
+		}
+		return r.modules.ModifyIn(tx, key, func(*Module) (*Module, error) { return nil, nil })
+	})
 	if err != nil {
 		return err
 	}
-	key := moduleKey(tenant, p.Versions[p.index(version)].Digest)
 	r.streaks.Must(func(all *map[string]streak) { delete(*all, key) })
-	return r.removeModule(ctx, key, func(Module) bool { return true })
+	return nil
 }
 
 func (r *Registry) changed(ctx context.Context, tenant, name string, e Event) (Listed, error) {
