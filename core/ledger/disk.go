@@ -6,6 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -65,6 +68,19 @@ func (d *disk) insist(write func() error) error {
 	return nil
 }
 
+// insistOn is insist for what the store needs. A check's copy of it may fail.
+func (d *disk) insistOn(name string, write func() error) error {
+	if d.copies(name) {
+		return write()
+	}
+	return d.insist(write)
+}
+
+// copies reports whether a file is of the copy that a check of all records makes.
+func (d *disk) copies(name string) bool {
+	return slices.Contains(strings.Split(filepath.ToSlash(name), "/"), checkFolder)
+}
+
 func (d *disk) recovered(full *error) {
 	if d.trouble.CompareAndSwap(full, nil) {
 		d.log.Info("store writes again")
@@ -88,41 +104,41 @@ func (d *disk) disable(err error) {
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
-	err = d.insist(func() error { f, err = d.FS.Create(name, category); return err })
-	return d.file(f), err
+	err = d.insistOn(name, func() error { f, err = d.FS.Create(name, category); return err })
+	return d.file(name, f), err
 }
 
 func (d *disk) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
-	err = d.insist(func() error { f, err = d.FS.ReuseForWrite(from, to, category); return err })
-	return d.file(f), err
+	err = d.insistOn(to, func() error { f, err = d.FS.ReuseForWrite(from, to, category); return err })
+	return d.file(to, f), err
 }
 
 func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (f vfs.File, err error) {
-	err = d.insist(func() error { f, err = d.FS.OpenReadWrite(name, category, opts...); return err })
-	return d.file(f), err
+	err = d.insistOn(name, func() error { f, err = d.FS.OpenReadWrite(name, category, opts...); return err })
+	return d.file(name, f), err
 }
 
 func (d *disk) OpenDir(name string) (vfs.File, error) {
 	var f vfs.File
-	err := d.insist(func() (err error) { f, err = d.FS.OpenDir(name); return err })
-	return d.file(f), err
+	err := d.insistOn(name, func() (err error) { f, err = d.FS.OpenDir(name); return err })
+	return d.file(name, f), err
 }
 
 func (d *disk) Rename(from, to string) error {
-	return d.insist(func() error { return d.FS.Rename(from, to) })
+	return d.insistOn(to, func() error { return d.FS.Rename(from, to) })
 }
 
 func (d *disk) Link(from, to string) error {
-	return d.insist(func() error { return d.FS.Link(from, to) })
+	return d.insistOn(to, func() error { return d.FS.Link(from, to) })
 }
 
 func (d *disk) MkdirAll(dir string, perm os.FileMode) error {
-	return d.insist(func() error { return d.FS.MkdirAll(dir, perm) })
+	return d.insistOn(dir, func() error { return d.FS.MkdirAll(dir, perm) })
 }
 
-func (d *disk) file(f vfs.File) vfs.File {
-	if f == nil {
-		return nil
+func (d *disk) file(name string, f vfs.File) vfs.File {
+	if f == nil || d.copies(name) {
+		return f
 	}
 	return &diskFile{f, d}
 }

@@ -86,6 +86,7 @@ type Ledger struct {
 	mark   *mark
 
 	damage *guard.Value[map[string]string] // files, and how they are damaged
+	hurt   *guard.Value[[]RecordDamage]    // by the last check of all records
 
 	view  *guard.Value[view]
 	queue chan *operation
@@ -129,6 +130,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 		disk:     newDisk(cfg.Log),
 		view:     guard.New("view", guard.RankView, view{kinds: map[string]*kindView{}}),
 		damage:   guard.New("damage", guard.RankView, map[string]string{}),
+		hurt:     guard.New("damaged records", guard.RankView, []RecordDamage(nil)),
 		once:     guard.New("closing", guard.RankView, false),
 		queue:    make(chan *operation, queuedOps),
 		calls:    make(chan func()),
@@ -170,6 +172,9 @@ func (l *Ledger) open() (err error) {
 const storeFolder = "records"
 
 func (l *Ledger) openStore() error {
+	if err := os.RemoveAll(filepath.Join(l.dir, checkFolder)); err != nil {
+		return err
+	}
 	dir := filepath.Join(l.dir, storeFolder)
 	if err := checkLogs(dir); err != nil {
 		return err

@@ -18,6 +18,7 @@ func (l *Ledger) openKind(ctx context.Context, k *kind, cacheBytes int) error {
 	}
 	defer at.release() // the store stays open until then
 	v := newKindView(cacheBytes)
+	v.kind = k
 	if v.next, err = readUint(l.db, k.nextKey()); err != nil {
 		return err
 	}

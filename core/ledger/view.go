@@ -50,6 +50,7 @@ func (s *snapshot) release() {
 
 // kindView is the part of one kind.
 type kindView struct {
+	kind     *kind
 	revision uint64 // of its newest change
 	next     uint64 // position of its next record
 	last     string // no record has a key after it
