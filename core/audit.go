@@ -36,12 +36,18 @@ var invariants = []struct {
 	{"pending_is_queued", (*Engine).auditQueue},
 	{"view_is_ledger", (*Engine).auditView},
 	{"version_is_there", (*Engine).auditVersions},
+	{damagedRecords, (*Engine).auditRecords},
 	{damagedBlobs, (*Engine).auditBlobs}, // last: it lists what the others come across
 }
 
-// damagedBlobs is the one invariant whose breach is no bug but a damaged disk: it is
-// neither counted with the others nor logged again. See [Engine.watchDamage].
-const damagedBlobs = "blob_is_whole"
+// The invariants whose breach is no bug but a damaged disk: they are neither counted
+// with the others nor logged again. See [Engine.watchDamage].
+const (
+	damagedRecords = "record_is_whole"
+	damagedBlobs   = "blob_is_whole"
+)
+
+func (b Breach) ofDisk() bool { return b.Invariant == damagedBlobs || b.Invariant == damagedRecords }
 
 // findings collects breaches. Some changes are on their way while it looks.
 type findings struct {
@@ -85,7 +91,7 @@ func (e *Engine) Audit(ctx context.Context) (Audit, error) {
 			return Audit{Consistent: true}, nil
 		}
 		if e.jobs.Revision() == before {
-			if bugs := slices.DeleteFunc(slices.Clone(stands), func(b Breach) bool { return b.Invariant == damagedBlobs }); len(bugs) > 0 {
+			if bugs := slices.DeleteFunc(slices.Clone(stands), Breach.ofDisk); len(bugs) > 0 {
 				e.inconsistencies.Add(uint64(len(bugs)))
 				e.cfg.Log.Error("data inconsistency", "breaches", bugs)
 			}
@@ -118,7 +124,13 @@ func (e *Engine) look(ctx context.Context, sample []ledger.Entry[job.Record]) ([
 	}
 	for _, i := range invariants {
 		f.invariant = i.name
-		if err := i.find(e, ctx, f); err != nil {
+		err := i.find(e, ctx, f)
+		if errors.Is(err, ledger.ErrCorrupt) { // what cannot be read is not compared
+			f.invariant = damagedRecords
+			f.add("%v", err)
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("audit %s: %w", i.name, err)
 		}
 	}
@@ -220,6 +232,14 @@ func (e *Engine) auditView(ctx context.Context, f *findings) error {
 		case err != nil && !errors.Is(err, ledger.ErrNotFound):
 			return err
 		}
+	}
+	return nil
+}
+
+// auditRecords: the last check of all records found all of them whole.
+func (e *Engine) auditRecords(_ context.Context, f *findings) error {
+	for _, d := range e.ledger.DamagedRecords() {
+		f.add("%s", d)
 	}
 	return nil
 }

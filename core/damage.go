@@ -234,6 +234,12 @@ func (e *Engine) watchDamage(ctx context.Context) {
 }
 
 func (e *Engine) tellDamage(ctx context.Context, told map[string]bool) error {
+	for _, d := range e.ledger.DamagedRecords() {
+		if !told[d.String()] {
+			told[d.String()] = true
+			e.cfg.Log.Error("record damaged: restore the newest backup", "kind", d.Kind, "part", d.Part, "key", d.Key, "reason", d.Reason)
+		}
+	}
 	blobs := e.ledger.Blobs()
 	for _, d := range blobs.Damaged() {
 		if err := blobs.LookAgain(ctx, d); told[d.Digest] && (err == nil || errors.Is(err, ledger.ErrNotFound)) {

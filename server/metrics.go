@@ -55,6 +55,7 @@ var (
 	freeDesc    = prometheus.NewDesc("thresher_disk_free_bytes", "Free space on the data folder's disk.", nil, nil)
 	reserveDesc = prometheus.NewDesc("thresher_disk_reserve_bytes", "Free space below which new work is refused.", nil, nil)
 	damagedDesc = prometheus.NewDesc("thresher_blobs_damaged", "Stored files that are known not to match their digest.", nil, nil)
+	brokenDesc  = prometheus.NewDesc("thresher_records_damaged", "Records and index entries that the last check of all of them found damaged.", nil, nil)
 	scrubDesc   = prometheus.NewDesc("thresher_scrub_fraction", "How much of the present pass over all stored files is done, from 0 to 1.", nil, nil)
 	readDesc    = prometheus.NewDesc("thresher_scrub_pass_bytes", "Bytes checked in the present pass over all stored files.", nil, nil)
 	passedDesc  = prometheus.NewDesc("thresher_scrub_finished_timestamp_seconds", "When the last pass over all stored files ended; 0: none has.", nil, nil)
@@ -63,7 +64,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (engineMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, memoryDesc, prunedDesc, subsDesc, droppedDesc, inconsDesc, jumpsDesc, holdsDesc, freeDesc, reserveDesc, damagedDesc, scrubDesc, readDesc, passedDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, slotsDesc, runningDesc, waitingDesc, memoryDesc, prunedDesc, subsDesc, droppedDesc, inconsDesc, jumpsDesc, holdsDesc, freeDesc, reserveDesc, damagedDesc, brokenDesc, scrubDesc, readDesc, passedDesc} {
 		ch <- d
 	}
 }
@@ -94,6 +95,7 @@ func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(freeDesc, prometheus.GaugeValue, float64(s.DiskFree))
 	ch <- prometheus.MustNewConstMetric(reserveDesc, prometheus.GaugeValue, float64(s.DiskReserve))
 	ch <- prometheus.MustNewConstMetric(damagedDesc, prometheus.GaugeValue, float64(s.BlobsDamaged))
+	ch <- prometheus.MustNewConstMetric(brokenDesc, prometheus.GaugeValue, float64(s.RecordsDamaged))
 	ch <- prometheus.MustNewConstMetric(scrubDesc, prometheus.GaugeValue, s.Scrub.Fraction)
 	ch <- prometheus.MustNewConstMetric(readDesc, prometheus.GaugeValue, float64(s.Scrub.Bytes))
 	passed := 0.0

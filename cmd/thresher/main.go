@@ -59,7 +59,7 @@ type commands struct {
 	Clock    clockCmd    `cmd:"" help:"Show jumps of the server's clock, or accept them."`
 	Backup   backupCmd   `cmd:"" help:"Write an archive of everything, while the server runs."`
 	Restore  restoreCmd  `cmd:"" help:"Make a data folder of an archive."`
-	Verify   verifyCmd   `cmd:"" help:"Check every stored file against its digest, on a server or in a data folder."`
+	Verify   verifyCmd   `cmd:"" help:"Check every record, and every stored file against its digest, on a server or in a data folder."`
 	Stats    statsCmd    `cmd:"" help:"Show the server's counts."`
 	Compile  compileCmd  `cmd:"" hidden:"" help:"Compile a module: the server starts this."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

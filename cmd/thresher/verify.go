@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"thresher/client"
@@ -14,7 +15,7 @@ import (
 	"thresher/plugins/registry"
 )
 
-// verifyCmd checks every stored file against its digest.
+// verifyCmd checks every record, and every stored file against its digest.
 type verifyCmd struct {
 	Data string `help:"Check this data folder, which no server may have open, instead of asking a server." type:"path"`
 }
@@ -32,26 +33,36 @@ func (v *verifyCmd) Run(ctx context.Context, s streams, c *commands) error {
 	} else {
 		err = showVerification(s.out, found)
 	}
-	if err == nil && len(found.Damaged) > 0 {
-		return &damageFound{len(found.Damaged)}
+	if err == nil && len(found.Damaged)+len(found.DamagedRecords) > 0 {
+		return &damageFound{len(found.Damaged), len(found.DamagedRecords)}
 	}
 	return err
 }
 
 // damageFound is the error of a command that has listed what is damaged.
-type damageFound struct{ files int }
+type damageFound struct{ files, records int }
 
 func (e *damageFound) Error() string {
-	return fmt.Sprintf("%d damaged: put whole files in their place, by importing or uploading the same content again or from a backup, or delete what owns them", e.files)
+	var text []string
+	if e.records > 0 {
+		text = append(text, fmt.Sprintf("%d records or index entries damaged: restore the newest backup into another folder (thresher restore BACKUP --data FOLDER)", e.records))
+	}
+	if e.files > 0 {
+		text = append(text, fmt.Sprintf("%d files damaged: put whole files in their place, by importing or uploading the same content again or from a backup, or delete what owns them", e.files))
+	}
+	return strings.Join(text, "; ")
 }
 
 func (e *damageFound) Unwrap() error { return ledger.ErrDamaged }
 
 func showVerification(w io.Writer, v core.Verification) error {
+	for _, d := range v.DamagedRecords {
+		fmt.Fprintln(w, d)
+	}
 	for _, d := range v.Damaged {
 		fmt.Fprintln(w, d)
 	}
-	_, err := fmt.Fprintf(w, "%d files, %.1f MB: %d damaged\n", v.Files, float64(v.Bytes)/1e6, len(v.Damaged))
+	_, err := fmt.Fprintf(w, "%d records: %d damaged\n%d files, %.1f MB: %d damaged\n", v.Records, len(v.DamagedRecords), v.Files, float64(v.Bytes)/1e6, len(v.Damaged))
 	return err
 }
 
@@ -99,5 +110,9 @@ const showEvery = 100 * time.Millisecond
 
 func (p *progress) verified(v ledger.Verified) {
 	fraction := float64(v.Bytes) / float64(max(v.OfBytes, 1))
+	if v.OfFiles == 0 {
+		p.at(0, fmt.Sprintf("%d records", v.Records), "records")
+		return
+	}
 	p.at(fraction, fmt.Sprintf("%d of %d files, %.0f of %.0f MB", v.Files, v.OfFiles, float64(v.Bytes)/1e6, float64(v.OfBytes)/1e6), tenth(fraction))
 }

@@ -43,7 +43,7 @@ func TestTheCommandLineNamesDamageAndGoesRoundIt(t *testing.T) {
 	require.NoError(t, err)
 	out, say, exit := inPipe(t, "--server", p.url, "verify")
 	require.Zero(t, exit, say)
-	assert.Regexp(t, `^\d+ files, [\d.]+ MB: 0 damaged\n$`, out)
+	assert.Regexp(t, `^\d+ records: 0 damaged\n\d+ files, [\d.]+ MB: 0 damaged\n$`, out)
 	_, say, exit = inPipe(t, "verify", "--data", data)
 	assert.Equal(t, exitUsage, exit)
 	assert.Contains(t, say, "ask its server")

@@ -12,6 +12,15 @@ type Faults struct {
 	// Send replaces the writing of a round to disk, which send does. next is the
 	// revision after it.
 	Send func(next uint64, send func() (uint64, error)) (uint64, error)
+	// Stored replaces what is written to disk of a record.
+	Stored func(kind, key string, record []byte) []byte
+}
+
+func (f Faults) stored(kind, key string, record []byte) []byte {
+	if f.Stored == nil {
+		return record
+	}
+	return f.Stored(kind, key, record)
 }
 
 func (f Faults) fits(current, expected uint64) bool {

@@ -281,8 +281,11 @@ func (s *kindCheck) compareKeys(whole bool) error {
 		}
 		return s.recordCheck.read(len(key) + len(value))
 	})
-	if err != nil && !errors.Is(err, ErrCorrupt) || !whole { // what cannot be read is named
+	if err != nil && !errors.Is(err, ErrCorrupt) {
 		return err
+	}
+	if !whole { // what cannot be read is named
+		return nil
 	}
 	_, err = s.walk(tagKey, PartKey, func(key, value []byte) error {
 		if !named[string(key)] {

@@ -69,6 +69,9 @@ type Config struct {
 	// Reserve is the space on disk that new work leaves free, in bytes; default
 	// DefaultReserve.
 	Reserve int64
+	// Reading is told how far the opening of a store is that reads all of its records:
+	// its index is made anew. It must not block. May be nil.
+	Reading func(kind string, read, of uint64)
 	Faults  Faults // planted by tests
 }
 
@@ -83,6 +86,7 @@ type Ledger struct {
 	room   room
 	sync   Sync
 	faults Faults
+	tell   func(kind string, read, of uint64) // how far a store is indexed anew
 	mark   *mark
 
 	damage *guard.Value[map[string]string] // files, and how they are damaged
@@ -121,12 +125,15 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
+	if cfg.Reading == nil {
+		cfg.Reading = func(string, uint64, uint64) {}
+	}
 	unlock, err := lockFolder(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
 	l := &Ledger{
-		log: cfg.Log, dir: cfg.Dir, unlock: unlock, room: room{cfg.Dir, cfg.Reserve}, sync: cfg.Sync, faults: cfg.Faults,
+		log: cfg.Log, dir: cfg.Dir, unlock: unlock, sync: cfg.Sync, faults: cfg.Faults, tell: cfg.Reading,
 		disk:     newDisk(cfg.Log),
 		view:     guard.New("view", guard.RankView, view{kinds: map[string]*kindView{}}),
 		damage:   guard.New("damage", guard.RankView, map[string]string{}),
@@ -137,6 +144,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 		quit:     make(chan struct{}),
 		finished: make(chan struct{}),
 	}
+	l.room = room{cfg.Dir, cfg.Reserve, l.Able}
 	if err := l.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger: %w", err), l.Close(ctx))
 	}

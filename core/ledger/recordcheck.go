@@ -105,7 +105,7 @@ func (l *Ledger) copyStore() (folder string, err error) {
 	if folder, err = os.MkdirTemp(parent, ""); err != nil {
 		return "", err
 	}
-	return folder, l.db.Checkpoint(filepath.Join(folder, storeFolder)) // what was acknowledged is in the log
+	return folder, l.db.Checkpoint(filepath.Join(folder, storeFolder), pebble.WithFlushedWAL())
 }
 
 // checkFolder is where checks have copies of the store, below the data folder. Their
@@ -200,6 +200,9 @@ func (c *recordCheck) all(from reader) error {
 		if err := c.kind(from, k); err != nil {
 			return err
 		}
+	}
+	if c.how.Progress != nil {
+		c.how.Progress(c.records)
 	}
 	return nil
 }

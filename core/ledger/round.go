@@ -150,7 +150,7 @@ func (r *round) apply(w *write) (err error) {
 		r.states[recordID{k, w.key}] = &record{}
 	} else {
 		c.has = k.describe(w.key, w.value)
-		r.set(k.recordKey(c.position), encodeRecord(c.position, c.revision, w.key, w.data))
+		r.set(k.recordKey(c.position), r.l.faults.stored(k.name, w.key, encodeRecord(c.position, c.revision, w.key, w.data)))
 		r.states[recordID{k, w.key}] = &record{c.position, c.revision, w.value, w.data}
 	}
 	c.add, c.remove = without(c.has.terms, c.had.terms), without(c.had.terms, c.has.terms)

@@ -258,9 +258,16 @@ func (s Scrubbing) save(state ScrubState) {
 	}
 }
 
-// Verified says how far a check of all blobs is.
+// Pace returns what waits, before so many bytes more are read, as long as the rate of
+// the scrubber asks.
+func (s Scrubbing) Pace() func(ctx context.Context, bytes int) error {
+	return newPace(s.withDefaults(), 0, nil).wait
+}
+
+// Verified says how far a check of all records and blobs is.
 type Verified struct {
-	Files   int64 `json:"files"` // checked
+	Records int64 `json:"records"` // checked; they come first
+	Files   int64 `json:"files"`   // checked
 	OfFiles int64 `json:"of_files"`
 	Bytes   int64 `json:"bytes"`
 	OfBytes int64 `json:"of_bytes"`

@@ -124,7 +124,12 @@ var (
 // OpenModules is a core.OpenModules.
 func OpenModules(ctx context.Context, l *ledger.Ledger) (func(context.Context) ([]core.KeptModule, error), error) {
 	modules, err := ledger.OpenStore(ctx, l, "modules", modulesConfig)
-	return func(ctx context.Context) ([]core.KeptModule, error) { return keptModules(ctx, modules) }, err
+	if err != nil {
+		return nil, err
+	}
+	_, plugins := ledger.OpenStore(ctx, l, "plugins", pluginsConfig)
+	_, keys := ledger.OpenStore(ctx, l, "keys", ledger.StoreConfig[Key]{MaxBytes: maxKeyRecord})
+	return func(ctx context.Context) ([]core.KeptModule, error) { return keptModules(ctx, modules) }, errors.Join(plugins, keys)
 }
 
 var _ core.OpenModules = OpenModules

@@ -13,20 +13,21 @@ import (
 	"thresher/server/problem"
 )
 
-// verifyLine is a line of the answer to a check of all blobs: how far it is; in the
+// verifyLine is a line of the answer to a check of all records and blobs: how far it is; in the
 // last one what it found, or why it could not be brought to its end.
 type verifyLine struct {
 	ledger.Verified
-	Done    bool                `json:"done"`
-	Damaged *[]core.DamagedBlob `json:"damaged,omitempty"`
-	Error   *problem.Problem    `json:"error,omitempty"`
+	Done    bool                   `json:"done"`
+	Damaged *[]core.DamagedBlob    `json:"damaged,omitempty"`
+	Records *[]ledger.RecordDamage `json:"damaged_records,omitempty"`
+	Error   *problem.Problem       `json:"error,omitempty"`
 }
 
 // verifyTells is how often a line says how far the check is. A client that is gone is
 // noticed no later, and ends the check.
 const verifyTells = 200 * time.Millisecond
 
-// verify checks every blob now, and streams how far it is.
+// verify checks every record and blob now, and streams how far it is.
 func (h handlers) verify(c *fiber.Ctx) error {
 	check, err := h.engine.Verify()
 	if err != nil {
@@ -52,7 +53,7 @@ func (h handlers) verify(c *fiber.Ctx) error {
 		if err != nil {
 			last.Error = problem.Of(err)
 		} else {
-			last.Damaged = &found.Damaged
+			last.Damaged, last.Records = &found.Damaged, &found.DamagedRecords
 		}
 		tell(last)
 	})
