@@ -48,8 +48,11 @@ type Config struct {
 	Memory int64
 	// Heed is called with the limits in force, at the start and when they change. It must
 	// not block. May be nil.
-	Heed   func(Limits)
-	Faults Faults // planted by tests
+	Heed func(Limits)
+	// Recovering is told how far Open is, where it must read all records of a kind. It
+	// must not block. May be nil.
+	Recovering func(kind string, read, of uint64)
+	Faults     Faults // planted by tests
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -166,7 +169,7 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	l, err := ledger.Open(ctx, ledger.Config{
 		Dir: cfg.Dir, Sync: cfg.Sync, Log: cfg.Log, Reserve: cfg.Reserve,
-		Faults: cfg.Faults.Ledger,
+		Reading: cfg.Recovering, Faults: cfg.Faults.Ledger,
 	})
 	if err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ var datasetName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
 // already is replaced; jobs keep the tables that they were submitted with. A
 // broken import leaves nothing behind and changes nothing.
 func (e *Engine) PutDataset(ctx context.Context, name string, f table.Format, r io.Reader, progress func(read, rows int64)) (Dataset, error) {
-	if err := e.closed(); err != nil {
+	if err := e.roomForMore(); err != nil {
 		return Dataset{}, err
 	}
 	if !datasetName.MatchString(name) {
@@ -80,6 +80,14 @@ func (e *Engine) PutDataset(ctx context.Context, name string, f table.Format, r 
 			Name: DefaultTable, Digest: blob.Digest, Bytes: blob.Bytes, Info: sealed.Info,
 		}},
 	})
+}
+
+// roomForMore returns why no file may come, or nil.
+func (e *Engine) roomForMore() error {
+	if err := e.closed(); err != nil {
+		return err
+	}
+	return e.ledger.Room()
 }
 
 // roomyReader fails where the disk has no room left for what is read.

@@ -43,7 +43,7 @@ var ErrImportFailed = errors.New("the import failed")
 // runs as a job, whose tables become the dataset's. What the importer says is wrong with
 // the file is a *[table.ImportError].
 func (e *Engine) ImportDataset(ctx context.Context, name string, how Importing, r io.Reader) (Dataset, error) {
-	if err := e.closed(); err != nil {
+	if err := e.roomForMore(); err != nil {
 		return Dataset{}, err
 	}
 	if !datasetName.MatchString(name) {

@@ -24,6 +24,7 @@ type Stats struct {
 	DroppedSubscribers uint64            `json:"dropped_subscribers"`
 	Inconsistencies    uint64            `json:"inconsistencies"` // found by audits since the start
 	BlobsDamaged       int               `json:"blobs_damaged"`   // known at this moment
+	RecordsDamaged     int               `json:"records_damaged"` // by the last check of all records
 	Scrub              Scrub             `json:"scrub"`
 	Revision           uint64            `json:"revision"` // of the newest change to a job
 	Uptime             float64           `json:"uptime_seconds"`
@@ -76,6 +77,7 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 		Datasets:        datasets,
 		Inconsistencies: e.inconsistencies.Load(),
 		BlobsDamaged:    len(e.ledger.Blobs().Damaged()),
+		RecordsDamaged:  len(e.ledger.DamagedRecords()),
 		Scrub:           e.scrubbed(),
 		Revision:        e.jobs.Revision(),
 		Uptime:          e.cfg.Now().Sub(e.started).Round(time.Millisecond).Seconds(),
@@ -98,11 +100,19 @@ func (e *Engine) Routines(ctx context.Context, tenant string) ([]Plugin, error) 
 	return e.plugins.Available(ctx, cmp.Or(tenant, DefaultTenant))
 }
 
+// Recovery is how far a start is that reads all records of a kind.
+type Recovery struct {
+	Kind string `json:"kind"` // such as "jobs"
+	Read uint64 `json:"read"` // records
+	Of   uint64 `json:"of"`
+}
+
 // Readiness says whether the engine takes submits.
 type Readiness struct {
 	Ready     bool       `json:"ready"`
 	Code      string     `json:"code,omitempty"`      // why not: starting, recovering, shutting_down, disk_full or store_stalled
 	Reason    string     `json:"reason,omitempty"`    // why not, or what is not done yet
+	Recovery  *Recovery  `json:"recovery,omitempty"`  // how far it is, where the code is recovering
 	Compiling *Compiling `json:"compiling,omitempty"` // jobs of those plugins wait
 	Clock     string     `json:"clock,omitempty"`     // a jump of the wall clock that holds deletions back
 }
@@ -114,11 +124,7 @@ func (e *Engine) Ready() Readiness {
 		return Readiness{Code: "shutting_down", Reason: "shutting down"}
 	}
 	r := Readiness{Ready: true, Compiling: e.plugins.Compiling(), Clock: e.clockWarning()}
-	err := e.ledger.Able()
-	if err == nil {
-		err = e.ledger.Room()
-	}
-	switch {
+	switch err := e.ledger.Room(); {
 	case err != nil:
 		r.Ready, r.Code, r.Reason = false, Code(err), err.Error()
 	case r.Compiling != nil:

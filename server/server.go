@@ -43,6 +43,8 @@ type Server struct {
 	cfg    Config
 	front  *fiber.App                              // listens, and answers while there is no engine
 	behind atomic.Pointer[fasthttp.RequestHandler] // answers once there is one
+
+	recovery atomic.Pointer[core.Recovery] // how far the engine's start is; nil: nothing is known
 }
 
 const (

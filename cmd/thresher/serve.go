@@ -76,7 +76,7 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	go func() { served <- srv.Serve(listener) }()
 	started, err := start(ctx, core.Config{
 		Dir: f.Data, Sync: ledger.Sync(f.Sync), Log: log,
-		Memory: int64(f.Memory),
+		Memory: int64(f.Memory), Recovering: srv.Recovering,
 		Limits: core.Limits{Slots: cmp.Or(f.Slots, leaveRoom()), QueueCap: f.QueueCap},
 	}, pluginSetup{
 		cacheDir: filepath.Join(f.Data, "cache"), folder: f.Plugins, limits: limits,

@@ -22,6 +22,7 @@ func (l *Ledger) reindex(ctx context.Context, k *kind, next uint64) error {
 	}
 	sums := map[string]Sum{}
 	for number := uint32(0); positionOf(number, 0) < next; number++ {
+		l.tell(k.name, positionOf(number, 0), next)
 		if err := l.reindexBlock(ctx, k, number, next, sums); err != nil {
 			return err
 		}

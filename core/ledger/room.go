@@ -10,14 +10,15 @@ import (
 // outcomes and deletions to be written in.
 const DefaultReserve = 64 << 20
 
-// Room returns an error that wraps ErrDiskFull where less than the reserve is free:
-// nothing new may be begun then. What frees space or ends work is still written.
+// Room returns an error that wraps ErrDiskFull where less than the reserve is free, or
+// why the store takes no writes: nothing new may be begun then. What frees space or ends work is still written.
 func (l *Ledger) Room() error { return l.room.check() }
 
 // room watches the space on the disk of a folder.
 type room struct {
 	dir     string
-	reserve int64 // bytes
+	reserve int64        // bytes
+	able    func() error // why the store takes no writes
 }
 
 // Free returns how much of the disk is free, and how much of that new work leaves.
@@ -35,6 +36,9 @@ func (r room) free() (int64, error) {
 }
 
 func (r room) check() error {
+	if err := r.able(); err != nil {
+		return err
+	}
 	free, err := r.free()
 	if err != nil {
 		return err

@@ -140,7 +140,16 @@ func TestAnotherIndexIsMadeAnew(t *testing.T) {
 			Index:   func(_ string, n note) []string { return []string{fmt.Sprintf("v%d=%s", version, n.Text)} },
 			Sums:    func(n note) []Sum { return []Sum{{Name: n.Text, Records: 1, Amount: int64(version)}} },
 		}
-		l, s := open(t, dir, cfg)
+		var told [][2]uint64
+		l, err := Open(t.Context(), Config{Dir: dir, Reading: func(kind string, read, of uint64) {
+			require.Equal(t, "notes", kind)
+			told = append(told, [2]uint64{read, of})
+		}})
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, l.Close(context.Background())) })
+		s, err := OpenStore(t.Context(), l, "notes", cfg)
+		require.NoError(t, err)
+		require.Equal(t, [][2]uint64{{0, records}, {blockSize, records}}, told)
 		for v := range uint64(3) {
 			n, err := s.Count(t.Context(), fmt.Sprintf("v%d=3", v))
 			require.NoError(t, err)
