@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -25,6 +27,8 @@ import (
 	"thresher/plugins/builtin/guesttest"
 	"thresher/plugins/registry"
 	"thresher/plugins/registry/registrytest"
+	"thresher/plugins/sandbox"
+	"thresher/server"
 	"thresher/server/servertest"
 )
 
@@ -192,6 +196,23 @@ func TestAVersionIsDisabledDeprecatedAndDeletedOnThePage(t *testing.T) {
 	require.Len(t, complaints(), 2)
 	assert.Contains(t, complaints()[0], "409")
 	assert.Contains(t, complaints()[1], "404")
+}
+
+// A file of the server's folder that is not served is listed with the reason, beside what
+// is served.
+func TestThePageListsFilesThatAreNotServed(t *testing.T) {
+	host, err := sandbox.New(t.Context(), sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, host.Close(context.Background())) })
+	s := servertest.StartOn(t, host, server.Config{}, registry.Config{Shipped: []registry.Shipped{
+		{Origin: registry.Folder, Place: "secret.wasm", Err: errors.New("open secret.wasm: permission denied")},
+	}}, core.Limits{})
+	ctx, complaints := browser(t)
+	do(t, ctx, chromedp.Navigate(s.URL+"/#/plugins"), chromedp.WaitVisible(`[data-left-out="secret.wasm"]`))
+	row := textOf(t, ctx, `[data-left-out="secret.wasm"]`)
+	assert.Contains(t, row, "unreadable")
+	assert.Contains(t, row, "permission denied")
+	assert.Empty(t, complaints())
 }
 
 // The checks are shown as they are made: the test holds the stream, and tells.

@@ -14,11 +14,12 @@ const shown = 20; // uploads
 const brief = (text) => (text.length > 160 ? `${text.slice(0, 150)} …` : text); // its own page has all of it
 
 export async function plugins(place) {
-  const [list, uploads, trusted, wrong] = [h('div'), h('div'), h('div'), h('div')];
+  const [list, unserved, uploads, trusted, wrong] = [h('div'), h('div'), h('div'), h('div'), h('div')];
   const look = async () => {
     try {
       const [all, { modules }, signs] = await Promise.all([get('/plugins'), get('/modules'), keys()]);
       refresh(list, all.plugins.length ? h('ul', { class: 'plugins card' }, all.plugins.map(plugin)) : empty('No plugins yet', 'Drop a module above. The documentation says how to write one.'));
+      refresh(unserved, all.left_out?.length > 0 && card('Files that are not served', leftOut(all.left_out)));
       const open = modules.filter((m) => ['verifying', 'rejected'].includes(m.state));
       refresh(uploads, open.length > 0 && card('Uploads that are no version', uploadTable(open)));
       refresh(trusted, signs);
@@ -27,7 +28,7 @@ export async function plugins(place) {
   };
   const soon = throttled(look, 500);
   const push = pusher(soon);
-  fill(place, h('h1', {}, 'Plugins'), push.node, wrong, list, uploads, trusted);
+  fill(place, h('h1', {}, 'Plugins'), push.node, wrong, list, unserved, uploads, trusted);
   await look();
   const stop = follow('/events', { plugin: soon, module: soon });
   return () => { stop(); push.end(); };
@@ -40,6 +41,16 @@ function plugin(p) {
   return h('li', { 'data-plugin': p.name },
     h('div', {}, h('a', { class: 'name', href: `#/plugins/${p.name}` }, p.name), h('p', {}, p.summary), h('p', { class: 'soft small' }, remarks.filter(Boolean).join(' · '))),
     h('div', { class: 'stands' }, now ? [h('a', { href: `#/plugins/${p.name}/${now.version}` }, now.version), ' ', stateOf(now)] : badge('not active')));
+}
+
+// leftOut lists the modules of the server's folder that it does not serve, and why.
+function leftOut(list) {
+  const row = (l) => h('tr', { 'data-left-out': l.place },
+    h('td', { class: 'name' }, l.place),
+    h('td', { class: 'remark' }, h('code', {}, l.code), ' ', h('span', { class: 'soft' }, brief(l.detail))));
+  const node = rows(['File', 'Why'], list.map(row), 'Files that are not served');
+  node.classList.add('stacked');
+  return [h('p', { class: 'soft small' }, 'They are in the server’s folder of plugins. Mend or remove them, then restart the server.'), node];
 }
 
 function uploadTable(list) {
