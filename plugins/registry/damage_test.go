@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,6 +34,45 @@ func waitsOn(t *testing.T, e *core.Engine, id, want string) {
 		j, err := e.Job(t.Context(), id)
 		return err == nil && j.Waiting != nil && j.Waiting.On == want
 	}, 20*time.Second, 5*time.Millisecond, want)
+}
+
+// The bytes of a module are gone, and its plugin is not: a new job of it is checked,
+// accepted and waits. It goes on when the bytes are back, or can be stopped.
+func TestANewJobWaitsForBytesThatAreGone(t *testing.T) {
+	t.Parallel()
+	for _, back := range []string{"put_back", "pushed_again", "stopped"} {
+		t.Run(back, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			e, r := world(t, dir)
+			v := pushed(t, r, registrytest.Plugin{})
+			require.NoError(t, r.host.Unload(v.Digest))
+			path := damagetest.Path(dir, v.Digest)
+			require.NoError(t, os.Rename(path, path+".away"))
+
+			_, err := e.Submit(t.Context(), core.Request{Routine: "probe/none"})
+			assert.Equal(t, "invalid", core.Code(err), "it is checked all the same: %v", err)
+			j, err := e.Submit(t.Context(), core.Request{Routine: "probe/run", Cache: "off"})
+			require.NoError(t, err)
+			waitsOn(t, e, j.ID, "plugin probe@1.0.0 is missing")
+			want := job.Completed
+			switch back {
+			case "put_back":
+				require.NoError(t, os.Rename(path+".away", path))
+			case "pushed_again":
+				pushed(t, r, registrytest.Plugin{})
+			case "stopped":
+				want = job.Stopped
+				_, err := e.Stop(t.Context(), j.ID)
+				require.NoError(t, err)
+				require.NoError(t, os.Rename(path+".away", path)) // or the audit says so
+			}
+			require.Eventually(t, func() bool {
+				now, err := e.Job(t.Context(), j.ID)
+				return err == nil && now.Phase == want
+			}, time.Minute, 5*time.Millisecond)
+		})
+	}
 }
 
 // A module that is damaged is never loaded: the jobs that need it wait, and go on when

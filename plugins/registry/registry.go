@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -213,18 +214,29 @@ func (r *Registry) Hold(ctx context.Context, digest string) error {
 	if one, ok := r.find(digest); ok && one.loadedAtOnce() {
 		return nil
 	}
-	if err := r.ensure(ctx, digest); err != nil {
+	if err := r.ensure(ctx, digest); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	gone := fmt.Errorf("module %s: %w", digest, core.ErrNotFound)
 	if !r.blobs.Hold(digest) {
 		return gone
 	}
-	if !r.blobs.Has(digest) { // jobs hold what is no blob any more
+	if known, err := r.mayReturn(ctx, digest); err != nil || !known {
 		r.blobs.Release(digest)
-		return gone
+		return cmp.Or(err, gone)
 	}
 	return nil
+}
+
+// mayReturn reports whether a module has its bytes, or is one that was not deleted: if its
+// file is gone, jobs of it wait until it is back. Of one that was deleted only jobs that
+// have ended know.
+func (r *Registry) mayReturn(ctx context.Context, digest string) (bool, error) {
+	if r.blobs.Has(digest) {
+		return true, nil
+	}
+	known, err := r.modules.Naming(ctx, digest, 1)
+	return len(known) > 0, err
 }
 
 // Release implements core.Registry.
