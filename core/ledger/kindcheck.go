@@ -61,7 +61,7 @@ func (s *kindCheck) walk(tag byte, part string, fn func(key, value []byte) error
 	last := "the first"
 	err = scan(s.ctx, s.from, prefix, after(prefix), func(key, value []byte) error {
 		last = fmt.Sprintf("behind %q", key[len(prefix):])
-		if err := s.recordCheck.read(len(key) + len(value)); err != nil {
+		if err := s.read(len(key) + len(value)); err != nil {
 			return err
 		}
 		return fn(key[len(prefix):], value)
@@ -153,7 +153,7 @@ func (s *kindCheck) readRecords() error {
 			}
 			at = position + 1
 			s.record(b, position, value)
-			return s.recordCheck.read(len(key) + len(value))
+			return s.read(len(key) + len(value))
 		})
 		if !errors.Is(err, ErrCorrupt) {
 			s.sumBlock(b)
@@ -279,7 +279,7 @@ func (s *kindCheck) compareKeys(whole bool) error {
 			named[name] = true
 			s.damaged(PartKey, name, "it says position %d, and the record is at %d", at, position)
 		}
-		return s.recordCheck.read(len(key) + len(value))
+		return s.read(len(key) + len(value))
 	})
 	if err != nil && !errors.Is(err, ErrCorrupt) {
 		return err
