@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"thresher/core/job"
+	"thresher/core/ledger"
 	"thresher/core/routine"
 	"thresher/core/work"
 )
@@ -51,7 +52,13 @@ func (l losing) Audit(context.Context) ([]string, error) {
 
 // Each invariant is broken from inside, and the auditor must say so by its name.
 func TestTheAuditorFindsEveryBreach(t *testing.T) {
-	var lost atomic.Bool
+	var lost, flips atomic.Bool
+	stored := func(_, _ string, record []byte) []byte {
+		if flips.Load() {
+			record[len(record)-1] ^= 1
+		}
+		return record
+	}
 	breaks := map[string]func(t *testing.T, e *Engine, running, done Job){
 		"slot_runs": func(_ *testing.T, e *Engine, _, _ Job) {
 			e.dispatch.Observe(job.Record{ID: "GHOST", Phase: job.Running}, false)
@@ -73,6 +80,12 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 			require.NoError(t, err)
 			entry.Value.Lease.Node = "elsewhere" // it is shared: nobody may do this
 		},
+		"record_is_whole": func(t *testing.T, e *Engine, _, _ Job) {
+			flips.Store(true)
+			_, err := e.ChangeLimits(t.Context(), func(l Limits) (Limits, error) { l.QueueCap = 7; return l, nil })
+			require.NoError(t, err)
+			require.NoError(t, e.ledger.VerifyRecords(t.Context(), ledger.RecordCheck{}))
+		},
 		"blob_is_whole": func(t *testing.T, e *Engine, _, done Job) {
 			digest := done.Outcome.Log.Digest
 			require.NoError(t, os.Remove(filepath.Join(e.cfg.Dir, "blobs", digest[:2], digest)))
@@ -82,7 +95,8 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 	for _, invariant := range invariants {
 		t.Run(invariant.name, func(t *testing.T) {
 			lost.Store(false)
-			e, err := Open(t.Context(), Config{Dir: t.TempDir()}, losing{&fixed{Plugins: idle{}}, &lost})
+			flips.Store(false)
+			e, err := Open(t.Context(), Config{Dir: t.TempDir(), Faults: Faults{Ledger: ledger.Faults{Stored: stored}}}, losing{&fixed{Plugins: idle{}}, &lost})
 			require.NoError(t, err)
 			defer func() {
 				ended, cancel := context.WithCancel(context.Background())
@@ -116,9 +130,14 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 			assert.Contains(t, names, invariant.name)
 			stats, err := e.Stats(t.Context())
 			require.NoError(t, err)
-			if invariant.name == damagedBlobs { // a damaged disk is no bug
+			switch invariant.name { // a damaged disk is no bug
+			case damagedBlobs:
 				assert.Zero(t, stats.Inconsistencies)
 				assert.Equal(t, 1, stats.BlobsDamaged)
+				return
+			case damagedRecords:
+				assert.Zero(t, stats.Inconsistencies)
+				assert.Equal(t, 1, stats.RecordsDamaged)
 				return
 			}
 			assert.Positive(t, stats.Inconsistencies)
