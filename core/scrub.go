@@ -13,17 +13,20 @@ import (
 // scrub checks every blob and every record once a week, until ctx ends.
 func (e *Engine) scrub(ctx context.Context) {
 	how := ledger.Scrubbing{Position: filepath.Join(e.cfg.Dir, "cache", "scrub.json")}
-	how.Passed = func(ctx context.Context) {
-		if err := lookForMissing(ctx, e.holders(), e.ledger); err != nil && ctx.Err() == nil {
-			e.cfg.Log.Warn("look for missing blobs failed", "error", err)
-		}
-		if err := e.ledger.VerifyRecords(ctx, ledger.RecordCheck{Pace: how.Pace()}); err != nil && ctx.Err() == nil {
-			e.cfg.Log.Warn("records not checked: the next pass tries again", "error", err)
-		}
-	}
+	how.Passed = func(ctx context.Context) { e.afterPass(ctx, how) }
 	err := e.ledger.Blobs().Scrub(ctx, how)
 	if ctx.Err() == nil {
 		e.cfg.Log.Error("scrubbing ended: the next start tries again", "error", err)
+	}
+}
+
+// afterPass looks for missing blobs and checks all records, at the scrubber's rate.
+func (e *Engine) afterPass(ctx context.Context, how ledger.Scrubbing) {
+	if err := lookForMissing(ctx, e.holders(), e.ledger); err != nil && ctx.Err() == nil {
+		e.cfg.Log.Warn("look for missing blobs failed", "error", err)
+	}
+	if err := e.ledger.VerifyRecords(ctx, ledger.RecordCheck{Pace: how.Pace()}); err != nil && ctx.Err() == nil {
+		e.cfg.Log.Warn("records not checked: the next pass tries again", "error", err)
 	}
 }
 
