@@ -196,9 +196,12 @@ func TestMemoryIsGivenBackHoweverACallEnds(t *testing.T) {
 			loaded, err := h.compile(t.Context(), m.Encode(), digestOf(m.Encode()), &Report{})
 			require.NoError(t, err)
 			defer loaded.close(context.Background())
+			f, err := memoryFile()
+			require.NoError(t, err)
+			defer f.Close()
 			k := newCall(work.Call{Host: mute{}, Limits: job.Limits{MemoryBytes: 1 << 20}})
 			_ = h.with(t.Context(), loaded, k, func(ctx context.Context, guest api.Module) error {
-				if err := initialise(ctx, loaded, k, guest); err != nil {
+				if err := initialise(ctx, loaded, k, guest, f); err != nil {
 					return err
 				}
 				return run(ctx, guest, abi.ExportRun, 0)

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,10 +28,16 @@ func (i *image) Close() error { return errors.Join(unix.Munmap(i.view), i.file.C
 
 // mapOver maps the image's memory from an offset on over that of a guest.
 func (i *image) mapOver(guest []byte, offset uint64) error {
-	if len(guest) == 0 {
+	return mapPrivately(i.file, offset, guest)
+}
+
+// mapPrivately maps a file from an offset on over memory: what is written there is not
+// written to the file.
+func mapPrivately(f *os.File, offset uint64, memory []byte) error {
+	if len(memory) == 0 {
 		return nil
 	}
-	_, err := unix.MmapPtr(int(i.file.Fd()), int64(offset), unsafe.Pointer(unsafe.SliceData(guest)), uintptr(len(guest)),
+	_, err := unix.MmapPtr(int(f.Fd()), int64(offset), unsafe.Pointer(unsafe.SliceData(memory)), uintptr(len(memory)),
 		readWrite, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE)
 	return err
 }
@@ -40,36 +45,36 @@ func (i *image) mapOver(guest []byte, offset uint64) error {
 // freeze initialises a lifted module once and takes the image.
 func (h *Host) freeze(ctx context.Context, m *module) (taken *image, err error) {
 	err = h.ask(ctx, m, func(ctx context.Context, k *call, guest api.Module) error {
-		if err := initialise(ctx, m, k, guest); err != nil {
+		f, err := memoryFile()
+		if err != nil {
+			return fmt.Errorf("image: %w", err)
+		}
+		defer func() {
+			if taken == nil {
+				_ = f.Close() // nobody wants it
+			}
+		}()
+		if err := initialise(ctx, m, k, guest, f); err != nil {
 			return err
 		}
-		memory := readBuffer(guest, 0, guest.Memory().Size())
-		file, err := sealedFile(memory)
-		if err != nil {
-			return err
-		}
-		view, err := unix.Mmap(int(file.Fd()), 0, len(memory), unix.PROT_READ, unix.MAP_SHARED)
-		if err != nil {
-			return errors.Join(fmt.Errorf("image: %w", err), file.Close())
-		}
-		taken = &image{file: file, view: view, size: uint64(len(memory)), clock: k.clock}
-		for _, name := range m.lifted.Globals {
-			taken.globals = append(taken.globals, guest.ExportedGlobal(name).Get())
-		}
-		return nil
+		taken, err = k.image(f, m.lifted, guest)
+		return err
 	})
 	return taken, err
 }
 
-// initialise does what the runtime would have done with the module as it was.
-func initialise(ctx context.Context, m *module, k *call, guest api.Module) error {
+// initialise does what the runtime would have done with the module as it was. The data
+// segments are written to a file that the guest has mapped: those of a large module are
+// not in memory a second time.
+func initialise(ctx context.Context, m *module, k *call, guest api.Module, f *os.File) error {
+	if err := writeData(ctx, f, m.lifted.Data, k.memory.size); err != nil {
+		return err
+	}
+	if err := mapPrivately(f, 0, k.memory.reserved[:k.memory.size]); err != nil {
+		return fmt.Errorf("image: %w", err)
+	}
 	k.starting = true
 	defer func() { k.starting = false }()
-	for i, d := range m.lifted.Data {
-		if !guest.Memory().Write(d.Offset, d.Bytes) {
-			return violation("data segment %d is outside the memory: %d bytes at %d", i, len(d.Bytes), d.Offset)
-		}
-	}
 	for _, name := range []string{rewrite.Start, exportInitialize} {
 		if f := guest.ExportedFunction(name); f != nil {
 			if _, err := k.enter(ctx, f); err != nil {
@@ -80,33 +85,19 @@ func initialise(ctx context.Context, m *module, k *call, guest api.Module) error
 	return nil
 }
 
-// sealedFile returns a file without a name that holds content and never changes.
-// Pages of zeros are holes in it.
-func sealedFile(content []byte) (*os.File, error) {
-	f, err := memoryFile()
+// image makes an image of a guest that has been initialised. Its memory cannot be used
+// after that.
+func (k *call) image(f *os.File, lifted *rewrite.Lifted, guest api.Module) (*image, error) {
+	taken := &image{file: f, size: k.memory.size, clock: k.clock}
+	for _, name := range lifted.Globals {
+		taken.globals = append(taken.globals, guest.ExportedGlobal(name).Get())
+	}
+	err := errors.Join(writeChanges(f, k.memory.reserved[:taken.size]), seal(f))
+	if err == nil {
+		taken.view, err = unix.Mmap(int(f.Fd()), 0, int(taken.size), unix.PROT_READ, unix.MAP_SHARED)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	if err := errors.Join(fill(f, content), seal(f)); err != nil {
-		return nil, fmt.Errorf("image: %w", errors.Join(err, f.Close()))
-	}
-	return f, nil
-}
-
-func fill(f *os.File, content []byte) error {
-	if err := f.Truncate(int64(len(content))); err != nil {
-		return err
-	}
-	page := os.Getpagesize()
-	zeros := make([]byte, page)
-	for at := 0; at < len(content); at += page {
-		part := content[at:min(at+page, len(content))]
-		if bytes.Equal(part, zeros[:len(part)]) {
-			continue
-		}
-		if _, err := f.WriteAt(part, int64(at)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return taken, nil
 }

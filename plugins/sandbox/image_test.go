@@ -2,13 +2,19 @@ package sandbox
 
 import (
 	"bytes"
+	"io"
+	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
 
 	"thresher/plugins/abi"
 	"thresher/plugins/hostile"
+	"thresher/plugins/sandbox/binary"
 )
 
 // counter is a plugin whose memory is set by its start function, and whose
@@ -112,5 +118,76 @@ func TestGlobalsAreRestored(t *testing.T) {
 		r := newRecorder(t)
 		_, err := attack(t, t.Context(), "nothing", r)
 		require.NoError(t, err)
+	}
+}
+
+// An image is what the data segments make of a memory of zeros, in whatever order they
+// come and however they overlap, and then what a guest makes of that. Pages of zeros take
+// no room.
+func TestAnImageIsTheMemoryOfItsGuest(t *testing.T) {
+	t.Parallel()
+	page := os.Getpagesize()
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(1, 5).Draw(t, "pages") * pageSize
+		want := make([]byte, size)
+		segment := rapid.Custom(func(t *rapid.T) binary.Data {
+			at := rapid.IntRange(0, size).Draw(t, "at")
+			length := rapid.IntRange(0, min(size-at, 3*page)).Draw(t, "length")
+			fill := rapid.SampledFrom([]byte{0, 0, 1, 2}).Draw(t, "fill")
+			return binary.Data{Offset: uint32(at), Bytes: bytes.Repeat([]byte{fill}, length)}
+		})
+		segments := rapid.SliceOfN(segment, 0, 20).Draw(t, "segments")
+		for _, d := range segments {
+			copy(want[d.Offset:], d.Bytes)
+		}
+		f, err := memoryFile()
+		require.NoError(t, err)
+		defer f.Close()
+		require.NoError(t, writeData(t.Context(), f, segments, uint64(size)))
+		requireContent(t, f, want)
+
+		memory, err := unix.Mmap(-1, 0, size+pageSize, readWrite, unix.MAP_PRIVATE|unix.MAP_ANON)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, unix.Munmap(memory)) }()
+		require.NoError(t, mapPrivately(f, 0, memory[:size]))
+		size += pageSize // it grows
+		want = append(want, make([]byte, pageSize)...)
+		for _, d := range rapid.SliceOfN(segment, 0, 20).Draw(t, "writes") {
+			copy(want[d.Offset:], d.Bytes)
+			copy(memory[d.Offset:], d.Bytes)
+		}
+		require.NoError(t, writeChanges(f, memory))
+		requireContent(t, f, want)
+		needed := 0
+		for content := range slices.Chunk(want, page) {
+			if !bytes.Equal(content, make([]byte, page)) {
+				needed += page
+			}
+		}
+		var room unix.Stat_t
+		require.NoError(t, unix.Fstat(int(f.Fd()), &room))
+		require.LessOrEqual(t, room.Blocks*512, int64(needed))
+	})
+}
+
+func requireContent(t *rapid.T, f *os.File, want []byte) {
+	t.Helper()
+	got, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<30))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
+}
+
+func TestADataSegmentOutsideOfTheMemoryIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, d := range []binary.Data{
+		{Offset: pageSize + 1},
+		{Offset: pageSize, Bytes: []byte{0}},
+		{Offset: pageSize - 1, Bytes: []byte{0, 0}},
+		{Offset: 1<<32 - 1, Bytes: []byte{0, 0}},
+	} {
+		f, err := memoryFile()
+		require.NoError(t, err)
+		assert.ErrorContains(t, writeData(t.Context(), f, []binary.Data{{Bytes: []byte{1}}, d}, pageSize), "data segment 1 is outside the memory")
+		require.NoError(t, f.Close())
 	}
 }

@@ -14,3 +14,5 @@ func memoryFile() (*os.File, error) {
 }
 
 func seal(*os.File) error { return nil } // it has no name
+
+func punch(*os.File, int64, int64) error { return nil } // it only saves room

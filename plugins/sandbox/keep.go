@@ -17,17 +17,35 @@ import (
 	"sync"
 
 	"thresher/core/routine"
+	"thresher/plugins/sandbox/binary"
 	"thresher/plugins/sandbox/rewrite"
 	"thresher/plugins/sandbox/vet"
 )
 
-// kept is what vetting and rewriting made of a module, as it is kept beside the
-// compiled code, so that the next start need not do either again. Whoever can write
-// there can write code as well.
+// kept is what vetting and rewriting made of a module. It is kept beside the compiled
+// code, so that the next start need not do either again. Whoever can write there can
+// write code as well.
 type kept struct {
-	By      string // what vetted and rewrote it
 	Form    rewrite.Rewritten
 	Figures []vet.Figure
+}
+
+// keptHead is kept as it is in its file, where the rewritten module follows. Data
+// segments are not there: they are in the module as it was uploaded.
+type keptHead struct {
+	By      string // what vetted and rewrote it
+	Figures []vet.Figure
+	Plain   string
+	Lifted  bool
+	Globals []string
+	Data    []segment
+	Wasm    int // bytes
+}
+
+// segment is where a data segment is, in the memory and in the module.
+type segment struct {
+	Offset       uint32
+	Start, Bytes int
 }
 
 // program is the digest of this program, empty if it cannot read itself. What it would
@@ -63,25 +81,29 @@ func (h *Host) maker() string {
 func keptFile(digest string) string { return "rewritten-" + digest }
 
 // keptForm begins a kept file. The checksum of the rest follows.
-const keptForm = "thresher-form/2\n"
+const keptForm = "thresher-form/3\n"
+
+// errOtherMaker is wrapped by the error of a file that this program made with other
+// limits, or that another program made.
+var errOtherMaker = errors.New("made by another program, or with other limits")
 
 // recall reads what was kept of a module. It finds nothing where another program, or
 // other limits, made that. A file that is damaged is dropped.
-func (h *Host) recall(digest string) (k kept, found bool) {
+func (h *Host) recall(wasm []byte, digest string) (k kept, found bool) {
 	maker := h.maker()
 	if maker == "" {
 		return k, false
 	}
-	err := h.readKept(keptFile(digest), func(body io.Reader) error { return gob.NewDecoder(body).Decode(&k) })
-	if errors.Is(err, fs.ErrNotExist) {
-		return k, false
+	err := h.readKept(keptFile(digest), func(body *bufio.Reader) (err error) {
+		k, err = readForm(body, maker, wasm)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errOtherMaker) {
+		return kept{}, false
 	}
 	if err != nil {
 		h.lost("rewritten plugin unusable: rewriting it again", err)
 		h.drop(keptFile(digest))
-		return kept{}, false
-	}
-	if k.By != maker {
 		return kept{}, false
 	}
 	h.used(keptFile(digest))
@@ -91,13 +113,57 @@ func (h *Host) recall(digest string) (k kept, found bool) {
 // remember keeps a module's form. That it cannot be kept is no more than a slower
 // start.
 func (h *Host) remember(digest string, k kept) {
-	if k.By = h.maker(); k.By == "" {
+	maker := h.maker()
+	if maker == "" {
 		return
 	}
-	err := h.writeKept(keptFile(digest), func(body io.Writer) error { return gob.NewEncoder(body).Encode(k) })
+	err := h.writeKept(keptFile(digest), func(body io.Writer) error { return writeForm(body, maker, k) })
 	if err != nil {
 		h.log.Warn("a rewritten plugin was not kept", "error", err)
 	}
+}
+
+func writeForm(body io.Writer, maker string, k kept) error {
+	head := keptHead{By: maker, Figures: k.Figures, Plain: k.Form.Plain, Wasm: len(k.Form.Wasm)}
+	if l := k.Form.Lifted; l != nil {
+		head.Lifted, head.Globals = true, l.Globals
+		for _, d := range l.Data {
+			head.Data = append(head.Data, segment{d.Offset, d.Start, len(d.Bytes)})
+		}
+	}
+	if err := gob.NewEncoder(body).Encode(head); err != nil {
+		return err
+	}
+	_, err := body.Write(k.Form.Wasm)
+	return err
+}
+
+// readForm reads what writeForm has written of a module. The decoder reads no further
+// than the head, because body is an io.ByteReader.
+func readForm(body *bufio.Reader, maker string, wasm []byte) (k kept, err error) {
+	var head keptHead
+	if err := gob.NewDecoder(body).Decode(&head); err != nil {
+		return k, err
+	}
+	if head.By != maker {
+		return k, errOtherMaker
+	}
+	k.Figures, k.Form.Plain, k.Form.Wasm = head.Figures, head.Plain, make([]byte, head.Wasm)
+	if _, err := io.ReadFull(body, k.Form.Wasm); err != nil {
+		return k, err
+	}
+	if !head.Lifted {
+		return k, nil
+	}
+	k.Form.Lifted = &rewrite.Lifted{Globals: head.Globals, Data: make([]binary.Data, 0, len(head.Data))}
+	for i, d := range head.Data {
+		if d.Start < 0 || d.Bytes < 0 || d.Start > len(wasm)-d.Bytes {
+			return k, fmt.Errorf("data segment %d has %d bytes at %d of a module of %d", i, d.Bytes, d.Start, len(wasm))
+		}
+		content := wasm[d.Start:][:d.Bytes:d.Bytes]
+		k.Form.Lifted.Data = append(k.Form.Lifted.Data, binary.Data{Active: true, Constant: true, Offset: d.Offset, Bytes: content, Start: d.Start})
+	}
+	return k, nil
 }
 
 // writeKept writes a file of the cache with a checksum before what fill writes. None of
@@ -117,7 +183,7 @@ func (h *Host) writeKept(entry string, fill func(io.Writer) error) error {
 }
 
 // readKept calls use with what writeKept has written, once its checksum was compared.
-func (h *Host) readKept(entry string, use func(io.Reader) error) error {
+func (h *Host) readKept(entry string, use func(*bufio.Reader) error) error {
 	f, err := os.Open(filepath.Join(h.cacheDir, entry))
 	if err != nil {
 		return err
@@ -157,7 +223,7 @@ func (h *Host) recallManifest(digest string) (m routine.Manifest, found bool) {
 		return m, false
 	}
 	var d described
-	err := h.readKept(describedFile(digest), func(body io.Reader) error { return json.NewDecoder(body).Decode(&d) })
+	err := h.readKept(describedFile(digest), func(body *bufio.Reader) error { return json.NewDecoder(body).Decode(&d) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, false
 	}

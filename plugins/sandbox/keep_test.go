@@ -1,14 +1,19 @@
 package sandbox
 
 import (
+	"bufio"
+	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"thresher/plugins/hostile"
+	"thresher/plugins/sandbox/binary"
+	"thresher/plugins/sandbox/rewrite"
 	"thresher/plugins/sandbox/vet"
 )
 
@@ -59,6 +64,39 @@ func TestAModuleIsVettedAndRewrittenOnce(t *testing.T) {
 	}
 	other := &Host{cacheDir: dir}
 	other.policy.Limits = vet.Limits{Types: 3}
-	_, found := other.recall(digestOf(wasm))
+	_, found := other.recall(wasm, digestOf(wasm))
 	assert.False(t, found)
+}
+
+// The data of a module is not kept a second time, nor is it copied when what was kept is
+// read: it is in the module.
+func TestAKeptFormHasNoDataOfItsModule(t *testing.T) {
+	t.Parallel()
+	wasm := hostile.Module{Manifest: strings.Repeat("x", 1<<20), Pages: 18}.Encode()
+	parsed, err := binary.Parse(wasm)
+	require.NoError(t, err)
+	form, err := rewrite.Rewrite(parsed)
+	require.NoError(t, err)
+	require.NotNil(t, form.Lifted, form.Plain)
+	figures := []vet.Figure{{Name: "types", Found: 3, Limit: 4}}
+	var file bytes.Buffer
+	require.NoError(t, writeForm(&file, "maker", kept{form, figures}))
+	assert.Less(t, file.Len(), 64<<10)
+
+	got, err := readForm(bufio.NewReader(bytes.NewReader(file.Bytes())), "maker", wasm)
+	require.NoError(t, err)
+	assert.Equal(t, form.Wasm, got.Form.Wasm)
+	assert.Equal(t, form.Lifted.Globals, got.Form.Lifted.Globals)
+	assert.Equal(t, figures, got.Figures)
+	require.Len(t, got.Form.Lifted.Data, len(form.Lifted.Data))
+	for i, d := range got.Form.Lifted.Data {
+		want := form.Lifted.Data[i]
+		assert.Equal(t, want.Offset, d.Offset)
+		assert.True(t, bytes.Equal(want.Bytes, d.Bytes))
+		assert.Same(t, &wasm[d.Start], &d.Bytes[0])
+	}
+	_, err = readForm(bufio.NewReader(bytes.NewReader(file.Bytes())), "another", wasm)
+	assert.ErrorIs(t, err, errOtherMaker)
+	_, err = readForm(bufio.NewReader(bytes.NewReader(file.Bytes())), "maker", wasm[:len(wasm)/2])
+	assert.ErrorContains(t, err, "data segment 0")
 }

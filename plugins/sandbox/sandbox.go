@@ -218,7 +218,7 @@ func (h *Host) compile(ctx context.Context, wasm []byte, digest string, r *Repor
 
 // rewritten vets a module and rewrites it, unless an earlier start has.
 func (h *Host) rewritten(ctx context.Context, wasm []byte, digest string, r *Report) (rewrite.Rewritten, error) {
-	if k, found := h.recall(digest); found {
+	if k, found := h.recall(wasm, digest); found {
 		r.Figures = k.Figures
 		return k.Form, nil
 	}

@@ -98,6 +98,7 @@ type Data struct {
 	Offset   uint32     // where Constant
 	Place    Expression // where Active
 	Bytes    []byte     // in the module
+	Start    int        // of Bytes, in the module
 }
 
 // Module is a parsed module. Its slices point into the bytes it was parsed from.
@@ -486,6 +487,8 @@ func (r *reader) segment() (d Data) {
 		d.Place = r.constant()
 		d.Offset, d.Constant = d.Place.i32()
 	}
-	d.Bytes = r.bytes(r.uint32())
+	n := r.uint32()
+	d.Start = r.base + r.at
+	d.Bytes = r.bytes(n)
 	return d
 }
