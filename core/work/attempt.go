@@ -165,7 +165,7 @@ func (a *attempt) writeGrant() {
 	a.sampleUntilGone()
 }
 
-// runGuest runs the guest under the wall limit.
+// runGuest runs the guest, under the wall limit once its module is loaded.
 func (a *attempt) runGuest(ctx context.Context, in *opened) (Report, error) {
 	spec := a.granted.Spec
 	c := Call{
@@ -179,6 +179,13 @@ func (a *attempt) runGuest(ctx context.Context, in *opened) (Report, error) {
 			return Report{}, err
 		}
 		c.File = &File{wholeFile{in.file, info.Size(), in.blobs[0]}, info.Size()}
+	}
+	if l, ok := a.pool.Runner.(ModuleLoader); ok {
+		release, err := l.LoadModule(ctx, spec.Digest)
+		if err != nil {
+			return Report{}, err
+		}
+		defer release()
 	}
 	a.wall.start(func() { a.cancel(errWallLimit) })
 	defer a.wall.stop()

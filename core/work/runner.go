@@ -26,6 +26,14 @@ type Runner interface {
 	Run(ctx context.Context, call Call) (Report, error)
 }
 
+// ModuleLoader is a [Runner] whose modules may have to be loaded before a guest can run.
+// Loading is not running time: it may mean compiling, and the wall limit begins after it.
+type ModuleLoader interface {
+	// LoadModule returns when the module with that digest is loaded, and keeps it loaded
+	// until release is called. Its errors are those of [Runner.Run].
+	LoadModule(ctx context.Context, digest string) (release func(), err error)
+}
+
 // Call is one attempt of a job, as a [Runner] sees it.
 type Call struct {
 	Job     string

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"thresher/core"
 	"thresher/core/job"
 	"thresher/core/ledger"
+	"thresher/core/work"
 	"thresher/plugins/registry"
 	"thresher/plugins/registry/registrytest"
 	"thresher/plugins/sandbox"
@@ -32,7 +34,7 @@ func openCounting(t *testing.T, dir string, compiled *atomic.Int64) *world {
 		return sandbox.Compile(ctx, wasm, folder)
 	}})
 	require.NoError(t, err)
-	w := &world{reg: registry.New(host, registry.Config{Log: log}), dir: dir}
+	w := &world{reg: registry.New(host, registry.Config{Log: log}), host: host, dir: dir}
 	w.Engine, err = core.Open(ctx, core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, w.reg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -93,6 +95,40 @@ func TestAModuleIsCompiledOnce(t *testing.T) {
 	w.close(t)
 	runAll(openCounting(t, dir, &compiled))
 	assert.EqualValues(t, plugins, compiled.Load(), "nothing is compiled again")
+}
+
+// A module that was loaded for a job stays until the job is done with it, whatever else is
+// loaded meanwhile; one that cannot be loaded is not ready, and its job waits.
+func TestAModuleStaysLoadedForItsJob(t *testing.T) {
+	t.Parallel()
+	var compiled atomic.Int64
+	w := openCounting(t, t.TempDir(), &compiled) // it keeps three loaded
+	var plugins []registrytest.Plugin
+	for n := range 8 {
+		plugins = append(plugins, registrytest.Plugin{Name: fmt.Sprintf("probe%d", n), Salt: strings.Repeat("x", n+1)})
+	}
+	mine := w.push(t, plugins[0].Wasm(), active)
+	release, err := w.reg.LoadModule(t.Context(), mine.Digest)
+	require.NoError(t, err)
+	load := func(others []registrytest.Plugin) {
+		for _, p := range others {
+			w.push(t, p.Wasm(), active)
+			require.Equal(t, job.Completed, w.run(t, p.Routine()).Phase)
+		}
+	}
+	load(plugins[1:5])
+	assert.True(t, w.host.Has(mine.Digest))
+	release()
+	load(plugins[5:])
+	assert.False(t, w.host.Has(mine.Digest))
+
+	_, err = w.reg.LoadModule(t.Context(), strings.Repeat("0", 64))
+	assert.ErrorIs(t, err, work.ErrUnready)
+	gone, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the user gave up"))
+	_, err = w.reg.LoadModule(gone, mine.Digest)
+	assert.ErrorContains(t, err, "the user gave up")
+	assert.NotErrorIs(t, err, work.ErrUnready)
 }
 
 // A tenant's own plugins come before those that everyone has, and are nobody else's.

@@ -220,9 +220,26 @@ func (r *Registry) Compiling() *core.Compiling {
 // Run implements core.Plugins.
 func (r *Registry) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	report, err := r.host.RunFrom(ctx, c, r.bytesOf)
-	var unloaded *sandbox.Unloaded
-	if errors.As(err, &unloaded) {
-		return work.Report{}, fmt.Errorf("%w: %w", work.ErrUnready, err)
+	if err := unready(err); err != nil {
+		return work.Report{}, err
 	}
 	return report, err
+}
+
+// LoadModule implements work.ModuleLoader.
+func (r *Registry) LoadModule(ctx context.Context, digest string) (release func(), err error) {
+	release, err = r.host.Hold(ctx, digest, r.bytesOf)
+	return release, cmp.Or(unready(err), err)
+}
+
+var _ work.ModuleLoader = (*Registry)(nil)
+
+// unready returns what the pool is told of a module that could not be loaded, or nil
+// where that is not what the error says.
+func unready(err error) error {
+	var unloaded *sandbox.Unloaded
+	if !errors.As(err, &unloaded) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", work.ErrUnready, err)
 }

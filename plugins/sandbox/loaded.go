@@ -36,11 +36,20 @@ func (e *Unloaded) Unwrap() error { return e.Err }
 // Prepare loads a module from its source, unless it is loaded. Its errors are
 // *[Unloaded], or the cause of ctx.
 func (h *Host) Prepare(ctx context.Context, digest string, source Source) error {
-	m, err := h.acquire(ctx, digest, source)
+	release, err := h.Hold(ctx, digest, source)
 	if err == nil {
-		h.done(m)
+		release()
 	}
 	return err
+}
+
+// Hold is Prepare, and the module stays loaded until release is called.
+func (h *Host) Hold(ctx context.Context, digest string, source Source) (release func(), err error) {
+	m, err := h.acquire(ctx, digest, source)
+	if err != nil {
+		return nil, err
+	}
+	return func() { h.done(m) }, nil
 }
 
 // acquire returns a module for a job to run, and loads it if need be. It stays until
