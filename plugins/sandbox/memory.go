@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/unix"
+
+	"thresher/core/ledger"
 )
 
 // linearMemory is the memory of one instance. It reserves address space for all
@@ -22,10 +25,11 @@ type linearMemory struct {
 	image    *image // what it holds at first; nil: zeros
 	lifted   bool   // the module may grow by a page less than it declares: see shrink
 	reserved []byte
-	size     uint64  // as the guest sees it
-	touched  uint64  // no page from here on was ever written
-	back     bool    // the next growth is the way back: see shrink
-	mapped   []pages // what files are mapped over, until it is put back
+	size     uint64      // as the guest sees it
+	touched  uint64      // no page from here on was ever written
+	back     bool        // the next growth is the way back: see shrink
+	mapped   []pages     // what files are mapped over, until it is put back
+	guard    *faultGuard // while there are such
 }
 
 // pages is a range of a memory, in whole pages of the machine.
@@ -87,6 +91,11 @@ func (m *linearMemory) mapFile(f *os.File, offset int64, at, size uint64) error 
 	if to > m.size {
 		return fmt.Errorf("map a file to %d: the memory ends at %d", to, m.size)
 	}
+	if m.guard == nil {
+		if m.guard = guardMemory(m.reserved); m.guard == nil {
+			return errors.New("map a file: faults of this memory cannot be caught")
+		}
+	}
 	target := unsafe.Pointer(unsafe.SliceData(m.reserved[at:]))
 	if _, err := unix.MmapPtr(int(f.Fd()), offset, target, uintptr(size), readWrite, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_NORESERVE); err != nil {
 		return err
@@ -114,7 +123,27 @@ func (m *linearMemory) unmapFiles() error {
 		}
 	}
 	m.mapped = m.mapped[:0]
+	m.unguard()
 	return nil
+}
+
+func (m *linearMemory) unguard() {
+	if m.guard != nil {
+		m.guard.release()
+		m.guard = nil
+	}
+}
+
+// errUnreadable is the error of a job whose guest read what could not be read.
+var errUnreadable = fmt.Errorf("a table that the guest had mapped could not be read: its file was cut, or its disk failed: %w", ledger.ErrDamaged)
+
+// readable returns err, or errUnreadable where a mapped file could not be read: what the
+// guest made of it says nothing.
+func (m *linearMemory) readable(err error) error {
+	if m.guard.faulted() {
+		return hostError{errUnreadable}
+	}
+	return err
 }
 
 // fits reports whether a job with a limit can have all of it here.
@@ -128,6 +157,7 @@ var released atomic.Uint64
 
 // Free implements experimental.LinearMemory.
 func (m *linearMemory) Free() {
+	m.unguard()
 	if m.reserved != nil {
 		released.Add(1)
 		_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(m.reserved)), uintptr(len(m.reserved))) // it was mapped above

@@ -120,6 +120,7 @@ func (k *call) tick(ctx context.Context, guest api.Module, params []uint64) {
 	m.gas.Set(uint64(left)) // should it end here, it has not done what it owes for
 	slice = nextSlice(slice, m.look(), m.slice)
 	k.Meter.Note(m.cpu, m.spent, k.memory.peak)
+	k.checkReadable()
 	k.checkBudgets(owed)
 	k.checkStack(params)
 	k.yield()
@@ -151,6 +152,7 @@ func (k *call) charge(ctx context.Context, gas uint64) {
 	}
 	m.look()
 	k.Meter.Note(m.cpu, m.spent, k.memory.peak)
+	k.checkReadable()
 	k.checkBudgets(int64(gas))
 	m.spent += gas
 	if m.gas != nil {
@@ -159,6 +161,13 @@ func (k *call) charge(ctx context.Context, gas uint64) {
 	k.yield()
 	k.gate(ctx)
 	m.since = threadTime()
+}
+
+// checkReadable ends a guest that has read what could not be read.
+func (k *call) checkReadable() {
+	if err := k.memory.readable(nil); err != nil {
+		panic(err)
+	}
 }
 
 // checkBudgets ends a guest that wants more gas than its limit, or has had more CPU

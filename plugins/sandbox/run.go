@@ -157,6 +157,8 @@ func checkInputs(r routine.Routine, inputs map[string]*table.File) error {
 
 // with calls fn with an instance of its own, and explains how that ended.
 func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Context, api.Module) error) (err error) {
+	// Where the host reads a table that cannot be read, it panics: see faultGuard for guests.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if fault := recover(); fault != nil { // outside of the guest, where the runtime does not
 			err = fmt.Errorf("sandbox: %v\n%s", fault, debug.Stack())
@@ -184,7 +186,7 @@ func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Con
 	}
 	i.begin(k)
 	defer i.end(k)
-	return k.explain(ctx, fn(ctx, i.guest))
+	return k.explain(ctx, i.memory.readable(fn(ctx, i.guest)))
 }
 
 // errFailed marks a guest that returned Failed; explain puts its words in.
