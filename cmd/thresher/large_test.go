@@ -37,8 +37,8 @@ func memory(t *testing.T, pid int) (now, most int) {
 }
 
 // A large module costs the server no more than two copies of itself while it is
-// verified, however many come at once: they are received to disk and verified one
-// after the other.
+// verified. However many come at once, they are received to disk and verified two at a
+// time.
 func TestALargeUploadTakesLittleMemory(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -76,18 +76,20 @@ type Registry struct {
 	plugins *ledger.Store[Plugin]
 	keys    *ledger.Store[Key]
 
-	live    *guard.Value[map[string]sandbox.Report] // of modules that are being verified, by key
-	streaks *guard.Value[map[string]streak]         // of failures, by key of the module
-	wake    chan struct{}                           // capacity 1: there may be something to verify
-	failing chan string                             // keys of modules that fail too often
-	life    context.Context                         // ends with Close
-	halt    context.CancelFunc
-	loop    errgroup.Group
+	live      *guard.Value[map[string]sandbox.Report] // of modules that are being verified, by key
+	streaks   *guard.Value[map[string]streak]         // of failures, by key of the module
+	wake      chan struct{}                           // capacity 1: there may be something to verify
+	verifying *guard.Value[verifying]
+	failing   chan string     // keys of modules that fail too often
+	life      context.Context // ends with Close
+	halt      context.CancelFunc
+	loop      errgroup.Group
 }
 
 var _ core.Registry = (*Registry)(nil)
 
-// atOnce is how many modules are loaded at once. Each is compiled on several cores.
+// atOnce is how many modules are loaded at once, and how many are verified. Each is
+// compiled on several cores.
 const atOnce = 2
 
 // New returns a registry whose modules run in a host. What the host has loaded by now
@@ -104,13 +106,14 @@ func New(host *sandbox.Host, cfg Config) *Registry {
 	}
 	r := &Registry{
 		cfg: cfg, host: host,
-		shipped: guard.New("shipped", guard.RankRegistry, newShipped(cfg.Shipped, host.List())),
-		needs:   guard.New("needs", guard.RankRegistry, needs{by: map[string]*need{}}),
-		loads:   make(chan struct{}, atOnce),
-		live:    guard.New("verifications", guard.RankRegistry, map[string]sandbox.Report{}),
-		streaks: guard.New("streaks", guard.RankRegistry, map[string]streak{}),
-		wake:    make(chan struct{}, 1),
-		failing: make(chan string, 64),
+		shipped:   guard.New("shipped", guard.RankRegistry, newShipped(cfg.Shipped, host.List())),
+		needs:     guard.New("needs", guard.RankRegistry, needs{by: map[string]*need{}}),
+		loads:     make(chan struct{}, atOnce),
+		live:      guard.New("verifications", guard.RankRegistry, map[string]sandbox.Report{}),
+		streaks:   guard.New("streaks", guard.RankRegistry, map[string]streak{}),
+		wake:      make(chan struct{}, 1),
+		verifying: guard.New("verifying", guard.RankRegistry, verifying{by: map[string]Module{}}),
+		failing:   make(chan string, 64),
 	}
 	r.life, r.halt = context.WithCancel(context.Background())
 	return r
@@ -155,7 +158,9 @@ func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub, re
 	}
 	r.loop.Go(func() error { r.shipLoop(r.life); return nil })
 	r.loop.Go(func() error { r.retryLoop(r.life); return nil })
-	r.loop.Go(func() error { r.verifyLoop(r.life); return nil })
+	for range atOnce {
+		r.loop.Go(func() error { r.verifyLoop(r.life); return nil })
+	}
 	r.loop.Go(func() error { r.disableLoop(r.life); return nil })
 	r.rouse()
 	return nil

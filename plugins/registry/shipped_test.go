@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -382,6 +384,49 @@ func TestAFolderServesWhatItCan(t *testing.T) {
 		assert.Equal(t, "rejected", v.State)
 		w.close(t)
 	}
+}
+
+// A module of the folder that takes long to verify keeps neither the server nor the other
+// modules waiting, nor those that are uploaded meanwhile.
+func TestASlowModuleOfTheFolderDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	s := server{dir: t.TempDir()}
+	for n := range 50 {
+		p := registrytest.Plugin{Name: fmt.Sprintf("probe%d", n), Salt: strings.Repeat("x", n)}
+		s.shipped = append(s.shipped, ship(registry.Folder, p.Name+".wasm", p.Wasm()))
+	}
+	var compiled atomic.Int64
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	s.compile = func(ctx context.Context, wasm []byte, folder string) error {
+		if compiled.Add(1) == 1 {
+			close(asked)
+			select {
+			case <-goOn:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return sandbox.Compile(ctx, wasm, folder)
+	}
+	w := s.start(t)
+	assert.True(t, w.Ready().Ready, "it takes jobs while modules are verified")
+	<-asked
+	v := w.push(t, registrytest.Plugin{Name: "pushed"}.Wasm(), active)
+	assert.Equal(t, "ready", v.State)
+	eventually(t, "all but one are verified", func() bool {
+		c := w.Ready().Compiling
+		return c != nil && len(c.Plugins) == 1
+	})
+	slow := strings.TrimSuffix(w.Ready().Compiling.Plugins[0], ".wasm")
+	for n := range 50 {
+		if name := fmt.Sprintf("probe%d", n); name != slow {
+			require.Equal(t, job.Completed, w.run(t, name+"/run").Phase)
+			break
+		}
+	}
+	close(goOn)
+	assert.Equal(t, job.Completed, w.run(t, slow+"/run").Phase)
+	eventually(t, "all are verified", func() bool { return w.Ready().Compiling == nil })
 }
 
 // While plugins compile, the server lists them, checks and takes their jobs, and says how

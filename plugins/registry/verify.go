@@ -21,8 +21,10 @@ func (r *Registry) rouse() {
 	}
 }
 
-// verifyLoop verifies one module after the other: each may take the memory of a few
-// copies of itself. What is to be verified is what the records say.
+// verifyLoop verifies modules, one after the other. There are a few such loops, so that
+// one module that takes long does not keep the others waiting, and no more, because each
+// module may take the memory of a few copies of itself. What is to be verified is what
+// the records say.
 func (r *Registry) verifyLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		key, ok := r.next(ctx)
@@ -33,7 +35,11 @@ func (r *Registry) verifyLoop(ctx context.Context) {
 			}
 			continue
 		}
-		if err := r.verify(ctx, key); err != nil && ctx.Err() == nil {
+		r.rouse() // another loop: there may be more
+		err := r.verify(ctx, key)
+		r.verifying.Must(func(v *verifying) { delete(v.by, key); v.ended++ })
+		r.rouse() // whoever waits for it to be alone
+		if err != nil && ctx.Err() == nil {
 			r.cfg.Log.Error("module not verified yet", "module", key, "error", err)
 			select { // it is the server's fault: the disk may be full
 			case <-ctx.Done():
@@ -43,16 +49,50 @@ func (r *Registry) verifyLoop(ctx context.Context) {
 	}
 }
 
-// next returns the module that waits the longest, of those that were tried the least.
+// verifying is the modules that are being verified.
+type verifying struct {
+	by    map[string]Module // by key, as they were when they were taken
+	ended int               // how many have been
+}
+
+// next takes the module that waits the longest, of those that were tried the least and
+// may be verified beside those that are.
 func (r *Registry) next(ctx context.Context) (key string, ok bool) {
-	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"phase=" + string(Verifying)}, Limit: r.cfg.MaxVerifying + 1})
-	if err != nil || len(found) == 0 {
-		return "", false
+	for again := true; again; {
+		ended := 0
+		r.verifying.Must(func(v *verifying) { ended = v.ended })
+		found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"phase=" + string(Verifying)}, Limit: r.cfg.MaxVerifying + 1})
+		if err != nil {
+			return "", false
+		}
+		slices.SortFunc(found, func(a, b ledger.Entry[Module]) int {
+			return cmp.Or(cmp.Compare(a.Value.Attempts, b.Value.Attempts), a.Value.Uploaded.At.Compare(b.Value.Uploaded.At))
+		})
+		r.verifying.Must(func(v *verifying) {
+			if again = v.ended != ended; again {
+				return // what was found may have been decided on
+			}
+			i := slices.IndexFunc(found, func(e ledger.Entry[Module]) bool { return mayVerify(e.Value, v.by) })
+			if ok = i >= 0; ok {
+				key = found[i].Key
+				v.by[key] = found[i].Value
+			}
+		})
 	}
-	first := slices.MinFunc(found, func(a, b ledger.Entry[Module]) int {
-		return cmp.Or(cmp.Compare(a.Value.Attempts, b.Value.Attempts), a.Value.Uploaded.At.Compare(b.Value.Uploaded.At))
-	})
-	return first.Key, true
+	return key, ok
+}
+
+// mayVerify reports whether a module may be verified beside others. One that was tried
+// before is verified alone: the server may not have survived it, and another module that
+// was verified then would be blamed as well. Bytes that two tenants have are compiled
+// once.
+func mayVerify(m Module, beside map[string]Module) bool {
+	for _, other := range beside {
+		if m.Attempts > 0 || other.Attempts > 0 || m.Digest == other.Digest {
+			return false
+		}
+	}
+	return true
 }
 
 // verify decides on a module. Until that is written, it is as if it had not begun, but
