@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"thresher/core/job"
-	"thresher/core/ledger"
 	"thresher/core/work"
 )
 
@@ -50,41 +49,21 @@ func (s *slowToLoad) Run(ctx context.Context, c work.Call) (work.Report, error) 
 	}
 }
 
-// oneJob is a store of one record.
-type oneJob struct{ changes chan job.Record }
-
-func (o oneJob) Get(context.Context, string) (ledger.Entry[job.Record], error) {
-	r := <-o.changes
-	o.changes <- r
-	return ledger.Entry[job.Record]{Key: r.ID, Value: r}, nil
-}
-
-func (o oneJob) Modify(_ context.Context, _ string, change func(*job.Record) (*job.Record, error)) (ledger.Entry[job.Record], error) {
-	r := <-o.changes
-	next, err := change(&r)
-	if err != nil {
-		next = &r
-	}
-	o.changes <- *next
-	return ledger.Entry[job.Record]{Key: r.ID, Value: *next}, err
-}
-
 // runSlowly runs a job with a wall limit of a second whose guest takes a time, and
 // returns its record.
 func runSlowly(t *testing.T, s *slowToLoad, takes string) job.Record {
 	t.Helper()
-	store := oneJob{make(chan job.Record, 1)}
-	store.changes <- job.Record{ID: "j", Desired: job.WantRun, Phase: job.Pending, Created: time.Now(), Spec: job.Spec{
+	store := &oneJob{record: job.Record{ID: "j", Desired: job.WantRun, Phase: job.Pending, Created: time.Now(), Spec: job.Spec{
 		Routine: "test/" + takes, Digest: "the module", Params: json.RawMessage(`{}`),
 		Limits: job.Limits{MemoryBytes: 1 << 20, WallSeconds: 1, OutputBytes: 1 << 20, LogBytes: 1000},
-	}}
-	pool := work.NewPool(work.Config{
+	}}}
+	store.pool = work.NewPool(work.Config{
 		Store: store, Runner: s, News: mute{}, Log: slog.New(slog.DiscardHandler),
 		Claim: func(string) bool { return true }, Settle: func(string) {},
 	})
-	pool.Grant("j")
-	pool.Drain(t.Context())
-	return <-store.changes
+	store.pool.Grant("j")
+	store.pool.Drain(t.Context())
+	return store.record
 }
 
 // A module that was evicted is loaded again, and maybe compiled, by the job that needs it
