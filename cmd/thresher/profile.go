@@ -27,8 +27,11 @@ func serveProfiles(address string) (stop func(), err error) {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(listener) }()
+	served := make(chan struct{})
+	go func() {
+		_ = s.Serve(listener) // http.ErrServerClosed
+		close(served)
+	}()
 	return func() {
 		_ = s.Close() // a profile under way ends here
 		<-served
