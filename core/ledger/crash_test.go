@@ -7,8 +7,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime/pprof"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -76,12 +79,8 @@ func TestWhatWasAcknowledgedSurvivesKill9(t *testing.T) {
 // killAfter runs the child until it has acknowledged some lines, and kills it.
 func killAfter(t *testing.T, dir string, lines int, acknowledged map[string]int) {
 	t.Helper()
-	child := exec.Command(os.Args[0], "-test.run=^$")
-	child.Env = append(os.Environ(), crashFolder+"="+dir)
-	child.Stderr = os.Stderr
-	stdout, err := child.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, child.Start())
+	child, stdout := startChild(t, crashFolder, dir)
+	defer watch(t, child)()
 	read := bufio.NewReader(stdout)
 	for i := 0; ; i++ {
 		if i == lines {
@@ -99,4 +98,30 @@ func killAfter(t *testing.T, dir string, lines int, acknowledged map[string]int)
 		acknowledged[key] = n
 	}
 	_ = child.Wait() // killed: that is the point
+}
+
+// startChild starts a process of its own that does what a variable asks for.
+func startChild(t *testing.T, variable, dir string) (child *exec.Cmd, stdout io.Reader) {
+	t.Helper()
+	child = exec.Command(os.Args[0], "-test.run=^$")
+	child.Env = append(os.Environ(), variable+"="+dir)
+	child.Stderr = os.Stderr
+	stdout, err := child.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	return child, stdout
+}
+
+// hangs is how long a child and what follows it may take: many times as long as they do.
+const hangs = 2 * time.Minute
+
+// watch prints the stacks of the child and of the test, and ends the child, unless the
+// function that it returns is called in time.
+func watch(t *testing.T, child *exec.Cmd) (ended func()) {
+	timer := time.AfterFunc(hangs, func() {
+		t.Errorf("child %d or its test hangs: not done after %v; their stacks are on stderr", child.Process.Pid, hangs)
+		_ = child.Process.Signal(syscall.SIGQUIT) // it may have ended
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+	})
+	return func() { timer.Stop() }
 }

@@ -169,6 +169,7 @@ func TestALedgerClosesOnAFullDisk(t *testing.T) {
 	says, err := child.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, child.Start())
+	defer watch(t, child)()
 	require.True(t, bufio.NewScanner(says).Scan())
 	empty := disktest.Fill(t, disk)
 	_, err = fmt.Fprintln(full)

@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -64,39 +62,49 @@ func TestNoRecordIsLostToPowerCutsWhileItIsReplaced(t *testing.T) {
 	dir := filepath.Join(d.Dir, "data")
 	acknowledged := map[string]int{}
 	for round := range *powerCuts {
-		child := exec.Command(os.Args[0], "-test.run=^$")
-		child.Env = append(os.Environ(), powerFolder+"="+dir)
-		stdout, err := child.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, child.Start())
-		lines := bufio.NewScanner(stdout)
-		require.True(t, lines.Scan())
-		// A machine without power tells nobody anything: what is told after the
-		// moment of the cut does not count.
-		var over atomic.Int64
-		cut := time.AfterFunc(rand.N(600*time.Millisecond)+200*time.Millisecond, func() {
-			over.Store(time.Now().UnixNano())
-			d.Cut()
-		})
-		for more := true; more; more = lines.Scan() {
-			var key string
-			var n int
-			var at int64
-			_, err := fmt.Sscan(lines.Text(), &key, &n, &at)
-			require.NoError(t, err)
-			if over := over.Load(); over == 0 || at < over {
-				acknowledged[key] = n
-			}
+		powerRound(t, d, dir, acknowledged)
+		if t.Failed() {
+			t.Fatalf("after %d cuts", round+1)
 		}
-		cut.Stop()
-		_ = child.Wait()
-		d.Restore()
-		keptSince(t, dir, acknowledged, round)
 	}
 	t.Logf("%d power cuts, %d records", *powerCuts, len(acknowledged))
 }
 
-func keptSince(t *testing.T, dir string, acknowledged map[string]int, round int) {
+// powerRound cuts the power while a child writes, and looks for what it acknowledged.
+func powerRound(t *testing.T, d *disktest.Disk, dir string, acknowledged map[string]int) {
+	t.Helper()
+	child, stdout := startChild(t, powerFolder, dir)
+	defer watch(t, child)()
+	lines := bufio.NewScanner(stdout)
+	require.True(t, lines.Scan())
+	// A machine without power tells nobody anything: what is told after the moment of
+	// the cut does not count.
+	var over atomic.Int64
+	made := make(chan struct{})
+	cut := time.AfterFunc(rand.N(600*time.Millisecond)+200*time.Millisecond, func() {
+		defer close(made)
+		over.Store(time.Now().UnixNano())
+		d.Cut()
+	})
+	for more := true; more; more = lines.Scan() {
+		var key string
+		var n int
+		var at int64
+		_, err := fmt.Sscan(lines.Text(), &key, &n, &at)
+		require.NoError(t, err)
+		if over := over.Load(); over == 0 || at < over {
+			acknowledged[key] = n
+		}
+	}
+	if !cut.Stop() {
+		<-made // or it would cut the power of the disk that is restored
+	}
+	_ = child.Wait()
+	d.Restore()
+	keptSince(t, dir, acknowledged)
+}
+
+func keptSince(t *testing.T, dir string, acknowledged map[string]int) {
 	t.Helper()
 	l, err := Open(t.Context(), Config{Dir: dir})
 	require.NoError(t, err)
@@ -105,7 +113,7 @@ func keptSince(t *testing.T, dir string, acknowledged map[string]int, round int)
 	require.NoError(t, err)
 	for key, n := range acknowledged {
 		e, err := s.Get(t.Context(), key)
-		if assert.NoError(t, err, "after %d cuts", round+1) {
+		if assert.NoError(t, err, key) {
 			assert.GreaterOrEqual(t, e.Value.N, n, key)
 		}
 	}
