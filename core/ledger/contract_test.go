@@ -16,7 +16,7 @@ func TestTheContract(t *testing.T) {
 		require.NoError(t, flag.Set("rapid.checks", "10")) // each fills several blocks
 	}
 	ledgertest.Exercise(t, func(t testing.TB, at string) *ledger.Ledger {
-		l, err := ledger.Open(t.Context(), ledger.Config{Dir: at})
+		l, err := ledger.Open(t.Context(), ledger.Config{Dir: at, HotBlocks: 1}) // few, so that blocks get old
 		require.NoError(t, err)
 		return l
 	})

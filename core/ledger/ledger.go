@@ -72,7 +72,11 @@ type Config struct {
 	// Reading is told how far the opening of a store is that reads all of its records:
 	// its index is made anew. It must not block. May be nil.
 	Reading func(kind string, read, of uint64)
-	Faults  Faults // planted by tests
+	// HotBlocks is how many of a store's newest blocks keep their index in memory
+	// while many of their records are live. The index of older ones is on disk, where
+	// each change rewrites some entries of it. Default DefaultHotBlocks.
+	HotBlocks int
+	Faults    Faults // planted by tests
 }
 
 // Ledger is an open data folder.
@@ -85,6 +89,7 @@ type Ledger struct {
 	blobs  *Blobs
 	room   room
 	sync   Sync
+	hot    int // Config.HotBlocks
 	faults Faults
 	tell   func(kind string, read, of uint64) // how far a store is indexed anew
 	mark   *mark
@@ -122,6 +127,9 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	if cfg.Reserve == 0 {
 		cfg.Reserve = DefaultReserve
 	}
+	if cfg.HotBlocks <= 0 {
+		cfg.HotBlocks = DefaultHotBlocks
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
@@ -133,7 +141,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{
-		log: cfg.Log, dir: cfg.Dir, unlock: unlock, sync: cfg.Sync, faults: cfg.Faults, tell: cfg.Reading,
+		log: cfg.Log, dir: cfg.Dir, unlock: unlock, sync: cfg.Sync, hot: cfg.HotBlocks, faults: cfg.Faults, tell: cfg.Reading,
 		disk:     newDisk(cfg.Log),
 		view:     guard.New("view", guard.RankView, view{kinds: map[string]*kindView{}}),
 		damage:   guard.New("damage", guard.RankView, map[string]string{}),

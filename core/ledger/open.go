@@ -82,11 +82,7 @@ func (l *Ledger) showKind(k *kind, v *kindView) (err error) {
 		snap, all.at = all.at, snap
 		v.revision = all.revision
 		all.kinds[k.name] = v
-		for _, b := range v.hot {
-			if k.version != 0 && b.sealable(v.next) {
-				l.startSealing(k, b, v.revision)
-			}
-		}
+		l.sealBlocks(k, v, v.revision)
 	})
 	snap.release()
 	return err

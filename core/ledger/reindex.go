@@ -62,7 +62,7 @@ func (l *Ledger) reindexBlock(ctx context.Context, k *kind, number uint32, next 
 		}
 		return err
 	})
-	if err != nil || k.version == 0 || !b.sealable(next) {
+	if err != nil || k.version == 0 || !b.sealable(next, l.hot) {
 		return err
 	}
 	batch := l.db.NewBatch()

@@ -3,10 +3,13 @@ package ledger
 import "slices"
 
 // sealBudget is how many index entries of blocks that are being sealed go out with a
-// round, so that sealing delays no writer much, and how many where nobody waits.
+// round, so that sealing delays no writer much, and how many where nobody waits. It
+// doubles with each block that waits: what is written must not outrun the sealing, or
+// memory grows.
 const (
 	sealBudget     = 128
 	sealBudgetIdle = 1024
+	sealDoublings  = 8
 )
 
 // sealing is a block that is being sealed.
@@ -15,9 +18,19 @@ type sealing struct {
 	block *block
 }
 
-func (l *Ledger) startSealing(k *kind, b *block, id uint64) {
-	b.startSealing(id)
-	l.sealing = append(l.sealing, &sealing{k, b})
+// sealBlock begins to seal a block, if that is due.
+func (l *Ledger) sealBlock(k *kind, v *kindView, b *block, id uint64) {
+	if k.version != 0 && b.sealable(v.next, l.hot) {
+		b.startSealing(id)
+		l.sealing = append(l.sealing, &sealing{k, b})
+	}
+}
+
+// sealBlocks begins to seal what is due of a kind.
+func (l *Ledger) sealBlocks(k *kind, v *kindView, id uint64) {
+	for _, b := range v.hot {
+		l.sealBlock(k, v, b, id)
+	}
 }
 
 // sealedTerms is a part of a block's index that a round writes.
@@ -31,38 +44,30 @@ type sealedTerms struct {
 
 // seal writes a part of the index of blocks that are being sealed.
 func (r *round) seal() {
-	budget := sealBudget
+	budget := sealBudget << max(0, min(len(r.l.sealing)-1, sealDoublings))
 	if len(r.changes) == 0 {
-		budget = sealBudgetIdle
+		budget = max(budget, sealBudgetIdle)
 	}
 	for _, s := range r.l.sealing {
 		if budget <= 0 {
 			return
 		}
 		part := &sealedTerms{block: s.block, kind: s.kind}
-		values := map[string][]byte{}
-		r.l.view.Must(func(*view) {
-			for term := range s.block.unsealed {
-				if len(part.terms) == budget {
-					break
-				}
-				part.terms = append(part.terms, term)
-				if set := s.block.terms[term]; set != nil {
-					values[term] = set.encode(s.block.seal)
-				}
+		// Only the committer changes a block, so that it reads one without the lock.
+		for term := range s.block.unsealed {
+			if len(part.terms) == budget {
+				break
 			}
-			part.whole = len(part.terms) == len(s.block.unsealed) && !r.touches(s)
-			part.seal = seal{s.block.seal, s.block.min, s.block.max}
-		})
-		budget -= len(part.terms) + 1
-		for _, term := range part.terms {
-			if value := values[term]; value != nil {
-				r.set(s.kind.indexKey(term, s.block.number), value)
+			part.terms = append(part.terms, term)
+			if set := s.block.terms[term]; set != nil {
+				r.set(s.kind.indexKey(term, s.block.number), set.encode(s.block.seal))
 			} else {
 				r.delete(s.kind.indexKey(term, s.block.number))
 			}
 		}
-		if part.whole {
+		budget -= len(part.terms) + 1
+		if part.whole = len(part.terms) == len(s.block.unsealed) && !r.touches(s); part.whole {
+			part.seal = seal{s.block.seal, s.block.min, s.block.max}
 			r.set(s.kind.sealKey(s.block.number), encodeSeal(part.seal))
 		}
 		r.sealed = append(r.sealed, part)

@@ -49,6 +49,7 @@ func (l *Ledger) showChange(k *kindView, c *change) {
 		if b == nil {
 			b = newBlock(number)
 			k.hot[number] = b
+			l.sealBlocks(c.kind, k, c.revision) // of which some are now old enough
 		}
 	}
 	if b != nil {
@@ -62,8 +63,8 @@ func (l *Ledger) showChange(k *kindView, c *change) {
 	} else {
 		k.put(&item{c.key, c.position, c.revision, c.after, c.data}, c.has.live)
 	}
-	if b != nil && c.kind.version != 0 && b.sealable(k.next) {
-		l.startSealing(c.kind, b, c.revision)
+	if b != nil {
+		l.sealBlock(c.kind, k, b, c.revision)
 	}
 }
 

@@ -222,14 +222,19 @@ func (b *block) mark(term string) {
 	}
 }
 
-// maxLiveSealed is how many live records a block may have and be sealed: each change
-// of one then rewrites the index entries of its terms.
+// maxLiveSealed is how many live records one of the newest blocks may have and be
+// sealed: each change of one then rewrites the index entries of its terms.
 const maxLiveSealed = blockSize / 64
 
-// sealable reports whether the block should be sealed: its records will hardly
-// change any more, and no new ones come.
-func (b *block) sealable(next uint64) bool {
-	return b.unsealed == nil && positionOf(b.number+1, 0) <= next && b.live <= maxLiveSealed
+// DefaultHotBlocks is the default of Config.HotBlocks: some 30,000 jobs, whose index
+// takes about 3 MiB a block.
+const DefaultHotBlocks = 8
+
+// sealable reports whether the block should be sealed: no new records come, and those
+// that it has will hardly change any more, or hot newer blocks are there.
+func (b *block) sealable(next uint64, hot int) bool {
+	full := positionOf(b.number+1, 0) <= next
+	return b.unsealed == nil && full && (b.live <= maxLiveSealed || next > positionOf(b.number+1+uint32(hot), 0))
 }
 
 // startSealing marks every term as to be written.
