@@ -237,7 +237,7 @@ func TestABlobIsKeptWhileItIsUnclearWhetherItsRecordIs(t *testing.T) {
 // the ledger says so.
 func TestADiskIsFullAsLongAsAnyWriteWaits(t *testing.T) {
 	t.Parallel()
-	d := newDisk(slog.New(slog.DiscardHandler))
+	d := newDisk(nil, slog.New(slog.DiscardHandler))
 	var writes sync.WaitGroup
 	room := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 	var tries [2]atomic.Int32
@@ -280,5 +280,6 @@ func TestALedgerClosesWhileASnapshotIsRead(t *testing.T) {
 	}))
 	assert.Equal(t, 10, n)
 	at.Close()
+	l.reading.Wait()
 	require.NoError(t, l.db.Close()) // else its goroutines stay
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -27,9 +28,9 @@ type disk struct {
 	closing chan struct{}         // closed when writes need not be waited for any more
 }
 
-func newDisk(log *slog.Logger) *disk {
-	d := &disk{FS: vfs.Default, log: log, closing: make(chan struct{})}
-	return d
+// newDisk takes the file system of the system for nil.
+func newDisk(fs vfs.FS, log *slog.Logger) *disk {
+	return &disk{FS: cmp.Or(fs, vfs.Default), log: log, closing: make(chan struct{})}
 }
 
 // able returns why writes wait, or nil.

@@ -12,9 +12,12 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -180,4 +183,52 @@ func TestALedgerClosesOnAFullDisk(t *testing.T) {
 	e, err := s.Get(t.Context(), "a")
 	require.NoError(t, err)
 	assert.Equal(t, "kept", e.Value.Text)
+}
+
+// manifestOn is a file system whose store cannot write its list of files while full.
+func manifestOn(full *atomic.Bool) vfs.FS {
+	return errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWrite && strings.Contains(op.Path, "MANIFEST") && full.Load() {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+}
+
+// Whoever was reading while the disk got full ends, and is not held up with the writes.
+func TestReadersEndWhileTheStoreWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	l, err := Open(t.Context(), Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), fs: manifestOn(&full)})
+	require.NoError(t, err)
+	s, err := OpenStore(t.Context(), l, "notes", byText)
+	require.NoError(t, err)
+	fill(t, s, 0, 10, damageNote)
+	at, err := l.Snapshot()
+	require.NoError(t, err)
+	fill(t, s, 10, 1, damageNote) // from now on at is an old one
+	full.Store(true)
+	flushed, err := l.db.AsyncFlush()
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return errors.Is(l.Able(), ErrDiskFull) }, waits, tick)
+
+	read := make(chan error)
+	go func() {
+		err := s.Each(context.Background(), at, func(Found[note]) error { return nil })
+		at.Close()
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		assert.NoError(t, err)
+	case <-time.After(waits):
+		t.Error("the reader still waits")
+	}
+	e, err := s.Get(t.Context(), "k000010")
+	require.NoError(t, err)
+	assert.Equal(t, "k000010", e.Key)
+	full.Store(false)
+	<-flushed
+	require.NoError(t, l.Able())
+	require.NoError(t, l.Close(t.Context()))
 }

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
 
 	"thresher/core/guard"
@@ -77,6 +78,7 @@ type Config struct {
 	// each change rewrites some entries of it. Default DefaultHotBlocks.
 	HotBlocks int
 	Faults    Faults // planted by tests
+	fs        vfs.FS // below the store; default vfs.Default
 }
 
 // Ledger is an open data folder.
@@ -109,7 +111,8 @@ type Ledger struct {
 	quit     chan struct{} // closed by Close: the committer finishes its queue and ends
 	finished chan struct{} // closed when the committer has ended
 	loops    errgroup.Group
-	reading  sync.WaitGroup // snapshots that are open
+	reading  sync.WaitGroup            // snapshots that are open
+	unread   *guard.Value[[]*snapshot] // of them, those to be closed
 }
 
 // Open opens the folder, making it if needed.
@@ -142,11 +145,12 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	}
 	l := &Ledger{
 		log: cfg.Log, dir: cfg.Dir, unlock: unlock, sync: cfg.Sync, hot: cfg.HotBlocks, faults: cfg.Faults, tell: cfg.Reading,
-		disk:     newDisk(cfg.Log),
+		disk:     newDisk(cfg.fs, cfg.Log),
 		view:     guard.New("view", guard.RankView, view{kinds: map[string]*kindView{}}),
 		damage:   guard.New("damage", guard.RankView, map[string]string{}),
 		hurt:     guard.New("damaged records", guard.RankView, []RecordDamage(nil)),
 		once:     guard.New("closing", guard.RankView, false),
+		unread:   guard.New("unread", guard.RankView, []*snapshot(nil)),
 		queue:    make(chan *operation, queuedOps),
 		calls:    make(chan func()),
 		quit:     make(chan struct{}),

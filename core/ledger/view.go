@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -24,12 +23,12 @@ type snapshot struct {
 	*pebble.Snapshot
 	revision uint64
 	readers  atomic.Int32 // the view counts as one until it moves on
-	open     *sync.WaitGroup
+	ledger   *Ledger
 }
 
 func (l *Ledger) newSnapshot(revision uint64) *snapshot {
 	l.reading.Add(1)
-	s := &snapshot{Snapshot: l.db.NewSnapshot(), revision: revision, open: &l.reading}
+	s := &snapshot{Snapshot: l.db.NewSnapshot(), revision: revision, ledger: l}
 	s.readers.Store(1)
 	return s
 }
@@ -42,9 +41,35 @@ func (s *snapshot) reference() *snapshot {
 }
 
 func (s *snapshot) release() {
-	if s.readers.Add(-1) == 0 {
+	if s.readers.Add(-1) > 0 {
+		return
+	}
+	first := false
+	s.ledger.unread.Must(func(unread *[]*snapshot) {
+		first = len(*unread) == 0
+		*unread = append(*unread, s)
+	})
+	if first {
+		go s.ledger.closeUnread()
+	}
+}
+
+// closeUnread closes the snapshots that nobody reads any more. It is not for a reader
+// to do: the store below may want to merge files then, and waits for a write of its
+// list of files, which waits where the disk is full or has failed.
+func (l *Ledger) closeUnread() {
+	var s *snapshot
+	next := func(unread *[]*snapshot) {
+		if s != nil {
+			*unread = (*unread)[1:]
+		}
+		if s = nil; len(*unread) > 0 {
+			s = (*unread)[0]
+		}
+	}
+	for l.unread.Must(next); s != nil; l.unread.Must(next) {
 		_ = s.Close() // an error would be of an iterator left open
-		s.open.Done()
+		l.reading.Done()
 	}
 }
 
