@@ -211,7 +211,7 @@ func (e *Engine) sample(ctx context.Context) (entries []ledger.Entry[job.Record]
 	span := max(e.cfg.Now().Sub(from), 0) // the clock may have been set back
 	for range sampled {
 		at := from.Add(rand.N(span + 1))
-		found, _, err := e.jobs.List(ctx, ledger.Query{Low: firstID(at), Limit: 1, Ascending: true})
+		found, _, err := e.jobs.List(ctx, ledger.Query{From: at, Limit: 1, Ascending: true})
 		if err != nil {
 			return nil, err
 		}

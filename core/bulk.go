@@ -130,10 +130,7 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 // query selects the jobs that were there when the bulk began.
 func (b Bulk) query() ledger.Query {
 	q := b.Filter.query()
-	if q.High == "" || b.ID < q.High {
-		q.High = b.ID
-	}
-	q.Limit = MaxPage
+	q.High, q.Limit = b.ID, MaxPage
 	return q
 }
 

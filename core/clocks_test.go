@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -262,5 +263,56 @@ func TestPrioritiesRiseByMeasuredTime(t *testing.T) {
 				assert.Equal(t, want, []string{<-s.started, <-s.started})
 			})
 		}
+	}
+}
+
+// Whichever way the wall clock was moved, from and to select jobs by the created that
+// they show, and lists keep the order in which jobs were submitted.
+func TestFromAndToSelectByCreatedAcrossJumps(t *testing.T) {
+	t.Parallel()
+	for _, by := range []time.Duration{26 * time.Hour, -26 * time.Hour, -time.Millisecond, 0} {
+		t.Run(by.String(), func(t *testing.T) {
+			t.Parallel()
+			dir, h := t.TempDir(), newHands()
+			e := h.open(t, dir)
+			var jobs []core.Job // as they were submitted
+			some := func() {
+				for range 3 {
+					jobs = append(jobs, submit(t, e, "quick"))
+					h.pass(300 * time.Microsecond)
+				}
+			}
+			some()
+			h.jump(by)
+			some()
+			require.NoError(t, e.Close(t.Context()))
+			h.off(time.Minute)
+			e = h.open(t, dir)
+			some()
+			h.jump(-by)
+			some()
+			for _, from := range jobs {
+				for _, to := range jobs {
+					f := core.Filter{From: from.Created, To: to.Created}
+					var want []string
+					for _, j := range jobs {
+						if !j.Created.Before(f.From) && j.Created.Before(f.To) {
+							want = append(want, j.ID)
+						}
+					}
+					slices.Reverse(want) // the newest first
+					page, err := e.Jobs(t.Context(), f)
+					require.NoError(t, err)
+					var got []string
+					for _, j := range page.Jobs {
+						got = append(got, j.ID)
+					}
+					require.Equal(t, want, got, "from %v to %v", f.From, f.To)
+					for _, j := range jobs { // a page that is kept is of this filter
+						assert.Equal(t, slices.Contains(want, j.ID), strings.Contains(pageJSON(t, e, f), j.ID))
+					}
+				}
+			}
+		})
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"thresher/core/feed"
 	"thresher/core/job"
 	"thresher/core/ledger"
@@ -45,8 +43,8 @@ type Filter struct {
 	LabelPrefixes map[string]string `json:"label_prefixes,omitempty"`
 	Error         string            `json:"error,omitempty"` // code of the failure
 	Text          string            `json:"text,omitempty"`  // words in the failure's detail; the last may be a beginning
-	From          time.Time         `json:"from,omitzero"`   // submitted then or later
-	To            time.Time         `json:"to,omitzero"`     // submitted before
+	From          time.Time         `json:"from,omitzero"`   // created then or later, as the record says
+	To            time.Time         `json:"to,omitzero"`     // created before
 
 	Cursor string `json:"-"` // Next of the page before
 	Limit  int    `json:"-"` // default 100, at most MaxPage
@@ -160,11 +158,11 @@ func checkCursor(cursor string) error {
 // Empty reports whether the filter selects every job.
 func (f Filter) Empty() bool {
 	q := f.query()
-	return len(q.Terms)+len(q.AnyOf)+len(q.Prefixes) == 0 && q.Low == "" && q.High == ""
+	return len(q.Terms)+len(q.AnyOf)+len(q.Prefixes) == 0 && q.From.IsZero() && q.To.IsZero()
 }
 
 func (f Filter) query() ledger.Query {
-	q := ledger.Query{Before: f.Cursor, Limit: f.Limit}
+	q := ledger.Query{Before: f.Cursor, Limit: f.Limit, From: f.From, To: f.To}
 	add := func(key, value string) {
 		if value != "" {
 			q.Terms = append(q.Terms, key+"="+value)
@@ -198,12 +196,6 @@ func (f Filter) query() ledger.Query {
 		}
 		q.Prefixes = append(q.Prefixes, wordTerm(words[last]))
 	}
-	if !f.From.IsZero() {
-		q.Low = firstID(f.From)
-	}
-	if !f.To.IsZero() {
-		q.High = firstID(f.To)
-	}
 	return q
 }
 
@@ -214,13 +206,6 @@ func (e *Engine) JobsOf(ctx context.Context, plugins ...string) ([]int, error) {
 		terms[i] = "plugin=" + p
 	}
 	return e.jobs.Counts(ctx, terms...)
-}
-
-// firstID is the least id of a job submitted at that time: ids sort by time.
-func firstID(at time.Time) string {
-	var id ulid.ULID
-	_ = id.SetTime(ulid.Timestamp(at)) // the year 10889 is the last that does not fit
-	return id.String()
 }
 
 // maxParked bounds the paused guests that hold memory, in guests a slot.

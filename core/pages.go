@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"thresher/core/guard"
 	"thresher/core/job"
@@ -61,6 +62,9 @@ func pageKey(q ledger.Query) []byte {
 	key := strconv.AppendInt(make([]byte, 0, 128), int64(q.Limit), 10)
 	for _, bound := range []string{q.Before, q.Low, q.High} {
 		key = strconv.AppendQuote(key, bound)
+	}
+	for _, bound := range []time.Time{q.From, q.To} {
+		key = append(bound.UTC().AppendFormat(key, time.RFC3339Nano), '|')
 	}
 	for _, term := range q.Terms {
 		key = strconv.AppendQuote(key, term)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"thresher/core/feed"
@@ -111,6 +112,7 @@ func labelTerm(key, value string) string { return "label:" + key + "=" + value }
 func JobStore() ledger.StoreConfig[job.Record] {
 	return ledger.StoreConfig[job.Record]{
 		Index:   jobTerms,
+		Time:    func(r job.Record) time.Time { return r.Created },
 		Live:    func(r job.Record) bool { return !r.Phase.Final() },
 		Blobs:   jobBlobs,
 		Retains: retainedBlobs,

@@ -45,8 +45,8 @@ type jobFilter struct {
 	Tenant  string            `help:"Only this tenant's jobs."`
 	Batch   string            `help:"Only jobs of this batch."`
 	Label   map[string]string `help:"Only jobs with this label: KEY=VALUE, or KEY=BEGINNING* for values that begin so." placeholder:"KEY=VALUE"`
-	From    time.Time         `help:"Only jobs submitted then or later." placeholder:"TIME"`
-	To      time.Time         `help:"Only jobs submitted before." placeholder:"TIME"`
+	From    time.Time         `help:"Only jobs created at this time or later." placeholder:"TIME"`
+	To      time.Time         `help:"Only jobs created before this time." placeholder:"TIME"`
 }
 
 func (f jobFilter) filter() core.Filter {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Query selects records by terms, in the order in which they were created.
@@ -15,6 +16,7 @@ type Query struct {
 	AnyOf     [][]string // of each list, one must hold
 	Prefixes  []string   // of each, a term that begins with it must hold
 	Low, High string     // if not empty, the bounds of the keys, both within
+	From, To  time.Time  // if not zero, records of that time or later, and before it
 	Before    string     // where the page before ended; empty for the first page
 	Limit     int        // default 100
 	Ascending bool       // default: the newest first

@@ -141,6 +141,7 @@ type walk struct {
 	unions    []union
 	ascending bool
 	target    uint32
+	last      uint32 // where it ends
 	ended     bool
 }
 
@@ -186,6 +187,7 @@ func (w *walk) align() (aligned bool, err error) {
 		}
 		if block != w.target {
 			w.target = block
+			w.ended = w.before(w.last, block)
 			return false, nil
 		}
 	}
@@ -208,12 +210,20 @@ func (w *walk) intersect(block uint32) (*bitset, error) {
 	return all, nil
 }
 
+// before reports whether a block comes before another in the walk's direction.
+func (w *walk) before(block, other uint32) bool {
+	if w.ascending {
+		return block < other
+	}
+	return block > other
+}
+
 func (w *walk) advance() {
 	switch {
+	case w.target == w.last:
+		w.ended = true
 	case w.ascending:
 		w.target++
-	case w.target == 0:
-		w.ended = true
 	default:
 		w.target--
 	}

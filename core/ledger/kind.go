@@ -11,15 +11,28 @@ type kind struct {
 	maxBytes    int
 	usesReserve bool   // for new records
 	version     uint64 // of its index; 0: it has none
+	timed       bool   // its records have times
 	describe    func(key string, value any) facts
 	decode      func(data []byte) (value any, err error)
 	observe     func(c *change) // may be nil
+}
+
+// indexLayout is the version of how indexes are stored.
+const indexLayout = 2
+
+// indexVersion is what the kind's index was made with.
+func (k *kind) indexVersion() uint64 {
+	if k.version == 0 {
+		return 0
+	}
+	return indexLayout<<32 + k.version
 }
 
 // facts is what the store's config says of a record.
 type facts struct {
 	terms []string // sorted, each once
 	live  bool
+	at    int64 // its time
 	sums  []Sum
 	blobs []string // that it refers to or retains
 }
@@ -40,6 +53,9 @@ func describe[T any](cfg *StoreConfig[T], key string, v *T) (f facts) {
 	f.terms = append(f.terms, termAll)
 	if f.live = cfg.Live != nil && cfg.Live(*v); f.live {
 		f.terms = append(f.terms, termLive)
+	}
+	if cfg.Time != nil {
+		f.at = stamp(cfg.Time(*v))
 	}
 	if cfg.Blobs != nil {
 		f.blobs = cfg.Blobs(*v)

@@ -20,7 +20,8 @@ type kindCheck struct {
 	*recordCheck
 	k     *kind
 	from  reader
-	first int // of what was found, that of this kind
+	first int  // of what was found, that of this kind
+	old   bool // its index is of another layout: it is made anew when the kind is opened
 
 	next   uint64
 	seals  []seal
@@ -81,11 +82,12 @@ func (s *kindCheck) counters() (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = readUint(s.from, s.k.versionKey())
+	version, err := readUint(s.from, s.k.versionKey())
 	if errors.Is(err, ErrCorrupt) {
 		s.damaged(PartCounter, "version", "%s", reasonOf(err))
 		return nil
 	}
+	s.old = version != 0 && version>>32 != indexLayout
 	return err
 }
 
@@ -103,6 +105,9 @@ func (s *kindCheck) lastPosition() (next uint64, err error) {
 }
 
 func (s *kindCheck) readSeals() error {
+	if s.old {
+		return nil
+	}
 	_, err := s.walk(tagSeal, PartSeal, func(key, value []byte) error {
 		sealed, err := decodeSeal(value)
 		if len(key) != blockSuffix || err != nil {
@@ -184,7 +189,8 @@ func (s *kindCheck) record(b *block, position uint64, stored []byte) {
 		s.damaged(PartCounter, "next", "it is %d, and record %s has position %d", s.next, it.key, position)
 	}
 	s.keys += s.sum(it.key, binary.BigEndian.AppendUint64(nil, position))
-	b.add(placeAt(position), it.key, f.terms)
+	b.insert(s.k, placeAt(position), it.key, f.at)
+	b.add(placeAt(position), f.terms)
 	for _, sum := range f.sums {
 		have := s.sums[sum.Name]
 		s.sums[sum.Name] = Sum{sum.Name, have.Records + sum.Records, have.Amount + sum.Amount}
@@ -226,8 +232,33 @@ func (s *kindCheck) sumBlock(b *block) {
 	if b.min < sealed.min || b.max > sealed.max {
 		s.damaged(PartSeal, fmt.Sprint(b.number), "it says keys from %s to %s; there are some from %s to %s", sealed.min, sealed.max, b.min, b.max)
 	}
+	if b.oldest < sealed.oldest || b.newest > sealed.newest {
+		s.damaged(PartSeal, fmt.Sprint(b.number), "it says times from %d to %d; there are some from %d to %d", sealed.oldest, sealed.newest, b.oldest, b.newest)
+	}
+	s.compareTimes(b)
 	for term, set := range b.terms {
 		s.blocks[b.number] += s.sum(term, set.encode(0))
+	}
+}
+
+// compareTimes holds the times of a sealed block against its records.
+func (s *kindCheck) compareTimes(b *block) {
+	if !s.k.timed {
+		return
+	}
+	times, err := s.k.readTimes(s.from, b.number)
+	if err != nil {
+		s.damaged(PartTimes, fmt.Sprintf("of block %d", b.number), "%s", reasonOf(err))
+		return
+	}
+	wrong, there := 0, b.anyOf(termAll)
+	for place, at := range b.times {
+		if there.has(uint16(place)) && (place >= len(times) || times[place] != at) {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		s.damaged(PartTimes, fmt.Sprintf("of block %d", b.number), "those of %d records differ", wrong)
 	}
 }
 
@@ -382,7 +413,7 @@ func (s *kindCheck) compareBlock(number uint32, whole bool) error {
 			continue // there is none, or it is named
 		}
 		if value, err := s.k.decode(it.data); err == nil {
-			b.add(uint16(place), it.key, s.k.describe(it.key, value).terms)
+			b.add(uint16(place), s.k.describe(it.key, value).terms)
 		}
 	}
 	for term, set := range b.terms {

@@ -19,6 +19,7 @@ import (
 //	k<kind><key>                     the position of a record
 //	r<kind><position>                the record: see encodeRecord
 //	b<kind><block>                   a sealed block: see encodeSeal
+//	t<kind><block>                   its times: see encodeTimes
 //	x<kind><term><block>             the places of a sealed block whose records have
 //	                                 a term: see places; newer blocks come first
 //
@@ -32,6 +33,7 @@ const (
 	tagKey      = 'k'
 	tagRecord   = 'r'
 	tagSeal     = 'b'
+	tagTimes    = 't'
 	tagIndex    = 'x'
 	blockSuffix = 4 // bytes of a block's number at the end of an index entry
 )
@@ -73,6 +75,10 @@ func (k *kind) recordKey(at uint64) []byte {
 
 func (k *kind) sealKey(block uint32) []byte {
 	return binary.BigEndian.AppendUint32(k.prefix(tagSeal), block)
+}
+
+func (k *kind) timesKey(block uint32) []byte {
+	return binary.BigEndian.AppendUint32(k.prefix(tagTimes), block)
 }
 
 // termPrefix begins the index entries of a term. A zero byte within the term is
@@ -163,24 +169,28 @@ func decodeRecord(position uint64, b []byte) (revision uint64, key string, data 
 }
 
 // seal is what is known of a sealed block: which of its index entries count, and the
-// range of its keys.
+// ranges of its keys and times.
 type seal struct {
-	id       uint64 // 0: the block is not sealed
-	min, max string
+	id uint64 // 0: the block is not sealed
+	bounds
 }
 
 func encodeSeal(s seal) []byte {
 	b := binary.BigEndian.AppendUint64(nil, s.id)
+	b = binary.BigEndian.AppendUint64(b, uint64(s.oldest))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.newest))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(s.min)))
 	return append(append(b, s.min...), s.max...)
 }
 
 func decodeSeal(b []byte) (seal, error) {
-	if len(b) < 10 || len(b) < 10+int(binary.BigEndian.Uint16(b[8:])) {
+	const head = 8 + 8 + 8 + 2
+	if len(b) < head || len(b) < head+int(binary.BigEndian.Uint16(b[head-2:])) {
 		return seal{}, fmt.Errorf("%w: the seal of a block", ErrCorrupt)
 	}
-	end := 10 + int(binary.BigEndian.Uint16(b[8:]))
-	return seal{binary.BigEndian.Uint64(b), string(b[10:end]), string(b[end:])}, nil
+	end := head + int(binary.BigEndian.Uint16(b[head-2:]))
+	oldest, newest := binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[16:])
+	return seal{binary.BigEndian.Uint64(b), bounds{string(b[head:end]), string(b[end:]), int64(oldest), int64(newest)}}, nil
 }
 
 func encodeUint(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

@@ -159,7 +159,8 @@ func (b *block) take(k *kind, it *item) (f facts, err error) {
 		return f, fmt.Errorf("%w: %s %s: %w", ErrCorrupt, k.name, it.key, err)
 	}
 	f = k.describe(it.key, it.value)
-	b.add(placeAt(it.position), it.key, f.terms)
+	b.insert(k, placeAt(it.position), it.key, f.at)
+	b.add(placeAt(it.position), f.terms)
 	b.live += count(f.live)
 	return f, nil
 }

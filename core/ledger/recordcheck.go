@@ -29,6 +29,7 @@ const (
 	PartKey     = "key entry"   // where a record is, by its key
 	PartIndex   = "index entry" // which records of a block have a term
 	PartSeal    = "seal"        // of a block of the index
+	PartTimes   = "times"       // of the records of a block
 	PartSum     = "sum"         // over the kind's records
 	PartCounter = "counter"     // of the kind's positions
 	PartFile    = "file"

@@ -11,7 +11,7 @@ import (
 // block in memory at a time. If it is interrupted, the next start does it again.
 func (l *Ledger) reindex(ctx context.Context, k *kind, next uint64) error {
 	version, err := readUint(l.db, k.versionKey())
-	if err != nil || version == k.version {
+	if err != nil || version == k.indexVersion() {
 		return err
 	}
 	if next > blockSize {
@@ -34,7 +34,7 @@ func (l *Ledger) reindex(ctx context.Context, k *kind, next uint64) error {
 			return err
 		}
 	}
-	if err := b.Set(k.versionKey(), encodeUint(k.version), nil); err != nil {
+	if err := b.Set(k.versionKey(), encodeUint(k.indexVersion()), nil); err != nil {
 		return err
 	}
 	return storeError(b.Commit(pebble.Sync))
@@ -43,7 +43,7 @@ func (l *Ledger) reindex(ctx context.Context, k *kind, next uint64) error {
 func (l *Ledger) dropIndex(k *kind) error {
 	b := l.db.NewBatch()
 	defer b.Close()
-	for _, tag := range []byte{tagIndex, tagSeal, tagSum, tagVersion} {
+	for _, tag := range []byte{tagIndex, tagSeal, tagTimes, tagSum, tagVersion} {
 		if err := b.DeleteRange(k.prefix(tag), after(k.prefix(tag)), nil); err != nil {
 			return err
 		}
@@ -73,7 +73,12 @@ func (l *Ledger) reindexBlock(ctx context.Context, k *kind, number uint32, next 
 			return err
 		}
 	}
-	if err := batch.Set(k.sealKey(number), encodeSeal(seal{id, b.min, b.max}), nil); err != nil {
+	if k.timed {
+		if err := batch.Set(k.timesKey(number), encodeTimes(b.times), nil); err != nil {
+			return err
+		}
+	}
+	if err := batch.Set(k.sealKey(number), encodeSeal(seal{id, b.bounds}), nil); err != nil {
 		return err
 	}
 	return storeError(batch.Commit(pebble.NoSync))

@@ -67,7 +67,10 @@ func (r *round) seal() {
 		}
 		budget -= len(part.terms) + 1
 		if part.whole = len(part.terms) == len(s.block.unsealed) && !r.touches(s); part.whole {
-			part.seal = seal{s.block.seal, s.block.min, s.block.max}
+			part.seal = seal{s.block.seal, s.block.bounds}
+			if s.kind.timed {
+				r.set(s.kind.timesKey(s.block.number), encodeTimes(s.block.times))
+			}
 			r.set(s.kind.sealKey(s.block.number), encodeSeal(part.seal))
 		}
 		r.sealed = append(r.sealed, part)

@@ -22,6 +22,7 @@ type search struct {
 	seals     []seal
 	hot       []hotBlock // in the order of the query
 	low, high uint64     // bounds of the positions: from low up to, and without, high
+	span      span
 	walk      *walk
 	records   *pebble.Iterator
 	read      []*item // from disk
@@ -29,15 +30,18 @@ type search struct {
 
 // hotBlock is what a query selects of a block that is in memory.
 type hotBlock struct {
-	number   uint32
-	set      *bitset
-	min, max string // of its keys
+	number uint32
+	set    *bitset
+	bounds bounds
 }
 
 // search begins a query. The caller closes it.
 func (l *Ledger) search(ctx context.Context, k *kind, q Query) (*search, error) {
 	guard.Blocking("search of records")
-	f := &search{ledger: l, kind: k, q: q}
+	f := &search{ledger: l, kind: k, q: q, span: spanOf(&q)}
+	if f.span.bounded && !k.timed {
+		return nil, fmt.Errorf("records of %s have no time to be selected by", k.name)
+	}
 	var next uint64
 	err := l.view.Do(ctx, func(v *view) {
 		if v.at == nil {
@@ -47,8 +51,14 @@ func (l *Ledger) search(ctx context.Context, k *kind, q Query) (*search, error) 
 		kv := v.kinds[k.name]
 		f.revision, f.seals, next = kv.revision, kv.seals, kv.next
 		for number, b := range kv.hot {
+			if !f.span.meets(b.bounds) {
+				continue
+			}
 			if set := b.selected(&q); set != nil {
-				f.hot = append(f.hot, hotBlock{number, set, b.min, b.max})
+				if !f.span.covers(b.bounds) {
+					f.span.during(set, b.times)
+				}
+				f.hot = append(f.hot, hotBlock{number, set, b.bounds})
 			}
 		}
 	})
@@ -85,14 +95,40 @@ func (f *search) start(next uint64) error {
 		}
 		return cmp.Compare(b.number, a.number)
 	})
-	f.walk = &walk{ascending: f.q.Ascending, target: blockAt(f.low), ended: f.low >= f.high || len(f.seals) == 0}
+	first, last, some := f.sealed()
+	f.walk = &walk{ascending: f.q.Ascending, target: first, last: last, ended: !some}
+	if !f.q.Ascending {
+		f.walk.target, f.walk.last = last, first
+	}
 	if f.walk.ended {
 		return nil
 	}
-	if !f.q.Ascending {
-		f.walk.target = min(blockAt(f.high-1), uint32(len(f.seals)-1))
-	}
 	return f.openUnions()
+}
+
+// sealed returns the first and the last of the sealed blocks that may have a record
+// within the query's bounds.
+func (f *search) sealed() (first, last uint32, some bool) {
+	if f.low >= f.high {
+		return 0, 0, false
+	}
+	from, to := int(blockAt(f.low)), min(int(blockAt(f.high-1)), len(f.seals)-1)
+	may := func(number int) bool {
+		s := f.seals[number]
+		return s.id != 0 && f.span.meets(s.bounds) && f.meetsKeys(s.bounds)
+	}
+	for from <= to && !may(from) {
+		from++
+	}
+	for from <= to && !may(to) {
+		to--
+	}
+	return uint32(from), uint32(to), from <= to
+}
+
+// meetsKeys reports whether any key of a block may be within the query's bounds.
+func (f *search) meetsKeys(b bounds) bool {
+	return (f.q.Low == "" || b.max >= f.q.Low) && (f.q.High == "" || b.min <= f.q.High)
 }
 
 func (f *search) openUnions() error {
@@ -206,10 +242,10 @@ func (f *search) blocks(ctx context.Context, fn func(number uint32, set *bitset,
 		}
 		var more bool
 		if !ok || len(hot) > 0 && (hot[0].number < number) == f.q.Ascending {
-			more, err = f.block(hot[0].number, hot[0].set, hot[0].min, hot[0].max, fn)
+			more, err = f.block(hot[0].number, hot[0].set, hot[0].bounds, fn)
 			hot = hot[1:]
 		} else {
-			more, err = f.block(number, set, f.seals[number].min, f.seals[number].max, fn)
+			more, err = f.sealedBlock(number, set, fn)
 			if more && err == nil {
 				number, set, ok, err = f.walk.next()
 			}
@@ -221,20 +257,36 @@ func (f *search) blocks(ctx context.Context, fn func(number uint32, set *bitset,
 	return err
 }
 
-// block passes a block on within the query's bounds.
-func (f *search) block(number uint32, set *bitset, low, high string, fn func(uint32, *bitset, bool) (bool, error)) (more bool, err error) {
+// sealedBlock passes a sealed block on within the query's bounds.
+func (f *search) sealedBlock(number uint32, set *bitset, fn func(uint32, *bitset, bool) (bool, error)) (more bool, err error) {
+	b := f.seals[number].bounds
+	if !f.span.meets(b) {
+		return true, nil
+	}
+	if !f.span.covers(b) {
+		times, err := f.kind.readTimes(f.snap, number)
+		if err != nil {
+			return false, err
+		}
+		f.span.during(set, times)
+	}
+	return f.block(number, set, b, fn)
+}
+
+// block passes a block on within the query's bounds of positions and keys.
+func (f *search) block(number uint32, set *bitset, b bounds, fn func(uint32, *bitset, bool) (bool, error)) (more bool, err error) {
 	start := positionOf(number, 0)
 	if start >= f.high || start+blockSize <= f.low {
 		return true, nil
 	}
-	if f.q.Low != "" && high < f.q.Low || f.q.High != "" && low > f.q.High {
+	if !f.meetsKeys(b) {
 		return true, nil
 	}
 	set.from(int(max(f.low, start)-start), int(min(f.high-start, blockSize)))
 	if set.empty() {
 		return true, nil
 	}
-	check := f.q.Low != "" && low < f.q.Low || f.q.High != "" && high > f.q.High
+	check := f.q.Low != "" && b.min < f.q.Low || f.q.High != "" && b.max > f.q.High
 	return fn(number, set, check)
 }
 

@@ -51,10 +51,11 @@ func (l *Ledger) showChange(k *kindView, c *change) {
 			k.hot[number] = b
 			l.sealBlocks(c.kind, k, c.revision) // of which some are now old enough
 		}
+		b.insert(c.kind, placeAt(c.position), c.key, c.has.at)
 	}
 	if b != nil {
 		b.remove(placeAt(c.position), c.remove)
-		b.add(placeAt(c.position), c.key, c.add)
+		b.add(placeAt(c.position), c.add)
 		b.live += count(c.has.live) - count(c.had.live)
 	}
 	if c.after == nil {

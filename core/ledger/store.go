@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	gojson "github.com/goccy/go-json"
 )
@@ -22,7 +23,10 @@ type Store[T any] struct {
 type StoreConfig[T any] struct {
 	// Index lists the terms that List, Find and Count can select a record by.
 	Index func(key string, v T) []string
-	// Version is that of what Index, Live, Blobs, Retains and Sums return. A store that was
+	// Time returns the time that Query.From and To select a record by. It must not
+	// change with the record. May be nil.
+	Time func(v T) time.Time
+	// Version is that of what Index, Live, Time, Blobs, Retains and Sums return. A store that was
 	// written with another is indexed anew when it is opened, which takes some seconds
 	// for a million records. Default 1.
 	Version uint64
@@ -98,7 +102,7 @@ func OpenStore[T any](ctx context.Context, l *Ledger, name string, cfg StoreConf
 		cfg.Version = 1
 	}
 	k := &kind{
-		name: name, maxBytes: cfg.MaxBytes, usesReserve: cfg.UsesReserve, version: cfg.Version,
+		name: name, maxBytes: cfg.MaxBytes, usesReserve: cfg.UsesReserve, version: cfg.Version, timed: cfg.Time != nil,
 		describe: func(key string, v any) facts { return describe(&cfg, key, v.(*T)) },
 		decode: func(data []byte) (any, error) {
 			v := new(T)

@@ -198,10 +198,11 @@ func (c *cache) remove(position uint64) { c.items.Remove(position) }
 
 // block is the index of a block of positions, as long as its records may change.
 type block struct {
-	number   uint32
-	terms    map[string]*places
-	live     int // how many of its records are live
-	min, max string
+	number uint32
+	terms  map[string]*places
+	live   int // how many of its records are live
+	bounds
+	times []int64 // by place, where records have one
 
 	// While the block is being sealed, in several commits: the terms whose entries
 	// are yet to be written, and the id of the seal. Otherwise nil.
@@ -213,11 +214,19 @@ func newBlock(number uint32) *block {
 	return &block{number: number, terms: map[string]*places{}}
 }
 
-func (b *block) add(place uint16, key string, terms []string) {
-	if b.min == "" || key < b.min {
-		b.min = key
+// insert takes in a new record.
+func (b *block) insert(k *kind, place uint16, key string, at int64) {
+	b.extend(key, at)
+	if !k.timed {
+		return
 	}
-	b.max = max(b.max, key)
+	for len(b.times) <= int(place) { // of records that are not there any more, any will do
+		b.times = append(b.times, at)
+	}
+	b.times[place] = at
+}
+
+func (b *block) add(place uint16, terms []string) {
 	for _, term := range terms {
 		set := b.terms[term]
 		if set == nil {

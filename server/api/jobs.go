@@ -141,8 +141,8 @@ type listInput struct {
 	Batch   string    `query:"batch" doc:"Only jobs of this batch."`
 	Origin  string    `query:"origin" doc:"Only jobs that repeat this one."`
 	Label   []string  `query:"label,explode" doc:"Only jobs with this label: key=value, or key=beginning* for values that begin so. May be repeated."`
-	From    time.Time `query:"from" doc:"Only jobs submitted then or later."`
-	To      time.Time `query:"to" doc:"Only jobs submitted before."`
+	From    time.Time `query:"from" doc:"Only jobs whose created is this time or later."`
+	To      time.Time `query:"to" doc:"Only jobs whose created is before this time."`
 	Cursor  string    `query:"cursor" doc:"next of the page before."`
 	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -28,6 +29,7 @@ type Note struct {
 	Text string
 	N    int
 	Blob string `json:",omitempty"`
+	At   int64  `json:",omitempty"` // its time, in seconds
 }
 
 // Config is the store of these tests: a note is live as long as its text begins with
@@ -37,6 +39,7 @@ func Config() ledger.StoreConfig[Note] {
 		Index: func(_ string, n Note) []string {
 			return []string{"text=" + n.Text, fmt.Sprintf("even=%v", n.N%2 == 0), fmt.Sprint("mod100=", n.N%100), fmt.Sprint("n=", n.N)}
 		},
+		Time:  func(n Note) time.Time { return time.Unix(n.At, 0) },
 		Live:  func(n Note) bool { return strings.HasPrefix(n.Text, "live") },
 		Sums:  func(n Note) []ledger.Sum { return []ledger.Sum{{Name: n.Text, Records: 1, Amount: int64(n.N)}} },
 		Blobs: func(n Note) []string { return strings.Fields(n.Blob) },

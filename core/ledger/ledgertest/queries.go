@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,7 @@ type model struct {
 	s       *ledger.Store[Note]
 	records []ledger.Entry[Note]
 	made    int
+	clock   int64 // in seconds
 }
 
 // queries writes, changes, deletes and opens again at random, and holds every answer
@@ -34,6 +36,7 @@ func queries(t *testing.T, open Open) {
 		m.start()
 		defer func() { assert.NoError(t, m.l.Close(context.Background())) }()
 		for range rapid.IntRange(1, 4).Draw(rt, "rounds") {
+			m.clock += rapid.SampledFrom([]int64{0, 9000, -9000}).Draw(rt, "the clock is set")
 			m.create(rapid.SampledFrom([]int{1, 100, 5000}).Draw(rt, "creates"), rapid.SampledFrom([]int{0, 1, 20, 100}).Draw(rt, "live"))
 			m.change(rt)
 			if rapid.Bool().Draw(rt, "again") {
@@ -59,7 +62,8 @@ func (m *model) create(n, live int) {
 		require.NoError(m.t, m.l.Atomically(m.t.Context(), func(tx *ledger.Tx) error {
 			for i := range some {
 				// Keys rise as ids do, but not quite in order.
-				e := ledger.Entry[Note]{Key: fmt.Sprintf("k%07d", (m.made+i)^3), Value: Note{Text: newText(m.made+i, live), N: m.made + i}}
+				m.clock += int64(i % 3)
+				e := ledger.Entry[Note]{Key: fmt.Sprintf("k%07d", (m.made+i)^3), Value: Note{Text: newText(m.made+i, live), N: m.made + i, At: m.clock}}
 				if err := m.s.Add(tx, e.Key, e.Value); err != nil {
 					return err
 				}
@@ -93,7 +97,7 @@ func (m *model) change(rt *rapid.T) {
 			e.Key = "" // marked
 			continue
 		}
-		e.Value = Note{Text: noteText(e.Value.N + changed), N: e.Value.N + 1}
+		e.Value = Note{Text: noteText(e.Value.N + changed), N: e.Value.N + 1, At: e.Value.At}
 		_, err := m.s.Modify(m.t.Context(), e.Key, becomes(e.Value))
 		require.NoError(m.t, err)
 	}
@@ -107,7 +111,14 @@ func (m *model) check(rt *rapid.T) {
 		}
 		return fmt.Sprintf("k%07d", rapid.IntRange(0, m.made).Draw(rt, label))
 	}
-	q := ledger.Query{Low: key("low"), High: key("high"), Limit: rapid.IntRange(1, 500).Draw(rt, "limit"), Ascending: rapid.Bool().Draw(rt, "ascending")}
+	at := func(label string) time.Time {
+		if len(m.records) == 0 || rapid.IntRange(0, 2).Draw(rt, "with "+label) != 0 {
+			return time.Time{}
+		}
+		of := m.records[rapid.IntRange(0, len(m.records)-1).Draw(rt, label)].Value.At
+		return time.Unix(of+rapid.Int64Range(-1, 1).Draw(rt, "off by"), 0)
+	}
+	q := ledger.Query{Low: key("low"), High: key("high"), From: at("from"), To: at("to"), Limit: rapid.IntRange(1, 500).Draw(rt, "limit"), Ascending: rapid.Bool().Draw(rt, "ascending")}
 	for _, term := range []string{"text=live", "text=live\x00", "even=true", "mod100=7", "n=42"} {
 		if rapid.IntRange(0, 3).Draw(rt, term) == 0 {
 			q.Terms = append(q.Terms, term)
@@ -177,5 +188,7 @@ func selects(q ledger.Query, e ledger.Entry[Note]) bool {
 			return false
 		}
 	}
-	return e.Key >= q.Low && (q.High == "" || e.Key <= q.High)
+	at := time.Unix(e.Value.At, 0)
+	return e.Key >= q.Low && (q.High == "" || e.Key <= q.High) &&
+		!at.Before(q.From) && (q.To.IsZero() || at.Before(q.To))
 }
