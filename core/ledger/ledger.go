@@ -9,7 +9,8 @@
 // list follows the order in which records were created.
 //
 // Records that are live, as the store's config says, are in memory; the others are
-// read from disk, through a bounded cache. [Blobs] holds content by its SHA-256.
+// read from disk, through a bounded cache. The index of the newest records is in memory,
+// whether they are live or not, and that of all others on disk. [Blobs] holds content by its SHA-256.
 //
 // One process at a time may have a folder open. The ledger knows nothing of what its
 // records mean: which change is legal is decided by its callers.
