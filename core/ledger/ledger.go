@@ -17,6 +17,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,6 +98,8 @@ type Ledger struct {
 	tell   func(kind string, read, of uint64) // how far a store is indexed anew
 	mark   *mark
 
+	merging merging
+
 	damage *guard.Value[map[string]string] // files, and how they are damaged
 	hurt   *guard.Value[[]RecordDamage]    // by the last check of all records
 
@@ -147,6 +150,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	l := &Ledger{
 		log: cfg.Log, dir: cfg.Dir, unlock: unlock, sync: cfg.Sync, hot: cfg.HotBlocks, faults: cfg.Faults, tell: cfg.Reading,
 		disk:     newDisk(cfg.fs, cfg.Log),
+		merging:  merging{log: cfg.Log},
 		view:     guard.New("view", guard.RankView, view{kinds: map[string]*kindView{}}),
 		damage:   guard.New("damage", guard.RankView, map[string]string{}),
 		hurt:     guard.New("damaged records", guard.RankView, []RecordDamage(nil)),
@@ -247,7 +251,7 @@ func (l *Ledger) explain(err error) error {
 // ErrDisabled, or nil if it does. Once it has returned nil, readers see what came of
 // each write that had returned ErrUnclear before.
 func (l *Ledger) Able() error {
-	if err := l.disk.able(); err != nil {
+	if err := cmp.Or(l.disk.able(), l.merging.able()); err != nil {
 		return err
 	}
 	return l.unclear.any()
@@ -368,11 +372,32 @@ func (l *Ledger) Close(context.Context) error {
 	}
 	close(l.quit)
 	close(l.disk.closing)
-	_ = l.loops.Wait() // they return no error
+	ended := l.loopsEnd()
 	if l.blobs != nil {
 		l.blobs.close()
 	}
+	if !ended {
+		return l.unlock()
+	}
 	return errors.Join(l.closeStore(), l.unlock())
+}
+
+// loopsEnd waits until the committer has finished. It does not wait for a store that
+// will not go on.
+func (l *Ledger) loopsEnd() bool {
+	ended := make(chan struct{})
+	go func() { _ = l.loops.Wait(); close(ended) }() // they return no error
+	for {
+		select {
+		case <-ended:
+			return true
+		case <-time.After(patience):
+			if l.merging.able() != nil {
+				l.log.Warn("store left open: it does not take the last writes; the next start tidies up")
+				return false
+			}
+		}
+	}
 }
 
 func (l *Ledger) closeStore() error {

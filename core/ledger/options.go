@@ -34,6 +34,7 @@ func (l *Ledger) options() *pebble.Options {
 			DataCorruption:  func(info pebble.DataCorruptionInfo) { l.foundDamage(info.Path, info.Details) },
 		},
 	}
+	l.merging.listen(o.EventListener)
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].BlockSize = blockSizeOnDisk
@@ -42,9 +43,9 @@ func (l *Ledger) options() *pebble.Options {
 	return o
 }
 
-// backgroundError is told of what failed while files were merged: that is tried again.
+// backgroundError is told of what failed beside reads and writes, and is tried again.
 func (l *Ledger) backgroundError(err error) {
-	if !pebble.IsCorruptionError(err) { // or it was told to foundDamage
+	if !pebble.IsCorruptionError(err) && l.merging.failed.Load() == nil { // who say so themselves
 		l.log.Error("store", "error", err)
 	}
 }

@@ -210,7 +210,7 @@ func (c *recordCheck) all(from reader) error {
 
 // findKinds adds the kinds that have anything in the store.
 func (c *recordCheck) findKinds(from reader) error {
-	for _, tag := range []byte{tagNext, tagVersion, tagSum, tagKey, tagRecord, tagSeal, tagIndex} {
+	for _, tag := range []byte{tagNext, tagVersion, tagSum, tagKey, tagRecord, tagSeal, tagTimes, tagIndex} {
 		err := kindNames(from, tag, c.names)
 		if errors.Is(err, ErrCorrupt) { // what is readable behind it is found by another tag, or is open
 			c.add(RecordDamage{Part: PartFile, Key: storeFolder, Reason: reasonOf(err)})
