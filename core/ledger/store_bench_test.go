@@ -46,7 +46,7 @@ var likeJobs = StoreConfig[note]{
 // scatter writes blocks in which so many records, spread evenly, stay live.
 func scatter(t testing.TB, l *Ledger, s *Store[note], blocks int, live func(block int) int) {
 	t.Helper()
-	text := strings.Repeat("x", 500)
+	text := strings.Repeat("x", 200)
 	for from := 0; from < blocks*blockSize; from += MaxWrites {
 		require.NoError(t, l.Atomically(t.Context(), func(tx *Tx) error {
 			for i := from; i < min(from+MaxWrites, blocks*blockSize); i++ {
