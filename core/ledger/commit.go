@@ -124,7 +124,7 @@ func (l *Ledger) await(ctx context.Context, o *operation) error {
 			}
 			done = nil // it is on its way
 		case <-timer.C:
-			if err := l.disk.able(); err != nil {
+			if err := l.holdsUp(); err != nil {
 				return l.undecided(o, err)
 			}
 			timer.Reset(patience)

@@ -251,11 +251,11 @@ func (l *Ledger) explain(err error) error {
 // ErrDisabled, or nil if it does. Once it has returned nil, readers see what came of
 // each write that had returned ErrUnclear before.
 func (l *Ledger) Able() error {
-	if err := cmp.Or(l.disk.able(), l.merging.able()); err != nil {
-		return err
-	}
-	return l.unclear.any()
+	return cmp.Or(l.holdsUp(), l.unclear.any())
 }
+
+// holdsUp returns why writes that are on their way wait, or nil if they go on.
+func (l *Ledger) holdsUp() error { return cmp.Or(l.disk.able(), l.merging.able()) }
 
 // Blobs returns the folder of sealed content.
 func (l *Ledger) Blobs() *Blobs { return l.blobs }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -92,4 +93,31 @@ func TestAQueryOfSomeTimeLooksAtItsBlocks(t *testing.T) {
 	_, other := open(t, t.TempDir(), byText)
 	_, err = other.Find(t.Context(), Query{From: time.Unix(1, 0)})
 	assert.ErrorContains(t, err, "no time")
+}
+
+// The check of all records finds times that are not those of the records.
+func TestACheckFindsDamagedTimes(t *testing.T) {
+	t.Parallel()
+	cfg := byText
+	cfg.Time = func(n note) time.Time { return time.Unix(int64(n.N), 0) }
+	l, s := open(t, t.TempDir(), cfg)
+	fill(t, s, 0, blockSize, damageNote)
+	require.Equal(t, 1, sealed(t, l, "notes"))
+	require.Empty(t, verified(t, l))
+	key := s.kind.timesKey(0)
+	times, err := s.kind.readTimes(l.db, 0)
+	require.NoError(t, err)
+	times[7]++
+	for what, damage := range map[string]func() error{
+		"another": func() error { return l.db.Set(key, encodeTimes(times), pebble.Sync) },
+		"cut":     func() error { return l.db.Set(key, encodeTimes(times)[:100], pebble.Sync) },
+		"none":    func() error { return l.db.Delete(key, pebble.Sync) },
+	} {
+		require.NoError(t, damage())
+		found := verified(t, l)
+		if assert.Len(t, found, 1, what) {
+			assert.Equal(t, PartTimes, found[0].Part, what)
+			assert.Equal(t, "of block 0", found[0].Key, what)
+		}
+	}
 }
