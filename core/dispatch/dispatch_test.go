@@ -322,9 +322,10 @@ func TestASlotIsKeptUntilTheGrantIsSettled(t *testing.T) {
 
 func TestAnEndThatCouldNotBeWrittenIsAskedForAgain(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		w.refuse = 3
+		w.refuse = 1000 // it may be asked for at once, too, when something else happens
 		w.submit("child", after("gone"))
 		assert.Empty(w.t, w.ended)
+		w.refuse = 3
 		assert.True(w.t, w.d.Knows("child"), "for the auditor: it is about to be ended")
 		rest(10 * time.Second)
 		assert.Equal(w.t, []string{"child: dependency_failed: after: job gone is gone"}, w.ended)
@@ -333,9 +334,10 @@ func TestAnEndThatCouldNotBeWrittenIsAskedForAgain(t *testing.T) {
 
 func TestAnEndThatCouldNotBeWrittenIsForgottenWhereTheJobMovedOn(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		w.refuse = 1
+		w.refuse = 1000
 		w.submit("child", after("gone"))
 		w.end("child", job.Stopped)
+		w.refuse = 0
 		rest(10 * time.Second)
 		assert.Empty(w.t, w.ended)
 		assert.False(w.t, w.d.Knows("child"))
