@@ -18,7 +18,7 @@ func TestAnswersAreLinearisable(t *testing.T) {
 	const slots, together = 3, 16
 	each := 650 // requests of a client, but for those that find no job to ask about
 	if testing.Short() {
-		each = 65
+		each = 40
 	}
 	s := servertest.Start(t, core.Limits{Slots: slots}, hostile)
 	h := linear.New(slots)

@@ -76,6 +76,9 @@ func untilHeldUp(t *testing.T, s *Store[note]) (kept int) {
 
 // A ledger can be closed while the store below holds writes up.
 func TestALedgerClosesWhileItsFilesCannotBeMerged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: make test-long runs it")
+	}
 	t.Parallel()
 	var broken atomic.Bool
 	cfg := Config{Dir: t.TempDir(), Sync: SyncInterval, Log: slog.New(slog.DiscardHandler), fs: unreadable(&broken)}

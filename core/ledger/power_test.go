@@ -19,7 +19,7 @@ import (
 	"thresher/core/ledger/disktest"
 )
 
-var powerCuts = flag.Int("power-cuts", 6, "how often the power is cut")
+var powerCuts = flag.Int("power-cuts", 3, "how often the power is cut")
 
 // powerFolder names the folder in which a child process replaces records until its
 // disk has no power.

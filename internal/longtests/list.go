@@ -36,6 +36,7 @@ var tests = []test{
 	{dir: "core", name: "TestInUseIsWhatRunsWhateverHappens", takes: 20 * time.Second, why: "many sequences of requests"},
 	{dir: "core/dispatch", name: "TestTenantsShareSlotSecondsWhateverTheirJobsLengths", takes: 25 * time.Second, why: "hours of a simulated clock"},
 	{dir: "core/ledger", name: "TestTheContract", takes: 2 * time.Minute, why: "a hundred stores of several blocks"},
+	{dir: "core/ledger", name: "TestALedgerClosesWhileItsFilesCannotBeMerged", takes: 15 * time.Second, why: "a hundred MiB of records"},
 	{dir: "core/ledger", name: "TestAFlippedBitInAFileOfAnOpenStoreIsNamed", takes: 30 * time.Second, why: "many bits of each kind of file"},
 	{dir: "core/ledger", name: "TestOneFlippedBitIsNeverServedAndNeverSilent", takes: 30 * time.Second, why: "many bits of each kind of file"},
 	{dir: "core/ledger", name: "TestNoRecordIsLostToPowerCutsWhileItIsReplaced", plain: true, takes: 2 * time.Minute, why: "150 power cuts", args: []string{"-power-cuts", "150"}},

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,7 +26,7 @@ func world(t *testing.T, dir string) (*core.Engine, *Registry) {
 	log := slog.New(slog.DiscardHandler)
 	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: log})
 	require.NoError(t, err)
-	r := New(host, Config{Log: log})
+	r := New(host, Config{Log: log, Retry: 50 * time.Millisecond})
 	e, err := core.Open(ctx, core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log}, r)
 	require.NoError(t, err)
 	t.Cleanup(func() {
