@@ -24,7 +24,7 @@ var spent = []struct {
 	{"store: writing the log and its sync", []string{"github.com/cockroachdb/pebble/v2/record.", "thresher/core/ledger.(*diskFile)", "thresher/core/ledger.(*disk)", "github.com/cockroachdb/pebble/v2/vfs."}},
 	{"store: everything else (Pebble)", []string{"github.com/cockroachdb/"}},
 	{"ledger: encoding, the committer, indexing", []string{"thresher/core/ledger"}},
-	{"sandbox: the guest's code", []string{"github.com/tetratelabs/wazero/internal/engine/wazevo.entrypoint", "github.com/tetratelabs/wazero/internal/engine/wazevo.afterGoFunctionCallEntrypoint"}},
+	{"sandbox: the guest's code", []string{"=runtime._ExternalCode"}}, // it has no names
 	{"sandbox: giving it a clone, host calls, putting it back", []string{"thresher/plugins", "github.com/tetratelabs/"}},
 	{"engine: submit, wait, grant, attempt", []string{"thresher/core"}},
 	{"HTTP: reading, routing, decoding, encoding, writing", []string{"thresher/server", "github.com/gofiber/", "github.com/valyala/", "github.com/danielgtaylor/", "net."}},
