@@ -16,12 +16,14 @@ import (
 // its disk can fail. Whoever reads it then gets the signal SIGBUS. Go makes a panic of
 // that in code of its own, but not in the compiled code of a guest: the process would
 // end, and all its jobs with it. So SIGBUS has a handler here, in front of Go's. Where
-// the address is in a guarded memory, it puts a page of zeros there and notes that it
-// did; the guest goes on, and its job fails. Any other SIGBUS is left to Go.
+// the address is in a guarded memory, it puts zeros there, up to the memory's end, and notes
+// that it did; the guest goes on, and its job fails. A page of zeros at a time would be
+// too many mappings for the kernel where a guest reads a large table in leaps. Any other
+// SIGBUS is left to Go.
 
 // faultGuard is a memory whose faults are its job's. The handler reads it.
 type faultGuard struct {
-	start, end uintptr // both 0: it is free
+	start, end uintptr // the start is 0: it is free
 	faults     uintptr // not 0: there was one
 }
 
@@ -53,8 +55,8 @@ func guardMemory(memory []byte) *faultGuard {
 	case g := <-freeGuards():
 		start := uintptr(unsafe.Pointer(unsafe.SliceData(memory)))
 		atomic.StoreUintptr(&g.faults, 0)
+		atomic.StoreUintptr(&g.start, start) // before the end, which is 0: it guards nothing yet
 		atomic.StoreUintptr(&g.end, start+uintptr(len(memory)))
-		atomic.StoreUintptr(&g.start, start)
 		return g
 	default:
 		return nil

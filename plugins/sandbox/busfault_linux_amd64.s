@@ -16,8 +16,11 @@ TEXT ·onFault(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVL $const_maxGuards, CX
 
 look:
-	CMPQ R8, faultGuard_start(R9)
-	JCS  next
+	MOVQ  faultGuard_start(R9), R10
+	TESTQ R10, R10
+	JEQ   next // it is free, or being taken
+	CMPQ  R8, R10
+	JCS   next
 	CMPQ R8, faultGuard_end(R9)
 	JCS  found
 
@@ -36,14 +39,14 @@ found:
 	MOVQ SI, R13
 	MOVQ DX, R14
 
-	// mmap(page, size, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0)
-	MOVQ ·pageMask(SB), SI
-	MOVQ SI, DI
+	// mmap(page, end-page, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0)
+	MOVQ ·pageMask(SB), DI
 	NOTQ DI
 	ANDQ R8, DI
-	INCQ SI
+	MOVQ faultGuard_end(R9), SI
+	SUBQ DI, SI
 	MOVQ $3, DX
-	MOVQ $0x32, R10
+	MOVQ $0x4032, R10
 	MOVQ $-1, R8
 	MOVQ $0, R9
 	MOVQ $9, AX

@@ -17,6 +17,7 @@ TEXT ·onFault(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 
 look:
 	MOVD faultGuard_start(R10), R12
+	CBZ  R12, next // it is free, or being taken
 	CMP  R12, R9
 	BLO  next
 	MOVD faultGuard_end(R10), R12
@@ -39,12 +40,13 @@ found:
 	MOVD R1, R14
 	MOVD R2, R15
 
-	// mmap(page, size, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0)
+	// mmap(page, end-page, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0)
 	MOVD ·pageMask(SB), R12
 	BIC  R12, R9, R0
-	ADD  $1, R12, R1
+	MOVD faultGuard_end(R10), R1
+	SUB  R0, R1, R1
 	MOVD $3, R2
-	MOVD $0x32, R3
+	MOVD $0x4032, R3
 	MOVD $-1, R4
 	MOVD $0, R5
 	MOVD $222, R8

@@ -21,8 +21,12 @@ const (
 // the image's content, so that the next job takes no page faults there.
 const keep = 16 << 20
 
-// reset puts every page back that was written since the memory was mapped.
+// reset puts every page back that was written since the memory was mapped. One that could
+// not be read has zeros in place of its image.
 func (m *linearMemory) reset() error {
+	if err := m.readable(nil); err != nil {
+		return err
+	}
 	if err := m.unmapFiles(); err != nil {
 		return err
 	}
