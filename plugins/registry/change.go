@@ -75,6 +75,9 @@ func (r *Registry) removeModule(ctx context.Context, key string, may func(Module
 // is rejected after all; where it was deleted the module goes. It may be done again.
 func (r *Registry) settle(ctx context.Context, key string) error {
 	entry, err := r.modules.Get(ctx, key)
+	if errors.Is(err, ledger.ErrNotFound) { // its version was there after all, and was deleted
+		return nil
+	}
 	if err != nil || entry.Value.Phase != Accepted || entry.Value.Origin != Uploaded {
 		return err // a module that ships has no version of its own
 	}
