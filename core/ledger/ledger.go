@@ -48,6 +48,9 @@ var (
 	// ErrDisabled is returned for writes after one failed for another reason than a
 	// full disk: what the disk has refused once it may have lost.
 	ErrDisabled = errors.New("the store could not write to its disk")
+	// ErrStalled is returned with ErrDisabled where writes go on, without a restart, once
+	// the store can merge its files.
+	ErrStalled = errors.New("too many of its files wait to be merged")
 	// ErrUnclear is returned for a write that is on its way to a disk that does not
 	// take it: it may be there later.
 	ErrUnclear = errors.New("not known whether the write will be kept")

@@ -21,7 +21,7 @@ type merging struct {
 // able returns why writes are held up and will be, or nil.
 func (m *merging) able() error {
 	if why := m.failed.Load(); why != nil && m.stalled.Load() {
-		return fmt.Errorf("%w: too many of its files wait to be merged, which fails: %w", ErrDisabled, *why)
+		return fmt.Errorf("%w: %w, which fails: %w", ErrDisabled, ErrStalled, *why)
 	}
 	return nil
 }

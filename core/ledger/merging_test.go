@@ -42,6 +42,7 @@ func TestAStoreThatCannotMergeItsFilesSaysSo(t *testing.T) {
 	broken.Store(true)
 	kept := untilHeldUp(t, s)
 	require.ErrorIs(t, l.Able(), syscall.EIO)
+	require.ErrorIs(t, l.Able(), ErrStalled, "it goes on without a restart")
 	_, err = s.Create(t.Context(), "zz", note{})
 	require.ErrorIs(t, err, ErrDisabled, "at once")
 

@@ -185,7 +185,7 @@ func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) 
 		switch {
 		case err == nil, errors.Is(err, ledger.ErrRecordTooLarge):
 			return err
-		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrDisabled),
+		case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrNotFound), a.disabled(err),
 			errors.Is(err, job.ErrStaleLease), errors.As(err, &illegal):
 			a.pool.Log.Error("outcome refused", "job", a.granted.ID, "error", err)
 			return err
@@ -193,6 +193,12 @@ func (a *attempt) persist(ctx context.Context, next func(job.Record) job.Event) 
 		a.pool.Log.Warn("outcome not written yet", "job", a.granted.ID, "error", err)
 		time.Sleep(wait)
 	}
+}
+
+// disabled reports whether the store takes no writes until the next start, or does not
+// while the server shuts down.
+func (a *attempt) disabled(err error) bool {
+	return errors.Is(err, ledger.ErrDisabled) && (!errors.Is(err, ledger.ErrStalled) || a.pool.life.Err() != nil)
 }
 
 // transition applies the event that next chooses for the record as it is, until
