@@ -23,7 +23,7 @@ func nobody(string) (bool, error) { return false, nil }
 
 func newBlobs(t *testing.T) *Blobs {
 	t.Helper()
-	b, err := openBlobs(filepath.Join(t.TempDir(), "blobs"), room{t.TempDir(), 1, func() error { return nil }}, nobody, nobody, slog.Default())
+	b, err := openBlobs(filepath.Join(t.TempDir(), "blobs"), room{t.TempDir(), 1}, nobody, nobody, slog.Default())
 	require.NoError(t, err)
 	return b
 }

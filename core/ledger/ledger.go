@@ -151,7 +151,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{
-		log: cfg.Log, dir: cfg.Dir, unlock: unlock, sync: cfg.Sync, hot: cfg.HotBlocks, faults: cfg.Faults, tell: cfg.Reading,
+		log: cfg.Log, dir: cfg.Dir, unlock: unlock, room: room{cfg.Dir, cfg.Reserve}, sync: cfg.Sync, hot: cfg.HotBlocks, faults: cfg.Faults, tell: cfg.Reading,
 		disk:     newDisk(cfg.fs, cfg.Log),
 		merging:  merging{log: cfg.Log},
 		view:     guard.New("view", guard.RankView, view{kinds: map[string]*kindView{}}),
@@ -164,7 +164,6 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 		quit:     make(chan struct{}),
 		finished: make(chan struct{}),
 	}
-	l.room = room{cfg.Dir, cfg.Reserve, l.Able}
 	if err := l.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger: %w", err), l.Close(ctx))
 	}

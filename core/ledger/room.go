@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -10,15 +11,15 @@ import (
 // outcomes and deletions to be written in.
 const DefaultReserve = 64 << 20
 
-// Room returns an error that wraps ErrDiskFull where less than the reserve is free, or
-// why the store takes no writes: nothing new may be begun then. What frees space or ends work is still written.
-func (l *Ledger) Room() error { return l.room.check() }
+// Room returns why the store takes no writes, or an error that wraps ErrDiskFull where less
+// than the reserve is free: nothing new may be begun then. What frees space or ends work is
+// still written.
+func (l *Ledger) Room() error { return cmp.Or(l.Able(), l.room.check()) }
 
 // room watches the space on the disk of a folder.
 type room struct {
 	dir     string
-	reserve int64        // bytes
-	able    func() error // why the store takes no writes
+	reserve int64 // bytes
 }
 
 // Free returns how much of the disk is free, and how much of that new work leaves.
@@ -36,9 +37,6 @@ func (r room) free() (int64, error) {
 }
 
 func (r room) check() error {
-	if err := r.able(); err != nil {
-		return err
-	}
 	free, err := r.free()
 	if err != nil {
 		return err

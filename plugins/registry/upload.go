@@ -29,6 +29,9 @@ func (r *Registry) Receive(ctx context.Context, body io.Reader) (*Received, erro
 	if r.life.Err() != nil {
 		return nil, core.ErrShuttingDown
 	}
+	if err := r.ledger.Room(); err != nil {
+		return nil, err
+	}
 	read := minisign.NewReader(body)
 	blob, err := r.blobs.Put(ctx, read, r.cfg.MaxBytes)
 	if errors.Is(err, ledger.ErrTooLarge) {
