@@ -56,6 +56,8 @@ func (e *Engine) repairAll(ctx context.Context) {
 			return
 		case err == nil:
 			e.cfg.Log.Info("done after all", "what", r.what)
+		case errors.Is(err, ledger.ErrCorrupt): // that does not pass
+			e.cfg.Log.Error("not done: a record is damaged; tried again at the next start", "what", r.what, "error", err)
 		default:
 			e.cfg.Log.Warn("not done yet: tried again in a moment", "what", r.what, "error", err)
 			e.repairs.Must(func(list *[]repair) { *list = append(*list, r) })

@@ -37,15 +37,15 @@ func (r *Registry) verifyLoop(ctx context.Context) {
 		}
 		r.rouse() // another loop: there may be more
 		err := r.verify(ctx, key)
-		r.verifying.Must(func(v *verifying) { delete(v.by, key); v.ended++ })
-		r.rouse() // whoever waits for it to be alone
 		if err != nil && ctx.Err() == nil {
 			r.cfg.Log.Error("module not verified yet", "module", key, "error", err)
-			select { // it is the server's fault: the disk may be full
+			select { // it is the server's fault: the disk may be full. No other loop takes it meanwhile
 			case <-ctx.Done():
 			case <-time.After(r.cfg.Retry):
 			}
 		}
+		r.verifying.Must(func(v *verifying) { delete(v.by, key); v.ended++ })
+		r.rouse() // whoever waits for it to be alone
 	}
 }
 
