@@ -7,6 +7,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
@@ -122,14 +123,14 @@ func encodedAs[T any](api huma.API) map[string]*huma.Response {
 // maxWait is the longest that a request waits for a job.
 const maxWait = time.Minute
 
-// ParseWait reads a duration such as 30s, or seconds.
+// ParseWait reads a duration such as 30s, of a minute at most. Without one it is 0.
 func ParseWait(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return 0, &core.Invalid{Field: "query.wait", Message: "want a duration such as 30s"}
+		return 0, &core.Invalid{Field: "query.wait", Message: fmt.Sprintf("%.40q: want a duration such as 30s", text)}
 	}
 	return min(d, maxWait), nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -159,7 +160,7 @@ func (h handlers) list(ctx context.Context, in *listInput) (*huma.StreamResponse
 	for _, label := range in.Label {
 		key, value, ok := strings.Cut(label, "=")
 		if !ok {
-			return nil, problem.Of(&core.Invalid{Field: "query.label", Message: "want key=value"})
+			return nil, problem.Of(&core.Invalid{Field: "query.label", Message: fmt.Sprintf("%.40q: want KEY=VALUE", label)})
 		}
 		if beginning, ok := strings.CutSuffix(value, "*"); ok {
 			f.LabelPrefixes[key] = beginning

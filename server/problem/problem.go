@@ -234,7 +234,7 @@ func FromHuma(status int, message string, causes ...error) huma.StatusError {
 		var detail huma.ErrorDetailer
 		if errors.As(cause, &detail) {
 			d := detail.ErrorDetail()
-			p.Errors = append(p.Errors, FieldError{d.Location, d.Message})
+			p.Errors = append(p.Errors, FieldError{d.Location, fieldMessage(d)})
 		} else if cause != nil {
 			p.Errors = append(p.Errors, FieldError{"", cause.Error()})
 		}
