@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/oklog/ulid/v2"
 
@@ -18,23 +19,23 @@ const (
 	maxText   = 200 // of the words of a failure
 )
 
-// check refuses what no job can have: a phase or kind that there is not, and texts that
-// are too long. A bulk keeps its filter in its record. within is where the filter is in
+// check refuses what no job can have: a phase or kind that does not exist, and texts that
+// are too long or have no words. A bulk keeps its filter in its record. within is where the filter is in
 // the request, with a dot, or empty.
 func (f Filter) check(within string) error {
 	if f.Phase != "" && !slices.Contains(job.Phases, f.Phase) {
-		return invalid(within+"phase", "%.40q: want one of %v", f.Phase, job.Phases)
+		return invalid(within+"phase", "%.40q: want one of %s", f.Phase, listed(job.Phases))
 	}
 	if len(f.Phases) > len(job.Phases) {
 		return invalid(within+"phases", "%d phases: there are %d", len(f.Phases), len(job.Phases))
 	}
 	for _, p := range f.Phases {
 		if !slices.Contains(job.Phases, p) {
-			return invalid(within+"phases", "%.40q: want some of %v", p, job.Phases)
+			return invalid(within+"phases", "%.40q: want some of %s", p, listed(job.Phases))
 		}
 	}
 	if f.Kind != "" && !slices.Contains(routine.Kinds, f.Kind) {
-		return invalid(within+"kind", "%.40q: want one of %v", f.Kind, routine.Kinds)
+		return invalid(within+"kind", "%.40q: want one of %s", f.Kind, listed(routine.Kinds))
 	}
 	for _, part := range []struct {
 		field, value string
@@ -53,7 +54,19 @@ func (f Filter) check(within string) error {
 			return invalid(within+part.field, "%d bytes: want %s, of up to %d bytes", len(part.value), part.want, part.max)
 		}
 	}
+	if f.Text != "" && len(wordsOf(f.Text)) == 0 { // it would select every job
+		return invalid(within+"text", "%.40q: want words, of letters or digits", f.Text)
+	}
 	return f.checkLabels(within)
+}
+
+// listed is a list in the words of an error.
+func listed[T ~string](values []T) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = string(v)
+	}
+	return strings.Join(words, ", ")
 }
 
 // checkLabels refuses labels that no job has for their size. What characters they have

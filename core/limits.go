@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -211,16 +212,16 @@ func (l Limits) check() error {
 			return invalid("tenant_weights", "%q: nothing can have that name", name)
 		}
 		if !(w > 0 && w <= maxWeight) { // so that NaN is refused
-			return invalid("tenant_weights."+name, "%g: want more than 0 and at most %g", w, float64(maxWeight))
+			return invalid("tenant_weights."+name, "%s: want more than 0 and at most %s", plain(w), plain(maxWeight))
 		}
 	}
 	for field, seconds := range map[string]float64{"ageing_seconds": l.AgeingSeconds, "patience_seconds": l.PatienceSeconds} {
 		if !(seconds > 0 && seconds <= maxSeconds) {
-			return invalid(field, "%g: want more than 0 and at most %d", seconds, maxSeconds)
+			return invalid(field, "%s: want more than 0 and at most %d", plain(seconds), maxSeconds)
 		}
 	}
 	if !(l.CacheSeconds >= 0 && l.CacheSeconds <= maxSeconds) {
-		return invalid("cache_seconds", "%g: want 0, which is no bound, to %d", l.CacheSeconds, maxSeconds)
+		return invalid("cache_seconds", "%s: want 0, which is no bound, to %d", plain(l.CacheSeconds), maxSeconds)
 	}
 	for tenant, r := range l.Retention {
 		if !fitsName("retention", tenant) {
@@ -269,12 +270,15 @@ func hardest() job.Limits {
 	}
 }
 
+// plain is a number without an exponent.
+func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
 func checkJobLimits(field string, l, most job.Limits) error {
 	if l.MemoryBytes < wasmPage || l.MemoryBytes > most.MemoryBytes {
 		return invalid(field+".memory_bytes", "%d: want %d to %d", l.MemoryBytes, wasmPage, most.MemoryBytes)
 	}
 	if !(l.WallSeconds > 0 && l.WallSeconds <= most.WallSeconds) { // so that NaN is refused
-		return invalid(field+".wall_seconds", "%g: want more than 0 and at most %g", l.WallSeconds, most.WallSeconds)
+		return invalid(field+".wall_seconds", "%s: want more than 0 and at most %s", plain(l.WallSeconds), plain(most.WallSeconds))
 	}
 	if l.OutputBytes < 1 || l.OutputBytes > most.OutputBytes {
 		return invalid(field+".output_bytes", "%d: want 1 to %d", l.OutputBytes, most.OutputBytes)
@@ -283,7 +287,7 @@ func checkJobLimits(field string, l, most job.Limits) error {
 		return invalid(field+".log_bytes", "%d: want 1 to %d", l.LogBytes, most.LogBytes)
 	}
 	if !within(l.CPUSeconds, most.CPUSeconds) {
-		return invalid(field+".cpu_seconds", "%g: want more than 0 and at most %g", l.CPUSeconds, most.CPUSeconds)
+		return invalid(field+".cpu_seconds", "%s: want more than 0 and at most %s", plain(l.CPUSeconds), plain(most.CPUSeconds))
 	}
 	if !within(l.Gas, most.Gas) {
 		return invalid(field+".gas", "%d: want 1 to %d", l.Gas, most.Gas)

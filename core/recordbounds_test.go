@@ -59,7 +59,7 @@ func (b big) labels() map[string]string {
 func (b big) filter() Filter {
 	return Filter{
 		Phase: job.Completed, Kind: routine.Simulation, Plugin: b.text(maxPinned), Routine: b.text(maxRef), Tenant: b.text(maxName),
-		Batch: b.text(maxID), Origin: b.text(maxID), Labels: b.labels(), LabelPrefixes: b.labels(), Error: b.text(maxName), Text: b.text(maxText), Phases: job.Phases, From: longTime, To: longTime,
+		Batch: b.text(maxID), Origin: b.text(maxID), Labels: b.labels(), LabelPrefixes: b.labels(), Error: b.text(maxName), Text: "a" + b.text(maxText-1), Phases: job.Phases, From: longTime, To: longTime,
 	}
 }
 

@@ -83,15 +83,15 @@ func (r Retention) check(field string) error {
 // tenant's jobs, which holds too.
 func (r RetentionRule) check(field string, whole RetentionRule) error {
 	if !(r.AgeSeconds >= 0 && r.AgeSeconds <= maxSeconds) { // so that NaN is refused
-		return invalid(field+".age_seconds", "%g: want 0, which is no bound, to %d", r.AgeSeconds, maxSeconds)
+		return invalid(field+".age_seconds", "%s: want 0, which is no bound, to %d", plain(r.AgeSeconds), maxSeconds)
 	}
 	if r.Count < 0 || r.Bytes < 0 {
 		return invalid(field, "a count of %d and %d bytes: want 0, which is no bound, or more", r.Count, r.Bytes)
 	}
 	wider := func(name string, bound, whole float64) error {
 		if whole > 0 && bound > whole {
-			return invalid(field+"."+name, "%v would do nothing: the bound of all of the tenant's jobs, %v, holds too; want less, or set that one to 0",
-				bound, whole)
+			return invalid(field+"."+name, "%s would do nothing: the bound of all of the tenant's jobs, %s, holds too; want less, or set that one to 0",
+				plain(bound), plain(whole))
 		}
 		return nil
 	}

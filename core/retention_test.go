@@ -135,7 +135,8 @@ func TestRetentionThatCannotBeMeantIsRefused(t *testing.T) {
 		{"not_final", ruled(day, core.RetentionRule{Phase: "succeeded", Count: 1}), "retention.*.rules[0].phase", "want completed"},
 		{"not_ended", ruled(day, core.RetentionRule{Phase: job.Running, Count: 1}), "retention.*.rules[0].phase", "want completed"},
 		{"twice", ruled(day, core.RetentionRule{Plugin: "p", Count: 1}, core.RetentionRule{Plugin: "p", Bytes: 1}), "retention.*.rules[1]", "rules[0]"},
-		{"wider", ruled(day, core.RetentionRule{Phase: job.Failed, AgeSeconds: 86401}), "retention.*.rules[0].age_seconds", "86400"},
+		{"wider", ruled(day, core.RetentionRule{Phase: job.Failed, AgeSeconds: 86401}), "retention.*.rules[0].age_seconds", "86401 would do nothing: the bound of all of the tenant's jobs, 86400, holds too"},
+		{"much_too_old", core.Retention{AgeSeconds: 99999999999}, "retention.*.age_seconds", "99999999999: want 0, which is no bound, to 315360000"},
 		{"more", ruled(day, core.RetentionRule{Phase: job.Failed, Count: 101}), "retention.*.rules[0].count", "holds too"},
 		{"too_many", ruled(day, make([]core.RetentionRule, 101)...), "retention.*.rules", "limit is 100"},
 	} {
