@@ -45,14 +45,14 @@ type jobFilter struct {
 	Tenant  string            `help:"Only this tenant's jobs."`
 	Batch   string            `help:"Only jobs of this batch."`
 	Label   map[string]string `help:"Only jobs with this label: KEY=VALUE, or KEY=BEGINNING* for values that begin so." placeholder:"KEY=VALUE"`
-	From    time.Time         `help:"Only jobs created at this time or later." placeholder:"TIME"`
-	To      time.Time         `help:"Only jobs created before this time." placeholder:"TIME"`
+	From    moment            `help:"Only jobs created at this time or later." placeholder:"TIME"`
+	To      moment            `help:"Only jobs created before this time." placeholder:"TIME"`
 }
 
 func (f jobFilter) filter() core.Filter {
 	selects := core.Filter{
 		Error: f.Error, Text: f.Text, Plugin: f.Plugin, Routine: f.Routine, Tenant: f.Tenant, Batch: f.Batch,
-		From: f.From, To: f.To, Labels: map[string]string{}, LabelPrefixes: map[string]string{},
+		From: f.From.Time, To: f.To.Time, Labels: map[string]string{}, LabelPrefixes: map[string]string{},
 	}
 	for _, p := range f.Phase {
 		selects.Phases = append(selects.Phases, job.Phase(p))
@@ -67,6 +67,17 @@ func (f jobFilter) filter() core.Filter {
 	return selects
 }
 
+// moment is a time that a flag gives.
+type moment struct{ time.Time }
+
+// UnmarshalText reads a time as RFC 3339 writes it.
+func (m *moment) UnmarshalText(text []byte) (err error) {
+	if m.Time, err = time.Parse(time.RFC3339, string(text)); err != nil {
+		return fmt.Errorf("%q: want a time as RFC 3339 writes it, such as 2026-01-31T13:00:00Z", text)
+	}
+	return nil
+}
+
 type jobsLs struct {
 	jobFilter
 	Limit  int    `help:"How many." default:"20"`
@@ -78,7 +89,7 @@ func (l *jobsLs) Run(ctx context.Context, io streams, c *commands) error {
 	query := url.Values{"limit": {strconv.Itoa(l.Limit)}}
 	for key, value := range map[string]string{
 		"phase": strings.Join(l.Phase, ","), "error": l.Error, "text": l.Text, "plugin": l.Plugin, "routine": l.Routine, "tenant": l.Tenant, "batch": l.Batch, "cursor": l.Cursor,
-		"from": stamp(l.From), "to": stamp(l.To),
+		"from": stamp(l.From.Time), "to": stamp(l.To.Time),
 	} {
 		if value != "" {
 			query.Set(key, value)

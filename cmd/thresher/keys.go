@@ -32,7 +32,7 @@ func (k *keysTrust) Run(ctx context.Context, s streams, c *commands) error {
 	if raw, err := os.ReadFile(k.Key); err == nil {
 		text = string(raw)
 	} else if !strings.HasPrefix(k.Key, "RW") {
-		return &core.Invalid{Field: "key", Message: err.Error()}
+		return &core.Invalid{Field: "key", Message: err.Error() + ": want a .pub file of minisign's, or the key itself, which begins with RW"}
 	}
 	var key registry.Key
 	path := "/api/v1/keys?" + url.Values{"by": ofTenant{}.query()["by"]}.Encode()

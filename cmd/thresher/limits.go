@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 
@@ -34,7 +35,7 @@ func (l *limitsCmd) Run(ctx context.Context, s streams, c *commands) error {
 			names = strings.SplitN(path, ".", 2)
 		}
 		if err := setPath(limits, names, value); err != nil {
-			return &core.Invalid{Field: "limit", Message: setting + ": " + err.Error()}
+			return &core.Invalid{Field: "limit", Message: path + ": " + err.Error()}
 		}
 		patch[first] = limits[first]
 	}
@@ -63,7 +64,7 @@ func setPath(in map[string]any, path []string, value string) error {
 	}
 	var v any
 	if err := json.Unmarshal([]byte(value), &v); err != nil {
-		return err
+		return fmt.Errorf("%.40q: want a number, or JSON: %w", value, err)
 	}
 	in[path[0]] = v
 	return nil
