@@ -14,6 +14,7 @@ import (
 
 	"thresher/core"
 	"thresher/core/job"
+	"thresher/core/ledger"
 	"thresher/core/table"
 )
 
@@ -126,13 +127,17 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 		"empty":     {nil, "not whole"},
 		"a record":  {flip(`"routine":"test/quick"`), "damaged"},
 		"a blob":    {flip("ARROW1"), "damaged"},
-		"no tar":    {[]byte(strings.Repeat("x", 2048)), "damaged"},
+		"no tar":    {[]byte(strings.Repeat("x", 2048)), "want a file that `thresher backup` wrote"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := core.Restore(t.Context(), bytes.NewReader(c.archive), filepath.Join(parent, name), core.Restoring{})
 			assert.ErrorContains(t, err, c.says)
+			assert.ErrorIs(t, err, ledger.ErrDamaged, "so that the exit code says so")
 		})
 	}
+	_, err = core.Restore(t.Context(), bytes.NewReader(whole), filepath.Join(parent, "missing", "data"), core.Restoring{})
+	assert.ErrorContains(t, err, "no such file or directory")
+	assert.NotContains(t, err.Error(), "another restore")
 	_, err = core.Restore(t.Context(), bytes.NewReader(whole), dir, core.Restoring{})
 	assert.ErrorContains(t, err, "not empty")
 	left, err := os.ReadDir(parent)

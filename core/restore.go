@@ -30,6 +30,27 @@ type Restoring struct {
 	SkipDamaged bool
 }
 
+// badArchive says what is wrong with an archive that cannot be restored.
+type badArchive string
+
+func (e badArchive) Error() string { return string(e) }
+
+// Unwrap returns ledger.ErrDamaged.
+func (badArchive) Unwrap() error { return ledger.ErrDamaged }
+
+const errNoManifest badArchive = "the archive ends before its manifest: it is not whole"
+
+// unreadable says why an archive could not be read on.
+func unreadable(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errNoManifest
+	case errors.Is(err, tar.ErrHeader):
+		return badArchive("this is not a tar archive, or it is damaged: want a file that `thresher backup` wrote")
+	}
+	return fmt.Errorf("read the archive: %w", err)
+}
+
 // Restore makes a data folder of an archive. The folder must not exist, or be
 // empty. Every file is held against its digest; where an archive is damaged or not
 // whole, no folder is made. Damaged blobs are a *[ArchiveDamaged].
@@ -38,8 +59,10 @@ func Restore(ctx context.Context, r io.Reader, dir string, how Restoring) (m Bac
 		return m, invalid("data", "%s is not empty: restore makes a new folder", dir)
 	}
 	work := strings.TrimRight(dir, "/") + ".restoring"
-	if err := os.Mkdir(work, 0o700); err != nil {
-		return m, invalid("data", "%v: another restore is under way, or left it", err)
+	if err := os.Mkdir(work, 0o700); errors.Is(err, os.ErrExist) {
+		return m, invalid("data", "%s exists: another restore is under way, or it was killed; then remove that folder", work)
+	} else if err != nil {
+		return m, invalid("data", "%v", err)
 	}
 	if m, err = restoreInto(ctx, r, work, how); err != nil {
 		return m, errors.Join(fmt.Errorf("restore: %w", err), os.RemoveAll(work))
@@ -67,7 +90,7 @@ func restoreInto(ctx context.Context, r io.Reader, dir string, how Restoring) (m
 			return x.finish(ctx, how)
 		}
 		if err != nil {
-			return m, fmt.Errorf("the archive is damaged: %w", err)
+			return m, unreadable(err)
 		}
 		if err := x.file(ctx, header, archive); err != nil {
 			return m, err
@@ -216,11 +239,11 @@ func (x *extraction) file(ctx context.Context, header *tar.Header, content io.Re
 		return x.blob(ctx, digest, content)
 	}
 	if header.Size > 2*partSize {
-		return fmt.Errorf("the archive is damaged: %s has %d bytes", header.Name, header.Size)
+		return badArchive(fmt.Sprintf("the archive is damaged: %s has %d bytes, want at most %d", header.Name, header.Size, 2*partSize))
 	}
 	data, err := io.ReadAll(content)
 	if err != nil {
-		return fmt.Errorf("the archive is damaged: %w", err)
+		return unreadable(err)
 	}
 	if isManifest(header.Name) {
 		if err := json.Unmarshal(data, &x.manifest); err != nil || !slices.Contains(backupFormats, x.manifest.Format) {
@@ -242,7 +265,7 @@ func (x *extraction) file(ctx context.Context, header *tar.Header, content io.Re
 func (x *extraction) blob(ctx context.Context, digest string, content io.Reader) error {
 	blob, err := x.ledger.Blobs().Put(ctx, content, math.MaxInt64)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the archive ends within the blob %s: it is not whole", digest)
+		return badArchive("the archive ends within the blob " + digest + ": it is not whole")
 	}
 	if err != nil {
 		return err
@@ -260,12 +283,12 @@ func (x *extraction) blob(ctx context.Context, digest string, content io.Reader)
 func (x *extraction) finish(ctx context.Context, how Restoring) (BackupManifest, error) {
 	m := x.manifest
 	if m.Format == "" {
-		return m, errors.New("the archive ends before its manifest: it is not whole")
+		return m, errNoManifest
 	}
 	nothing := hex.EncodeToString(sha256.New().Sum(nil)) // of a store that the archive knows nothing of
 	for name, store := range x.stores {
 		if hex.EncodeToString(store.sum.Sum(nil)) != cmp.Or(m.Digests[name], nothing) || x.records[name] != m.Records[name] {
-			return m, fmt.Errorf("the archive is damaged: the records of %s are not those that were written", name)
+			return m, badArchive("the archive is damaged: the records of " + name + " are not those that were written")
 		}
 	}
 	if m.Blobs == x.blobs && len(m.Damaged)+len(x.damaged) == 0 {

@@ -21,7 +21,7 @@ type backupCmd struct {
 // Run writes the archive, and keeps it only if it is whole.
 func (b *backupCmd) Run(ctx context.Context, s streams, c *commands) error {
 	if _, err := os.Stat(b.File); err == nil {
-		return &core.Invalid{Field: "file", Message: b.File + " is there already"}
+		return &core.Invalid{Field: "file", Message: b.File + " exists already: name another file"}
 	}
 	part := b.File + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)

@@ -45,10 +45,10 @@ type damageFound struct{ files, records int }
 func (e *damageFound) Error() string {
 	var text []string
 	if e.records > 0 {
-		text = append(text, fmt.Sprintf("%d records or index entries damaged: restore the newest backup into another folder (thresher restore BACKUP --data FOLDER)", e.records))
+		text = append(text, fmt.Sprintf("records, index entries or files of the store damaged: %d: restore the newest backup into another folder (thresher restore BACKUP --data FOLDER)", e.records))
 	}
 	if e.files > 0 {
-		text = append(text, fmt.Sprintf("%d files damaged: put whole files in their place, by importing or uploading the same content again or from a backup, or delete what owns them", e.files))
+		text = append(text, fmt.Sprintf("stored files damaged: %d: put whole files in their place, by importing or uploading the same content again or from a backup, or delete what owns them", e.files))
 	}
 	return strings.Join(text, "; ")
 }
