@@ -99,7 +99,7 @@ func TestAPluginIsUploadedTriedActivatedAndRolledBackOnThePage(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/plugins"), chromedp.WaitVisible(".plugins li"),
 		drop(t, "probe.wasm", one.Wasm()), chromedp.WaitVisible("#by"), chromedp.SetValue("#by", "ada"),
 		chromedp.Click(".push button"), chromedp.WaitVisible(".outcome .active"))
-	assert.Equal(t, "active probe 1.0.0 is what its name stands for.", textOf(t, ctx, ".outcome"))
+	assert.Equal(t, "active probe 1.0.0 is active.", textOf(t, ctx, ".outcome"))
 	assert.Equal(t, 1, read(t, ctx, eval[int](`document.querySelectorAll('.examples .passed').length`)))
 	do(t, ctx, chromedp.WaitVisible("li[data-plugin=probe]"))
 

@@ -19,7 +19,7 @@ export async function ofVersion(plugin, version) {
 // What a job can be of: importers run when their file comes.
 const routinesOf = (p, name) => p.routines.filter((r) => r.kind !== 'importer').map((r) => ({ ...r, ref: `${name}/${r.name}`, plugin: p.name, version: p.version, digest: p.digest }));
 
-// ranBy finds the routine that a job ran: what its name stands for now if that is the
+// ranBy finds the routine that a job ran: the active version's if that is the
 // same, or else that of its version, if it is still there.
 export async function ranBy(spec) {
   const now = (await all()).find((r) => r.ref === spec.routine);

@@ -1,4 +1,4 @@
-// One plugin: its versions, which of them its name stands for, and who uses them.
+// One plugin: its versions, which of them is active, and who uses them.
 
 import { get, path, post } from './api.js';
 import { announce, card, confirmed, fill, h, problem, refresh, rows } from './dom.js';
@@ -18,9 +18,9 @@ export async function plugin(place, name) {
     } catch (err) { fill(wrong, problem(err)); }
   };
   const back = (p) => attempt(async () => {
-    if (!await confirmed(`${name} stands for ${p.active}. Let it stand for ${p.previous} again? Jobs that were submitted keep what they have.`, 'Roll back', { no: 'Leave it' })) return false;
+    if (!await confirmed(`${name} ${p.active} is active. Roll back to ${p.previous}? Jobs that were submitted keep their version.`, 'Roll back', { no: 'Leave it' })) return false;
     const now = await post(asMe(`${here}/rollback`));
-    announce(`${name} stands for ${now.active} again`);
+    announce(`${name}: rolled back to ${now.active}`);
     return true;
   });
   const look = async () => {
@@ -32,7 +32,7 @@ export async function plugin(place, name) {
     refresh(actions, p.previous && h('button', { id: 'rollback', onclick: () => back(p) }, `Roll back to ${p.previous}`),
       p.active && first && h('a', { class: 'button main', href: `#/run/${name}/${first.name}` }, 'Run'));
     refresh(versions, table(p, (v) => attempt(() => activated(p, v.version))));
-    refresh(history, p.history?.length > 0 && card('What its name stood for', past(p.history)));
+    refresh(history, p.history?.length > 0 && card('Active versions so far', past(p.history)));
   };
   await look();
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/plugins' }, 'Plugins'), ' /'),

@@ -56,7 +56,7 @@ export function pusher(done) {
   return { node: zone, end };
 }
 
-// ask lets the user say who uploads it and whether its name is to stand for it.
+// ask lets the user say who uploads it and whether it is to be the active version.
 function ask(file, signature, go) {
   const by = h('input', { id: 'by', value: me(), maxlength: 64, placeholder: 'for the record', autocomplete: 'name' });
   const activate = h('input', { type: 'checkbox', id: 'activate', checked: true });
@@ -102,7 +102,7 @@ function outcome(v, place) {
     return;
   }
   const at = `#/plugins/${v.name}/${v.version}`;
-  fill(place, stateOf(v), ' ', h('a', { href: at }, `${v.name} ${v.version}`), v.active ? ' is what its name stands for.' : ' can be tried; its name stands for another version.');
+  fill(place, stateOf(v), ' ', h('a', { href: at }, `${v.name} ${v.version}`), v.active ? ' is active.' : ' can be tried; another version is active.');
   announce(`${v.name} ${v.version} is ${v.active ? 'active' : 'ready'}`);
 }
 

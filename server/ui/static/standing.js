@@ -1,5 +1,5 @@
 // How plugins and their versions are spoken of, wherever they are: who did what, what
-// state they are in, who uses them, and what a name stands for.
+// state they are in, who uses them, and which version is active.
 
 import { path, put } from './api.js';
 import { announce, confirmed, h } from './dom.js';
@@ -24,11 +24,11 @@ export const stateOf = (v) => badge(v.active && v.state === 'ready' ? 'active' :
 // jobsOf leads to the jobs of a version.
 export const jobsOf = (name, version, n) => h('a', { href: `#/jobs?${new URLSearchParams({ plugin: `${name}@${version}` })}` }, many(n, 'job'));
 
-// activated asks, and lets a name stand for a version. It returns whether it did.
+// activated asks, and activates a version. It returns whether it did.
 export async function activated(p, version) {
-  const now = p.active ? `${p.name} stands for ${p.active} now.` : `No version of ${p.name} is active.`;
-  if (!await confirmed(`${now} Let it stand for ${version}? Jobs that were submitted keep what they have.`, 'Activate', { no: 'Leave it' })) return false;
+  const now = p.active ? `${p.name} ${p.active} is active.` : `No version of ${p.name} is active.`;
+  if (!await confirmed(`${now} Activate ${version}? Jobs that were submitted keep their version.`, 'Activate', { no: 'Leave it' })) return false;
   await put(asMe(path('plugins', p.name, 'active')), { version });
-  announce(`${p.name} stands for ${version}`);
+  announce(`${p.name} ${version} is active`);
   return true;
 }

@@ -1,5 +1,5 @@
 // One version of a plugin: what it can do, what was found of it, and what can be done
-// with it. Each routine can be tried from here, whether its name stands for it or not.
+// with it. Each routine can be tried from here, whether the version is active or not.
 
 import { del, get, path, post } from './api.js';
 import { announce, asked, card, confirmed, facts, fill, h, problem, refresh } from './dom.js';
@@ -31,7 +31,7 @@ export async function version(place, name, number) {
   const acts = {
     activate: () => activated(p, number),
     disable: async () => {
-      const reason = await asked(`Let nobody submit jobs of ${name} ${number}? ${v.active ? `${name} stands for it: who names no version gets an error until another is active. ` : ''}Jobs that were submitted run on.`,
+      const reason = await asked(`Reject new jobs of ${name} ${number}? ${v.active ? 'It is the active version: a submit that names no version is an error until another is active. ' : ''}Jobs that were submitted run on.`,
         'Disable', { no: 'Leave it', style: 'danger', label: 'Why', most: mostNote });
       if (reason === null) return false;
       await post(`${here}/disable`, { reason });
@@ -70,7 +70,7 @@ export async function version(place, name, number) {
       .filter(Boolean).map((text) => h('p', { class: 'card note' }, text)));
     buttons.update(own, v);
     refresh(uses, jobsOf(name, number, p.jobs[number] ?? 0));
-    refresh(stands, v.active ? `${name} stands for it` : p.active ? [`${name} stands for `, h('a', { href: `#/plugins/${name}/${p.active}` }, p.active)] : `no version of ${name} is active`);
+    refresh(stands, v.active ? 'this one' : p.active ? [h('a', { href: `#/plugins/${name}/${p.active}` }, p.active)] : `no version of ${name} is active`);
     const how = v.state !== 'ready' ? '' : v.active ? 'Run' : 'Try';
     refresh(routines, v.report.plugin.routines.map((r) => routine(r, v.active ? `${name}/${r.name}` : `${name}@${number}/${r.name}`, how)));
   };
@@ -83,7 +83,7 @@ export async function version(place, name, number) {
     card('Routines', routines),
     h('div', { class: 'grid' },
       card('About it', facts([
-        ['Used by', uses], ['Name', stands], ['Uploaded', own ? who(v.uploaded) : 'it came with the server'], ['Signed', own && signer(v.signature)],
+        ['Used by', uses], ['Active version', stands], ['Uploaded', own ? who(v.uploaded) : 'it came with the server'], ['Signed', own && signer(v.signature)],
         ['Licence', manifest.license], ['Size', bytes(v.bytes)], ['SHA-256', h('code', {}, v.digest)],
       ])),
       card('Verification', own ? [found.node, figures(v.report)] : h('p', { class: 'soft' }, 'It was checked when the server started.'))));
