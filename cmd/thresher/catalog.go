@@ -185,6 +185,9 @@ type param struct {
 }
 
 func (r *routinesCmd) show(ctx context.Context, s streams, c *commands) error {
+	if strings.Count(r.Routine, "/") != 1 {
+		return &core.Invalid{Field: "routine", Message: fmt.Sprintf("%q: want PLUGIN/ROUTINE, such as models/sir", r.Routine)}
+	}
 	var raw json.RawMessage
 	if err := client.New(c.Server).Get(ctx, "/api/v1/routines/"+r.Routine, &raw); err != nil {
 		return err

@@ -36,7 +36,7 @@ func (p pluginSetup) open(ctx context.Context, log *slog.Logger) (*registry.Regi
 		return nil, nil, err
 	}
 	if _, err := os.Stat(p.folder); p.folder != "" && err != nil {
-		log.Warn("no folder of plugins", "error", err)
+		log.Warn("folder of plugins unusable: its plugins are not served", "error", err)
 	}
 	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: p.cacheDir, Compiler: compile, Log: log, Vet: p.limits, Cores: cores})
 	if err != nil {

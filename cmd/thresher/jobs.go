@@ -25,14 +25,14 @@ type jobsCmd struct {
 	Result jobsResult `cmd:"" help:"Print a job's result."`
 	Table  jobsTable  `cmd:"" help:"Print an output table as CSV."`
 	Save   jobsSave   `cmd:"" help:"Save result, artifacts, tables and log in a folder."`
-	Pause  jobsPause  `cmd:"" help:"Ask jobs to hold."`
-	Resume jobsResume `cmd:"" help:"Ask paused jobs to go on."`
-	Stop   jobsStop   `cmd:"" help:"Ask jobs to end."`
-	Retry  jobsRetry  `cmd:"" help:"Submit jobs that have ended again."`
+	Pause  jobsPause  `cmd:"" help:"Pause jobs."`
+	Resume jobsResume `cmd:"" help:"Resume paused jobs."`
+	Stop   jobsStop   `cmd:"" help:"Stop jobs."`
+	Retry  jobsRetry  `cmd:"" help:"Retry jobs that have ended: submit them again as new jobs."`
 	Pin    jobsPin    `cmd:"" help:"Pin jobs so that retention does not delete them."`
 	Unpin  jobsUnpin  `cmd:"" help:"Unpin jobs so that retention may delete them."`
 	Rm     jobsRm     `cmd:"" help:"Delete jobs that have ended."`
-	Bulk   jobsBulk   `cmd:"" help:"Do something to every job that a filter selects."`
+	Bulk   jobsBulk   `cmd:"" help:"Pause, resume, stop, retry or delete every job that a filter selects."`
 }
 
 // jobFilter selects jobs.

@@ -12,13 +12,13 @@ import (
 
 // pluginsCmd is about plugins.
 type pluginsCmd struct {
-	New       pluginsNew       `cmd:"" help:"Make a folder with a plugin to begin with; it builds without a network."`
+	New       pluginsNew       `cmd:"" help:"Create a folder with an example plugin; it builds without a network."`
 	Build     pluginsBuild     `cmd:"" help:"Build the plugin of a folder."`
 	Test      pluginsTest      `cmd:"" help:"Build the plugin of a folder and run its examples, here, in the sandbox."`
 	Dev       pluginsDev       `cmd:"" help:"Build and run the plugin of a folder whenever a file changes, and show what it finds."`
-	Check     pluginsCheck     `cmd:"" help:"Take a module through all that a server does before it loads it, its examples too, and say what was found."`
-	Conform   pluginsConform   `cmd:"" help:"Put a module to every check of the plugin contract: docs/abi.md."`
-	Push      pluginsPush      `cmd:"" help:"Upload a plugin: it is verified, and then its version is there."`
+	Check     pluginsCheck     `cmd:"" help:"Check a module as a server does before it loads one, examples included, and report what was found."`
+	Conform   pluginsConform   `cmd:"" help:"Run every check of the plugin contract on a module: docs/abi.md."`
+	Push      pluginsPush      `cmd:"" help:"Upload a plugin and show its verification."`
 	Ls        pluginsLs        `cmd:"" help:"List plugins."`
 	Show      pluginsShow      `cmd:"" help:"Show a plugin's versions, or the report of one."`
 	Activate  pluginsActivate  `cmd:"" help:"Activate a version: its name refers to it from now on."`

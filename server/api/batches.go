@@ -17,7 +17,7 @@ func (h handlers) mountBatches(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/batches/{id}", "get-batch", "batches", "Get a batch, with how many of its jobs are in each phase", http.StatusOK), h.batch)
 	huma.Register(api, operation(http.MethodPost, "/batches/{id}/stop", "stop-batch", "batches", "Stop every job of a batch", http.StatusAccepted), h.onBatch("stop", ""))
 	huma.Register(api, operation(http.MethodPost, "/batches/{id}/retry-failed", "retry-batch", "batches", "Retry the jobs of a batch that failed and were not retried yet", http.StatusAccepted), h.onBatch("retry", job.Failed))
-	huma.Register(api, operation(http.MethodPost, "/bulk", "start-bulk", "jobs", "Do something to every job that a filter selects", http.StatusAccepted), h.bulk)
+	huma.Register(api, operation(http.MethodPost, "/bulk", "start-bulk", "jobs", "Pause, resume, stop, retry or delete every job that a filter selects", http.StatusAccepted), h.bulk)
 	huma.Register(api, operation(http.MethodGet, "/bulk", "list-bulks", "jobs", "List bulks of the last day, newest first", http.StatusOK), h.bulks)
 	huma.Register(api, operation(http.MethodGet, "/bulk/{id}", "get-bulk", "jobs", "Get how far a bulk is", http.StatusOK), h.getBulk)
 }

@@ -49,7 +49,7 @@ func describeContent(doc *huma.OpenAPI) {
 	} {
 		d.add(doc)
 	}
-	push := described{http.MethodPost, "/plugins", "push-plugin", "plugins", "Upload a plugin's module; it is verified, and then its version is there. 200 if that is decided", 202, []string{"application/json"}, []*huma.Param{
+	push := described{http.MethodPost, "/plugins", "push-plugin", "plugins", "Upload a plugin's module, to be verified as a new version. 200 if the verification has ended", 202, []string{"application/json"}, []*huma.Param{
 		queryParam("activate", huma.TypeBoolean, "Let its name stand for it, if it is newer than what is active; default true."),
 		queryParam("wait", huma.TypeString, "How long to wait for its verification, such as 30s; at most a minute."),
 		queryParam("tenant", huma.TypeString, "Whose it is."),
