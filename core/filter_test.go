@@ -29,6 +29,7 @@ func TestAFilterThatCannotBeMeantIsRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var bad *core.Invalid
+			assert.False(t, c.f.Empty(), "so that it is refused for what is wrong with it")
 			_, err := e.Jobs(t.Context(), c.f)
 			require.ErrorAs(t, err, &bad)
 			assert.Equal(t, c.says, bad.Message)

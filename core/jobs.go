@@ -158,7 +158,7 @@ func checkCursor(cursor string) error {
 // Empty reports whether the filter selects every job.
 func (f Filter) Empty() bool {
 	q := f.query()
-	return len(q.Terms)+len(q.AnyOf)+len(q.Prefixes) == 0 && q.From.IsZero() && q.To.IsZero()
+	return len(q.Terms)+len(q.AnyOf)+len(q.Prefixes) == 0 && f.Text == "" && q.From.IsZero() && q.To.IsZero()
 }
 
 func (f Filter) query() ledger.Query {
