@@ -37,7 +37,7 @@ const (
 	BulkPreview     = "preview"
 	BulkRunning     = "running"
 	BulkCompleted   = "completed"
-	BulkInterrupted = "interrupted" // the server ended, or could not write, before it was through
+	BulkInterrupted = "interrupted" // the server ended, or could not write, before it was done
 )
 
 // bulkActions is what can be done to many jobs.

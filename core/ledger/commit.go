@@ -148,8 +148,8 @@ func (l *Ledger) undecided(o *operation, why error) error {
 	return o.err
 }
 
-// unclear is the writes of which the writer was told that it is not known whether they
-// will be kept, and that are not decided yet.
+// unclear counts the writes whose outcome is unknown: their writers were told ErrUnclear,
+// and the disk has neither taken nor refused them yet.
 type unclear struct {
 	writes atomic.Int64
 	why    atomic.Pointer[error] // of the newest

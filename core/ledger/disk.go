@@ -28,7 +28,7 @@ type disk struct {
 	closing chan struct{}         // closed when writes need not be waited for any more
 }
 
-// newDisk takes the file system of the system for nil.
+// newDisk wraps a file system; nil is the operating system's.
 func newDisk(fs vfs.FS, log *slog.Logger) *disk {
 	return &disk{FS: cmp.Or(fs, vfs.Default), log: log, closing: make(chan struct{})}
 }
@@ -69,7 +69,7 @@ func (d *disk) insist(write func() error) error {
 	return nil
 }
 
-// insistOn is insist for what the store needs. A check's copy of it may fail.
+// insistOn insists on a write of the store, but not on one of a check's copy of it.
 func (d *disk) insistOn(name string, write func() error) error {
 	if d.copies(name) {
 		return write()

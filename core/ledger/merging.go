@@ -9,9 +9,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// merging watches how the store below merges its files, beside reads and writes. What
-// fails is tried again, and where too many files wait to be merged the store holds
-// writes up. It tells nobody that both are so at once: nothing is written any more then.
+// merging watches how the store below merges its files in the background. The store
+// retries a merge that failed, and holds writes up while too many files wait. It does not
+// report that both are the case, although no write can end then.
 type merging struct {
 	log     *slog.Logger
 	failed  atomic.Pointer[error] // why it fails, unless the last merge went well

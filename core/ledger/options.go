@@ -43,9 +43,9 @@ func (l *Ledger) options() *pebble.Options {
 	return o
 }
 
-// backgroundError is told of what failed beside reads and writes, and is tried again.
+// backgroundError logs an error of the store's background work, which is tried again.
 func (l *Ledger) backgroundError(err error) {
-	if !pebble.IsCorruptionError(err) && l.merging.failed.Load() == nil { // who say so themselves
+	if !pebble.IsCorruptionError(err) && l.merging.failed.Load() == nil { // those are logged elsewhere
 		l.log.Error("store", "error", err)
 	}
 }

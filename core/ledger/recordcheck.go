@@ -149,13 +149,13 @@ func (c *recordCheck) folder(dir string) error {
 	return errors.Join(c.all(db), db.Close())
 }
 
-// silent takes the log of a store that is only read.
+// silent discards the log of a store that is only read.
 type silent struct{}
 
 func (silent) Infof(string, ...any)  {}
 func (silent) Errorf(string, ...any) {}
 func (silent) Fatalf(format string, args ...any) {
-	panic(fmt.Sprintf("ledger: "+format, args...)) // of a store that is only read there is no such thing
+	panic(fmt.Sprintf("ledger: "+format, args...)) // never called: the store is only read
 }
 
 // recordCheck is a check of all records under way.

@@ -89,8 +89,8 @@ func (r *references) hold(digest string) bool {
 	return true
 }
 
-// needs reports whether somebody holds a blob that is known to be there, or a record
-// refers to it.
+// needs reports whether a record refers to a blob, or a caller holds it and it is known
+// to exist.
 func (r *references) needs(digest string) (needed bool) {
 	r.state.Must(func(s *referenceCounts) { needed = s.held[keyOf(digest)].sure })
 	if needed {

@@ -16,8 +16,8 @@ import (
 // place, which is on disk once the block is sealed, and read only where a bound of a
 // query lies within the block.
 
-// stamp is a time in nanoseconds. What does not fit is the least or the greatest. None
-// is that of no bound, which is behind them all.
+// stamp is a time in nanoseconds. A time that does not fit becomes the least or the
+// greatest stamp. No stamp is math.MaxInt64, which stands for no bound.
 func stamp(t time.Time) int64 {
 	switch seconds := t.Unix(); {
 	case seconds <= math.MinInt64/int64(time.Second):

@@ -1,6 +1,6 @@
 // Package disktest offers tests a disk that loses its power: what was not synced is
-// gone, and what was is there. It is an ext4 file system in a file. And it offers a disk
-// that gets full. Both take root on Linux; elsewhere they skip the test.
+// gone, and what was synced is kept. It is an ext4 file system in a file. The package also
+// offers a disk that gets full. Both need root on Linux; elsewhere they skip the test.
 package disktest
 
 import (
