@@ -280,6 +280,9 @@ func Transformer(log *slog.Logger) huma.Transformer {
 // client is not told.
 func (p Problem) complete(c *fiber.Ctx, log *slog.Logger) *Problem {
 	p.Instance = c.GetRespHeader(fiber.HeaderXRequestID)
+	if allowed := c.GetRespHeader(fiber.HeaderAllow); p.Code == "method" && allowed != "" {
+		p.Detail = c.Method() + " " + c.Path() + ": want " + allowed
+	}
 	if p.retryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
 	}
