@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,25 @@ func TestOneFlippedBitIsNeverServedAndNeverSilent(t *testing.T) {
 	}
 }
 
+// The options have names that the store below compares: another name is damage too.
+func TestAFlippedBitInTheNamesOfTheOptionsIsDamage(t *testing.T) {
+	t.Parallel()
+	dir := aFolder(t, false)
+	found, err := filepath.Glob(filepath.Join(dir, "records", "OPTIONS-*"))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	text, err := os.ReadFile(found[0])
+	require.NoError(t, err)
+	rel, err := filepath.Rel(dir, found[0])
+	require.NoError(t, err)
+	for _, name := range []string{comparer.Name, "pebble.concatenate"} {
+		at := bytes.Index(text, []byte(name))
+		require.Positive(t, at, name)
+		assert.Equal(t, 1, flipOne(t, dir, rel, int64(8*at)), name)
+		assert.Equal(t, 1, flipOne(t, dir, rel, int64(8*(at+len(name)))), "the end of the line of %s", name)
+	}
+}
+
 // flipOne flips a bit in a copy of a folder and reads that. It returns 1 where that was
 // refused.
 func flipOne(t *testing.T, dir, rel string, bit int64) int {
@@ -109,6 +129,12 @@ func flipOne(t *testing.T, dir, rel string, bit int64) int {
 	known := errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewerFormat)
 	require.True(t, known, "%s, bit %d: not called damage: %v", rel, bit, err)
 	require.NotErrorIs(t, err, ErrNotFound, "%s, bit %d", rel, bit)
+	text := err.Error()
+	require.NotContains(t, text, "stack trace", "%s, bit %d", rel, bit)
+	require.NotContains(t, text, "<corruption", "%s, bit %d: what the store attaches to its error", rel, bit)
+	if strings.HasPrefix(text, "open store ") {
+		require.Contains(t, text, "Restore the newest backup", "%s, bit %d: it does not say what to do", rel, bit)
+	}
 	return 1
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -168,6 +170,15 @@ func itemOf(position uint64, b []byte) (*item, error) {
 	return &item{key: key, position: position, revision: revision, data: append(make([]byte, 0, len(data)), data...)}, nil
 }
 
+// corruption is an error of the store below that found damage. Its text is one line: the
+// store's own goes on with stack traces, or with what it attaches to an error.
+type corruption struct{ err error }
+
+func (e *corruption) Error() string { return ErrCorrupt.Error() + ": " + reasonOf(e.err) }
+
+// Unwrap returns ErrCorrupt and the store's error.
+func (e *corruption) Unwrap() []error { return []error{ErrCorrupt, e.err} }
+
 // storeError says what an error of the store below means.
 func storeError(err error) error {
 	switch {
@@ -176,11 +187,28 @@ func storeError(err error) error {
 	case errors.Is(err, pebble.ErrNotFound):
 		return ErrNotFound
 	case pebble.IsCorruptionError(err):
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return &corruption{err}
 	case errors.Is(err, pebble.ErrClosed):
 		return ErrClosed
 	}
 	return err
+}
+
+// openError is storeError for a store that could not be opened. The names in its options
+// are always the same: others are damage, which the store below does not call so.
+func openError(dir string, err error) error {
+	if err == nil {
+		return nil
+	}
+	expected := (&pebble.Options{Comparer: comparer})
+	expected.EnsureDefaults()
+	paths, _ := filepath.Glob(filepath.Join(dir, "OPTIONS-*")) // the pattern is right
+	for _, path := range paths {
+		if text, readErr := os.ReadFile(path); readErr == nil && expected.CheckCompatibility(dir, string(text)) != nil {
+			return &corruption{fmt.Errorf("records/%s: %w", filepath.Base(path), err)}
+		}
+	}
+	return storeError(err)
 }
 
 // Verify compares what is in memory of a record with what is on disk. It returns an

@@ -214,7 +214,7 @@ func (l *Ledger) openStore() error {
 	}
 	db, err := pebble.Open(dir, l.options())
 	if err != nil {
-		return storeError(err)
+		return openError(dir, err)
 	}
 	l.db = db
 	revision, err := readUint(db, revisionKey)
@@ -246,7 +246,12 @@ func (l *Ledger) explain(err error) error {
 	if !errors.Is(err, ErrCorrupt) {
 		return err
 	}
-	return fmt.Errorf("%w\nNothing was changed. Restore the newest backup into another folder (thresher restore BACKUP --data FOLDER), or put the damaged files back as they were; %s keeps what is still there", err, l.dir)
+	return fmt.Errorf("%w\nNothing was changed. %s", err, l.advice())
+}
+
+// advice says what to do about a damaged store.
+func (l *Ledger) advice() string {
+	return "Restore the newest backup into another folder (thresher restore BACKUP --data FOLDER), or put the damaged files back as they were; " + l.dir + " keeps what is still there"
 }
 
 // Able returns why the ledger takes no writes, an error that wraps ErrDiskFull or

@@ -31,7 +31,7 @@ func (m *merging) ended(info pebble.CompactionInfo) {
 	case errors.Is(info.Err, pebble.ErrCancelledCompaction):
 	case info.Err != nil:
 		if m.failed.Swap(&info.Err) == nil {
-			m.log.Error("store cannot merge its files: writes go on until too many wait", "error", info.Err)
+			m.log.Error("store cannot merge its files: writes go on until too many wait", "error", reasonOf(info.Err))
 		}
 	default:
 		if m.failed.Swap(nil) != nil {

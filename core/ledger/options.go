@@ -46,7 +46,7 @@ func (l *Ledger) options() *pebble.Options {
 // backgroundError logs an error of the store's background work, which is tried again.
 func (l *Ledger) backgroundError(err error) {
 	if !pebble.IsCorruptionError(err) && l.merging.failed.Load() == nil { // those are logged elsewhere
-		l.log.Error("store", "error", err)
+		l.log.Error("store", "error", reasonOf(err)) // its %+v has stack traces
 	}
 }
 
@@ -59,7 +59,7 @@ func (l *Ledger) foundDamage(path string, why error) {
 		}
 	})
 	if !known {
-		l.log.Error("store damaged: restore the newest backup", "file", path, "error", why)
+		l.log.Error("store damaged: restore the newest backup", "file", path, "error", reasonOf(why))
 	}
 }
 

@@ -139,7 +139,7 @@ func (c *recordCheck) folder(dir string) error {
 		FormatMajorVersion: pebble.FormatWALSyncChunks,
 		EventListener:      &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}, // the reader hears of it
 	})
-	if err = storeError(err); errors.Is(err, ErrCorrupt) {
+	if err = openError(dir, err); errors.Is(err, ErrCorrupt) {
 		c.add(RecordDamage{Part: PartFile, Key: storeFolder, Reason: reasonOf(err)})
 		return nil
 	}

@@ -112,7 +112,10 @@ func OpenStore[T any](ctx context.Context, l *Ledger, name string, cfg StoreConf
 	if cfg.Observe != nil {
 		k.observe = func(c *change) { cfg.Observe(changeOf[T](c)) }
 	}
-	if err := l.openKind(ctx, k, cfg.CacheBytes); err != nil {
+	switch err := l.openKind(ctx, k, cfg.CacheBytes); {
+	case errors.Is(err, ErrCorrupt):
+		return nil, fmt.Errorf("open store %s: %w\n%s", name, err, l.advice())
+	case err != nil:
 		return nil, fmt.Errorf("open store %s: %w", name, err)
 	}
 	return &Store[T]{ledger: l, kind: k}, nil
