@@ -46,7 +46,7 @@ func (l *Ledger) options() *pebble.Options {
 // backgroundError logs an error of the store's background work, which is tried again.
 func (l *Ledger) backgroundError(err error) {
 	if !pebble.IsCorruptionError(err) && l.merging.failed.Load() == nil { // those are logged elsewhere
-		l.log.Error("store", "error", reasonOf(err)) // its %+v has stack traces
+		l.log.Error("store", "error", reasonOf(err)) // the error itself logs its stack traces
 	}
 }
 
