@@ -1,13 +1,8 @@
 package main
 
 import (
-	"errors"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -19,38 +14,8 @@ import (
 	"thresher/client"
 	"thresher/core"
 	"thresher/core/job"
+	"thresher/core/ledger/disktest"
 )
-
-// smallDisk mounts a file system of that many MiB.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		t.Skip("SKIPPED: mounting a small disk takes root on Linux. CI runs as root.")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED: cannot mount a small disk here: %s", out)
-	}
-	t.Cleanup(func() { assert.NoError(t, exec.Command("umount", "-l", dir).Run()) })
-	return dir
-}
-
-// fill leaves that many bytes of a disk free.
-func fill(t *testing.T, dir string, leave int64) (empty func()) {
-	t.Helper()
-	f, err := os.Create(filepath.Join(dir, "filler"))
-	require.NoError(t, err)
-	allocate := func() error {
-		var fs syscall.Statfs_t
-		require.NoError(t, syscall.Statfs(dir, &fs))
-		return syscall.Fallocate(int(f.Fd()), 0, 0, max(int64(fs.Bavail)*fs.Bsize-leave, 1))
-	}
-	for err = allocate(); errors.Is(err, syscall.ENOSPC); err = allocate() { // the server wrote in between
-	}
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-	return func() { require.NoError(t, os.Remove(f.Name())) }
-}
 
 // rested waits until a server writes nothing of its own: its plugins are in the ledger.
 func rested(t *testing.T, p *program) {
@@ -85,7 +50,7 @@ func metric(t *testing.T, p *program, name string) float64 {
 
 // A full disk refuses new work and nothing else, and needs no restart.
 func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
-	data := smallDisk(t, "400m")
+	data := disktest.Small(t, 400)
 	p := startProgram(t, data, pluginFolder(t))
 	ctx := t.Context()
 	own := func(routine string) core.Request { return core.Request{Routine: routine, Cache: "off"} }
@@ -99,7 +64,7 @@ func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
 	require.NoError(t, err)
 
 	rested(t, p)
-	empty := fill(t, data, 32<<20) // within the reserve
+	empty := disktest.Leave(t, data, 32<<20) // within the reserve
 	_, err = p.client.Submit(ctx, own("hostile/nothing"), 0)
 	assert.Equal(t, 507, status(t, err))
 	_, err = p.client.PutDataset(ctx, "d", "csv", &lines{left: 1 << 20})
@@ -134,14 +99,14 @@ func TestAFullDiskRefusesNewWorkOnly(t *testing.T) {
 // what the log has allocated is used up, reads go on, writes do too once there is room,
 // and nothing acknowledged is lost at the next start.
 func TestADiskWithoutAByteLeftLosesNothing(t *testing.T) {
-	data := smallDisk(t, "400m")
+	data := disktest.Small(t, 400)
 	plugins := pluginFolder(t)
 	p := startProgram(t, data, plugins)
 	ctx := t.Context()
 	done, err := p.client.Submit(ctx, core.Request{Routine: "models/sir"}, time.Minute)
 	require.NoError(t, err)
 	rested(t, p)
-	empty := fill(t, data, 0)
+	empty := disktest.Fill(t, data)
 	for n := 0; err == nil && n < 50_000; n++ {
 		_, err = p.client.Ask(ctx, done.ID, []string{"pin", "unpin"}[n%2])
 	}

@@ -139,13 +139,29 @@ func TestAFirstStartOnAFullDiskIsRepeated(t *testing.T) {
 	require.NoError(t, l.Close(t.Context()))
 }
 
-// The log has lost a page of what was not synced, and not the mark of its end behind it.
-func TestAPowerCutWhileALogIsClosedIsNoDamage(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
+// closedStore makes a store of ten records and closes it.
+func closedStore(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	l, s := open(t, dir, byText)
 	fill(t, s, 0, 10, damageNote)
 	require.NoError(t, l.Close(t.Context()))
+	return dir
+}
+
+// requireAllThere opens it again and counts its records.
+func requireAllThere(t *testing.T, dir string) {
+	t.Helper()
+	_, s := open(t, dir, byText)
+	n, err := s.Count(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, 10, n)
+}
+
+// The log has lost a page of what was not synced, and not the mark of its end behind it.
+func TestAPowerCutWhileALogIsClosedIsNoDamage(t *testing.T) {
+	t.Parallel()
+	dir := closedStore(t)
 	logs, err := filepath.Glob(filepath.Join(dir, storeFolder, "*.log"))
 	require.NoError(t, err)
 	for _, path := range logs {
@@ -155,38 +171,27 @@ func TestAPowerCutWhileALogIsClosedIsNoDamage(t *testing.T) {
 		_, err = fmt.Sscanf(filepath.Base(path), "%d.log", &number)
 		require.NoError(t, err)
 		c := logCheck{data: data, number: number, numbered: true}
-		end, clean := c.end()
-		t.Log(path, len(data), end, clean)
+		end, _ := c.end()
 		// what was not synced: a page of zeros, and the trailer behind.
 		torn := append(append([]byte{}, data[:end]...), make([]byte, 4096)...)
 		torn = append(torn, 0, 0, 0, 0, 0, 0, 5)
 		torn = binary.LittleEndian.AppendUint32(torn, number+1)
 		require.NoError(t, os.WriteFile(path, torn, 0o600))
 	}
-	l, s = open(t, dir, byText)
-	n, err := s.Count(t.Context(), "")
-	require.NoError(t, err)
-	assert.Equal(t, 10, n)
-	_ = l
+	requireAllThere(t, dir)
 }
 
 // A manifest that was being made when the power was cut is not the store's yet.
 func TestAPowerCutWhileAManifestIsMadeIsNoDamage(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	l, s := open(t, dir, byText)
-	fill(t, s, 0, 10, damageNote)
-	require.NoError(t, l.Close(t.Context()))
+	dir := closedStore(t)
 	made, err := filepath.Glob(filepath.Join(dir, storeFolder, "MANIFEST-*"))
 	require.NoError(t, err)
 	data, err := os.ReadFile(made[len(made)-1])
 	require.NoError(t, err)
 	torn := append(make([]byte, 4096), data...) // its first page is lost
 	require.NoError(t, os.WriteFile(filepath.Join(dir, storeFolder, "MANIFEST-000999"), torn, 0o600))
-	_, s = open(t, dir, byText)
-	n, err := s.Count(t.Context(), "")
-	require.NoError(t, err)
-	assert.Equal(t, 10, n)
+	requireAllThere(t, dir)
 }
 
 // The writer is told that nobody knows, and lets go of the blob; the write gets onto

@@ -53,12 +53,9 @@ func TestAFolderOfAnotherFormatIsRefused(t *testing.T) {
 // records was put in their place.
 func TestAShorterHistoryIsRefused(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	l, s := open(t, dir, byText)
-	fill(t, s, 0, 10, damageNote)
-	require.NoError(t, l.Close(t.Context()))
+	dir := closedStore(t)
 	old := clone(t, filepath.Join(dir, storeFolder))
-	l, s = open(t, dir, byText)
+	l, s := open(t, dir, byText)
 	fill(t, s, 10, 10, damageNote)
 	require.NoError(t, l.Close(t.Context()))
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, storeFolder)))

@@ -32,18 +32,11 @@ func TestAStoreThatCannotMergeItsFilesSaysSo(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
 	var said bytes.Buffer
-	cfg := Config{Dir: t.TempDir(), Sync: SyncInterval, Log: slog.New(slog.NewTextHandler(&said, nil)), fs: unreadable(&broken)}
-	l, err := Open(t.Context(), cfg)
-	require.NoError(t, err)
-	s, err := OpenStore(t.Context(), l, "notes", StoreConfig[note]{})
-	require.NoError(t, err)
-	fill(t, s, 0, 100, damageNote)
-	require.NoError(t, l.db.Flush())
-	broken.Store(true)
+	l, s := unmergeable(t, &broken, slog.New(slog.NewTextHandler(&said, nil)))
 	kept := untilHeldUp(t, s)
 	require.ErrorIs(t, l.Able(), syscall.EIO)
 	require.ErrorIs(t, l.Able(), ErrStalled, "it goes on without a restart")
-	_, err = s.Create(t.Context(), "zz", note{})
+	_, err := s.Create(t.Context(), "zz", note{})
 	require.ErrorIs(t, err, ErrDisabled, "at once")
 
 	broken.Store(false)
@@ -58,6 +51,20 @@ func TestAStoreThatCannotMergeItsFilesSaysSo(t *testing.T) {
 	require.NoError(t, l.Close(t.Context()))
 	assert.Equal(t, 1, strings.Count(said.String(), "store cannot merge"), "%s", said.String())
 	assert.Less(t, strings.Count(said.String(), "\n"), 20, "%.2000s", said.String())
+}
+
+// unmergeable opens a store whose files cannot be read for merging while broken is set,
+// as it is when this returns. Its test closes it.
+func unmergeable(t *testing.T, broken *atomic.Bool, log *slog.Logger) (*Ledger, *Store[note]) {
+	t.Helper()
+	l, err := Open(t.Context(), Config{Dir: t.TempDir(), Sync: SyncInterval, Log: log, fs: unreadable(broken)})
+	require.NoError(t, err)
+	s, err := OpenStore(t.Context(), l, "notes", StoreConfig[note]{})
+	require.NoError(t, err)
+	fill(t, s, 0, 100, damageNote)
+	require.NoError(t, l.db.Flush())
+	broken.Store(true)
+	return l, s
 }
 
 // untilHeldUp writes until that is refused, and returns how many records it wrote.
@@ -82,14 +89,7 @@ func TestALedgerClosesWhileItsFilesCannotBeMerged(t *testing.T) {
 	}
 	t.Parallel()
 	var broken atomic.Bool
-	cfg := Config{Dir: t.TempDir(), Sync: SyncInterval, Log: slog.New(slog.DiscardHandler), fs: unreadable(&broken)}
-	l, err := Open(t.Context(), cfg)
-	require.NoError(t, err)
-	s, err := OpenStore(t.Context(), l, "notes", StoreConfig[note]{})
-	require.NoError(t, err)
-	fill(t, s, 0, 100, damageNote)
-	require.NoError(t, l.db.Flush())
-	broken.Store(true)
+	l, s := unmergeable(t, &broken, slog.New(slog.DiscardHandler))
 	untilHeldUp(t, s)
 	require.NoError(t, l.Close(t.Context()))
 	broken.Store(false) // else its goroutines stay

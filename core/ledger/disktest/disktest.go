@@ -4,6 +4,7 @@
 package disktest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -102,5 +103,23 @@ func Fill(t *testing.T, dir string) (empty func()) {
 		}
 	}
 	require.ErrorIs(t, err, syscall.ENOSPC)
+	return func() { require.NoError(t, os.Remove(f.Name())) }
+}
+
+// Leave fills a disk but for some bytes, and returns what empties it again. Others may
+// write to it meanwhile.
+func Leave(t *testing.T, dir string, free int64) (empty func()) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(dir, "ballast"))
+	require.NoError(t, err)
+	defer f.Close()
+	allocate := func() error {
+		var fs syscall.Statfs_t
+		require.NoError(t, syscall.Statfs(dir, &fs))
+		return syscall.Fallocate(int(f.Fd()), 0, 0, max(int64(fs.Bavail)*fs.Bsize-free, 1))
+	}
+	for err = allocate(); errors.Is(err, syscall.ENOSPC); err = allocate() {
+	}
+	require.NoError(t, err)
 	return func() { require.NoError(t, os.Remove(f.Name())) }
 }
