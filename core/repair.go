@@ -8,14 +8,14 @@ import (
 	"thresher/core/ledger"
 )
 
-// repair is the rest of something that was half done when the disk took no more
-// writes. A second time does nothing.
+// repair finishes an operation that a failed write interrupted. Running it again does
+// nothing.
 type repair struct {
 	what string // for the log
 	do   func(context.Context) error
 }
 
-// repairEvery is how soon is noticed that the disk takes writes again.
+// repairEvery is how often it is checked whether the disk takes writes again.
 const repairEvery = time.Second
 
 // stalled reports whether a write was refused for the disk, or is not decided.
@@ -23,14 +23,14 @@ func stalled(err error) bool {
 	return errors.Is(err, ledger.ErrDiskFull) || errors.Is(err, ledger.ErrUnclear) || errors.Is(err, ledger.ErrDisabled)
 }
 
-// repairLater does the rest of something as soon as the disk takes writes. The next
-// start does it where this process ends before.
+// repairLater queues a repair until the disk takes writes. If this process ends first,
+// the next start makes the repair.
 func (e *Engine) repairLater(what string, do func(context.Context) error) {
 	e.cfg.Log.Warn("half done: the rest follows once the disk takes writes", "what", what)
 	e.repairs.Must(func(list *[]repair) { *list = append(*list, repair{what, do}) })
 }
 
-// repairLoop does what is to be done later, until ctx ends.
+// repairLoop makes the repairs that are queued, until ctx ends.
 func (e *Engine) repairLoop(ctx context.Context) {
 	again := time.NewTicker(repairEvery)
 	defer again.Stop()

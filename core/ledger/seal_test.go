@@ -32,8 +32,8 @@ func heldOf(t testing.TB, l *Ledger, kind string) (h held) {
 	return h
 }
 
-// However many records stay live, and wherever they are, the index of no more than
-// some blocks is in memory: after they were written, and after a start.
+// The number of blocks whose index is in memory is bounded, however many records stay
+// live and wherever they are: after they were written, and after a start.
 func TestTheIndexInMemoryIsBoundedWhateverIsLive(t *testing.T) {
 	t.Parallel()
 	const (

@@ -98,16 +98,12 @@ type item struct {
 	data     []byte // its JSON, as it was written
 }
 
-// maxAbsent is of how many keys a kind remembers that no record has them.
+// maxAbsent bounds the keys that a kind remembers as absent.
 const maxAbsent = 1024
 
 func newKindView(cacheBytes int) *kindView {
-	absent, err := simplelru.NewLRU[string, struct{}](maxAbsent, nil)
-	if err != nil {
-		panic("ledger: " + err.Error()) // its size is not positive
-	}
 	k := &kindView{
-		absent: absent, live: map[uint64]*item{}, byKey: map[string]uint64{},
+		absent: newLRU[string, struct{}](maxAbsent, nil), live: map[uint64]*item{}, byKey: map[string]uint64{},
 		hot: map[uint32]*block{}, sums: map[string]Sum{},
 	}
 	k.cold = newCache(cacheBytes, func(it *item) {
@@ -168,15 +164,19 @@ func (it *item) size() int { return 256 + (1+decodedFactor)*len(it.data) }
 
 func newCache(bytes int, evicted func(*item)) *cache {
 	c := &cache{max: bytes}
-	items, err := simplelru.NewLRU(1<<20, func(_ uint64, it *item) {
+	c.items = newLRU(1<<20, func(_ uint64, it *item) {
 		c.bytes -= it.size()
 		evicted(it)
 	})
+	return c
+}
+
+func newLRU[K comparable, V any](size int, evicted func(K, V)) *simplelru.LRU[K, V] {
+	l, err := simplelru.NewLRU(size, evicted)
 	if err != nil {
 		panic("ledger: " + err.Error()) // its size is not positive
 	}
-	c.items = items
-	return c
+	return l
 }
 
 func (c *cache) get(position uint64) *item {

@@ -56,7 +56,7 @@ export function pusher(done) {
   return { node: zone, end };
 }
 
-// ask lets the user say who uploads it and whether it is to be the active version.
+// ask asks who uploads the module and whether to activate it.
 function ask(file, signature, go) {
   const by = h('input', { id: 'by', value: me(), maxlength: 64, placeholder: 'for the record', autocomplete: 'name' });
   const activate = h('input', { type: 'checkbox', id: 'activate', checked: true });
