@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -38,14 +39,25 @@ func Child(program string, args ...string) Compiler {
 		if errors.Is(context.Cause(ctx), errSlowCompile) {
 			return errSlowCompile
 		}
-		first, _, _ := strings.Cut(said.String(), "\n\n") // stacks follow
-		err = fmt.Errorf("the compiler ended: %w: %s", err, strings.TrimSpace(first))
-		if blameless(cmd.ProcessState) {
-			err = fmt.Errorf("%w: %w", ErrCompiler, err)
-		}
-		return err
+		return ended(err, cmd.ProcessState, said.String())
 	}
 }
+
+// ended is the error of a compiler's process that failed. Go's runtime has many ways to
+// end without memory, so that what the process said does not tell if that was the
+// reason: the error always names the limits.
+func ended(err error, state *os.ProcessState, said string) error {
+	said, _, _ = strings.Cut(said, "\n\n") // stacks follow
+	err = fmt.Errorf("the compiler ended: %w: %s (it may use %d GiB of memory and %d s of CPU time)",
+		err, strings.TrimSpace(said), CompilerMemory>>30, compilerCPU)
+	if blameless(state) || noThread.MatchString(said) {
+		return fmt.Errorf("%w: %w", ErrCompiler, err)
+	}
+	return err
+}
+
+// noThread is what Go's runtime says when the system gives it no thread.
+var noThread = regexp.MustCompile(`failed to create new OS thread .*errno=11`)
 
 // ExitBlameless is the exit code of a compiler's process that failed with [ErrCompiler].
 const ExitBlameless = 74
