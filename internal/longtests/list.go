@@ -74,7 +74,7 @@ func (t test) String() string {
 
 // command is what `go` is called with.
 func (t test) command(race bool) []string {
-	args := []string{"test", "-v", "-count=1", "-timeout", "60m"}
+	args := []string{"test", "-json", "-count=1", "-timeout", "60m"}
 	if race && !t.plain {
 		args = append(args, "-race")
 	}

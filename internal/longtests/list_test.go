@@ -118,7 +118,7 @@ func TestNothingOfTheListIsLost(t *testing.T) {
 	assert.NotEmpty(t, chosen)
 	assert.Len(t, left, len(tests)-len(chosen), "what is not run is reported")
 	full := test{dir: "core", name: "TestX", tags: "slow", args: []string{"-kills", "5"}}
-	assert.Equal(t, "test -v -count=1 -timeout 60m -race -tags slow -run ^TestX$ ./core -kills 5", strings.Join(full.command(true), " "))
+	assert.Equal(t, "test -json -count=1 -timeout 60m -race -tags slow -run ^TestX$ ./core -kills 5", strings.Join(full.command(true), " "))
 	assert.NotContains(t, full.command(false), "-race")
 	full.plain = true
 	assert.NotContains(t, full.command(true), "-race")
@@ -136,9 +136,10 @@ func TestTheEndSaysWhatFailedAndWhatWasSkipped(t *testing.T) {
 		{dir: "internal/longtests/testdata/outcomes", name: "TestFails", why: "three"},
 	})
 	require.ErrorContains(t, err, "1 of 3 failed")
-	assert.Contains(t, out.String(), "SKIPPED TestSkips: outcomes_test.go:10: for a reason")
+	assert.Contains(t, out.String(), "SKIPPED TestSkips/one: outcomes_test.go:14: for a reason")
+	assert.Contains(t, out.String(), "SKIPPED TestSkips/two: outcomes_test.go:19: for another")
 	assert.Contains(t, out.String(), "FAILED ./internal/longtests/testdata/outcomes TestFails")
-	assert.Contains(t, out.String(), "2 passed, 1 failed, 1 skipped")
+	assert.Contains(t, out.String(), "2 passed, 1 failed, 2 skipped")
 
 	over, cancel := context.WithCancelCause(t.Context())
 	cancel(errSampleOver)

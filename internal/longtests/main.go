@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -113,24 +114,31 @@ func (s *session) test(ctx context.Context, t test) error {
 	return cmd.Wait()
 }
 
+// event is a line of `go test -json`, of which this is a part.
+type event struct{ Action, Test, Output string }
+
 // pass shows what a test says, but for the lines that only tell where it is, and keeps
-// what it skipped: go test says the reason before.
+// what it skipped: the last line that a test says is its reason.
 func (s *session) pass(said io.Reader) {
-	reason := ""
+	reasons := map[string]string{}
 	lines := bufio.NewScanner(said)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		line := lines.Text()
-		text := strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(text, "=== "):
-			continue
-		case strings.HasPrefix(text, "--- SKIP: "):
-			name, _, _ := strings.Cut(strings.TrimPrefix(text, "--- SKIP: "), " ")
-			s.skipped = append(s.skipped, skipped{name, reason})
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			e = event{Action: "output", Output: lines.Text() + "\n"} // the go command itself speaks
 		}
-		fmt.Fprintln(s.out, line)
-		reason = text
+		text := strings.TrimSpace(e.Output)
+		switch {
+		case e.Action == "skip" && e.Test != "":
+			s.skipped = append(s.skipped, skipped{e.Test, reasons[e.Test]})
+		case strings.HasPrefix(text, "=== "):
+		case strings.HasPrefix(text, "--- "):
+			fmt.Fprint(s.out, e.Output)
+		default:
+			reasons[e.Test] = text
+			fmt.Fprint(s.out, e.Output)
+		}
 	}
 	_, _ = io.Copy(s.out, said) // a line that was too long
 }
