@@ -47,8 +47,11 @@ type batchRecord struct {
 	Created time.Time         `json:"created"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	Running int               `json:"running,omitempty"`
-	Written bool              `json:"written"` // all of its jobs are there
 	Request *job.Request      `json:"request,omitempty"`
+
+	Total   int  `json:"total,omitempty"` // jobs that were asked for
+	Added   int  `json:"added,omitempty"` // those of them that have been written
+	Written bool `json:"written"`         // all of them: the batch is whole
 }
 
 // Batch is a batch and how far it is.
@@ -58,10 +61,22 @@ type Batch struct {
 	Created time.Time         `json:"created"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	Running int               `json:"running,omitempty"`
-	Jobs    int               `json:"jobs"`   // those that are still kept
-	Phases  map[job.Phase]int `json:"phases"` // how many are in each
-	Done    bool              `json:"done"`   // all have ended
+	State   BatchState        `json:"state"`
+	Jobs    int               `json:"jobs"`              // those that are still kept; while it is expanding, all that it is going to have
+	Written int               `json:"written,omitempty"` // while it is expanding: those that are written
+	Phases  map[job.Phase]int `json:"phases"`            // how many are in each
+	Done    bool              `json:"done"`              // all have ended
 }
+
+// BatchState is what a batch is.
+type BatchState string
+
+// The states of a batch.
+const (
+	BatchExpanding BatchState = "expanding" // its jobs are being written: none of them runs
+	BatchRunning   BatchState = "running"   // some of its jobs have not ended
+	BatchEnded     BatchState = "ended"     // all of its jobs have ended
+)
 
 func batchTerms(_ string, b batchRecord) []string {
 	terms := []string{"tenant=" + b.Tenant}
@@ -97,54 +112,6 @@ func (e *Engine) SubmitBatch(ctx context.Context, req BatchRequest) (Batch, erro
 		return Batch{}, err
 	}
 	return e.progress(ctx, b)
-}
-
-// createBatch writes a new batch and its jobs.
-func (e *Engine) createBatch(ctx context.Context, req BatchRequest, once *job.Request) (batchRecord, error) {
-	b := batchRecord{
-		ID: e.ids.next(), Tenant: req.Tenant, Created: e.cfg.Now().UTC(),
-		Labels: req.Labels, Running: req.Running, Request: once,
-	}
-	items, err := req.expand()
-	if err != nil {
-		return b, err
-	}
-	for i := range items {
-		items[i].Request = req.defaults(items[i].Request)
-	}
-	levels, err := e.plan(ctx, b, items)
-	if err != nil {
-		return b, err
-	}
-	defer e.withdraw(levels)
-	if err := e.admit(levels); err != nil {
-		return b, err
-	}
-	if b, err = e.writeBatch(ctx, b, levels); err != nil {
-		e.giveUp(ctx, b.ID)
-		return b, fmt.Errorf("batch: %w", err)
-	}
-	return b, nil
-}
-
-// writeBatch writes a batch, its jobs, and that all of them are there.
-func (e *Engine) writeBatch(ctx context.Context, b batchRecord, levels [][]job.Record) (batchRecord, error) {
-	if _, err := e.batches.Create(ctx, b.ID, b); err != nil {
-		return b, err
-	}
-	if err := e.putAll(ctx, levels); err != nil {
-		return b, err
-	}
-	b.Written = true
-	_, err := e.batches.Modify(ctx, b.ID, func(*batchRecord) (*batchRecord, error) { return &b, nil })
-	return b, err
-}
-
-// giveUp abandons a batch that was not written whole: now, or once the disk takes writes.
-func (e *Engine) giveUp(ctx context.Context, id string) {
-	if e.abandon(context.WithoutCancel(ctx), id) != nil {
-		e.repairLater("abandon batch "+id, func(ctx context.Context) error { return e.abandon(ctx, id) })
-	}
 }
 
 // defaults gives a job of the batch what it does not name itself.
@@ -309,30 +276,6 @@ func (e *Engine) withdraw(levels [][]job.Record) {
 	}
 }
 
-// putAll writes the jobs of a batch in their order.
-func (e *Engine) putAll(ctx context.Context, levels [][]job.Record) error {
-	all := slices.Concat(levels...)
-	for len(all) > 0 {
-		n := inOneCommit(all)
-		if err := e.put(ctx, all[:n]...); err != nil {
-			return err
-		}
-		all = all[n:]
-	}
-	return nil
-}
-
-// inOneCommit returns how many of some records go out together. Beside params a new
-// record is small.
-func inOneCommit(records []job.Record) (n int) {
-	for size := 0; n < min(len(records), ledger.MaxWrites); n++ {
-		if size += len(records[n].Spec.Params) + 16<<10; n > 0 && size > ledger.MaxCommitBytes {
-			return n
-		}
-	}
-	return n
-}
-
 // Batch returns a batch and how far it is.
 func (e *Engine) Batch(ctx context.Context, id string) (Batch, error) {
 	entry, err := find(ctx, e.batches, "batch", id)
@@ -361,7 +304,14 @@ func (e *Engine) progress(ctx context.Context, r batchRecord) (Batch, error) {
 			ended += n
 		}
 	}
-	b.Done = r.Written && ended == b.Jobs
+	if !r.Written {
+		b.State, b.Jobs, b.Written = BatchExpanding, r.Total, r.Added
+		return b, nil
+	}
+	b.State, b.Done = BatchRunning, ended == b.Jobs
+	if b.Done {
+		b.State = BatchEnded
+	}
 	return b, nil
 }
 
@@ -392,21 +342,6 @@ func (e *Engine) Batches(ctx context.Context, cursor string, n int) (BatchPage, 
 	return page, nil
 }
 
-// abandonBatches ends what a crash left of batches whose jobs were not all
-// written: nobody was told of them.
-func (e *Engine) abandonBatches(ctx context.Context) error {
-	ids, err := allKeys(ctx, e.batches, termUnwritten)
-	if err != nil {
-		return fmt.Errorf("unwritten batches: %w", err)
-	}
-	for _, id := range ids {
-		if e.giveUp(ctx, id); ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
 // allKeys lists the records under a term, however many there are.
 func allKeys[T any](ctx context.Context, s *ledger.Store[T], term string) (keys []string, err error) {
 	q := ledger.Query{Terms: []string{term}, Limit: MaxPage, Ascending: true}
@@ -423,41 +358,4 @@ func allKeys[T any](ctx context.Context, s *ledger.Store[T], term string) (keys 
 		}
 		q.Before = next
 	}
-}
-
-// abandon stops the jobs of a batch that was not written whole, and deletes it.
-func (e *Engine) abandon(ctx context.Context, id string) error {
-	if err := e.ledger.Able(); err != nil {
-		return fmt.Errorf("abandon batch %s: %w", id, err) // what is not decided yet would be missed
-	}
-	entry, err := e.batches.Get(ctx, id)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		return nil
-	case err != nil:
-		return fmt.Errorf("abandon batch %s: %w", id, err)
-	case entry.Value.Written: // as it turned out
-		return nil
-	}
-	if err := e.stopAll(ctx, id); err != nil {
-		return fmt.Errorf("abandon batch %s: %w", id, err)
-	}
-	return remove(ctx, e.batches, id)
-}
-
-// stopAll stops the jobs of a batch that have not ended.
-func (e *Engine) stopAll(ctx context.Context, batch string) error {
-	for _, p := range job.Phases {
-		if p.Final() {
-			continue
-		}
-		ids, err := allKeys(ctx, e.jobs, batchTerm(batch, p))
-		if err != nil {
-			return err
-		}
-		if _, _, err := e.forAll(ctx, bulkActions["stop"], ids); err != nil {
-			return err
-		}
-	}
-	return nil
 }

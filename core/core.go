@@ -227,6 +227,7 @@ func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 		Samples: e.samples(),
 		News:    news{e},
 		Claim:   e.claim,
+		Holds:   e.dispatch.Holds,
 		Settle:  e.dispatch.Settle,
 		Unready: e.dispatch.Unready,
 		Park:    e.park,

@@ -96,9 +96,9 @@ func (e *Engine) jobInput(ctx context.Context, want routine.Input, ref string, r
 	if sibling {
 		return in, nil
 	}
-	parent, err := e.jobs.Get(ctx, id)
+	parent, err := e.parent(ctx, field, id)
 	if err != nil {
-		return job.Input{}, invalid(field, "no job %q", id)
+		return job.Input{}, err
 	}
 	if !parent.Value.Phase.Final() {
 		return in, nil

@@ -79,7 +79,7 @@ const (
 )
 
 const (
-	batchParts  = jsonID + maxName + jsonTime + jsonLabels + jsonKey + jsonNumber + 1<<10
+	batchParts  = jsonID + maxName + jsonTime + jsonLabels + jsonKey + 3*jsonNumber + 1<<10
 	filterParts = jsonsize.PerByte*(maxPinned+maxRef+2*maxName+2*maxID+maxText) + 2*jsonLabels + 2*jsonTime + 1<<10
 	bulkParts   = filterParts + jsonID + 3*jsonNumber + 2*jsonTime + maxCodes*jsonEntry + 1<<10
 	maxCodes    = 100 // by which jobs can be skipped: fewer are documented

@@ -213,7 +213,7 @@ func (b big) bulk() Bulk {
 func (b big) batch() batchRecord {
 	return batchRecord{
 		ID: longID, Tenant: strings.Repeat("t", maxName), Created: longTime, Labels: b.labels(), Running: maxSlots,
-		Written: true, Request: b.request(),
+		Written: true, Request: b.request(), Total: math.MaxInt64, Added: math.MaxInt64,
 	}
 }
 

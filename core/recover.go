@@ -150,7 +150,9 @@ func (e *Engine) openStores(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e.batches, err = ledger.OpenStore(ctx, e.ledger, "batches", batchStore())
+	batches := batchStore()
+	batches.Observe = e.observeBatch
+	e.batches, err = ledger.OpenStore(ctx, e.ledger, "batches", batches)
 	if err != nil {
 		return err
 	}
@@ -215,6 +217,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err := e.recoverWrongly(ctx); err != nil {
 		return err
 	}
+	if err := errors.Join(e.holdBatches(ctx), e.abandonBatches(ctx)); err != nil {
+		return err
+	}
 	for _, p := range []job.Phase{job.Pending, job.Paused} {
 		err = e.each(ctx, "phase="+string(p), func(_ string, r job.Record) error {
 			e.dispatch.Observe(e.steady(r), false)
@@ -224,7 +229,7 @@ func (e *Engine) recover(ctx context.Context) error {
 			return fmt.Errorf("queue %s jobs: %w", p, err)
 		}
 	}
-	return errors.Join(e.abandonBatches(ctx), e.interruptBulks(ctx))
+	return e.interruptBulks(ctx)
 }
 
 // warmUp asks for those of everyone's plugins that jobs have run on, so that the next

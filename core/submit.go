@@ -115,25 +115,18 @@ func (e *Engine) newRecord(id, tenant string, spec job.Spec) job.Record {
 	}
 }
 
-// put writes new records, all or none, at most ledger.MaxWrites. Those whose result the
-// cache has are completed at once.
-func (e *Engine) put(ctx context.Context, records ...job.Record) error {
-	ready := make([]job.Record, len(records))
-	for i, r := range records {
-		made, release, err := e.prepare(ctx, r)
-		if err != nil {
+// put writes a new record. Where the cache has its result, it is completed at once.
+func (e *Engine) put(ctx context.Context, r job.Record) error {
+	ready, release, err := e.prepare(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer release() // once the record holds it itself
+	err = e.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
+		if err := e.join(tx, r); err != nil {
 			return err
 		}
-		defer release() // once the records hold it themselves
-		ready[i] = made
-	}
-	err := e.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
-		for _, r := range ready {
-			if err := e.jobs.Add(tx, r.ID, r); err != nil {
-				return err
-			}
-		}
-		return nil
+		return e.jobs.Add(tx, r.ID, ready)
 	})
 	if err != nil {
 		return fmt.Errorf("submit: %w", err)
@@ -237,9 +230,9 @@ func (e *Engine) after(ctx context.Context, req Request) (ids []string, err erro
 		if ids = append(ids, id); sibling {
 			continue
 		}
-		parent, err := e.jobs.Get(ctx, id)
+		parent, err := e.parent(ctx, "after", id)
 		if err != nil {
-			return nil, invalid("after", "no job %q", id)
+			return nil, err
 		}
 		if p := parent.Value.Phase; p.Final() && p != job.Completed {
 			return nil, invalid("after", "job %s is %s: only a completed job can be followed", id, p)
@@ -247,6 +240,22 @@ func (e *Engine) after(ctx context.Context, req Request) (ids []string, err erro
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), nil
+}
+
+// parent returns a job that another is to need. One whose batch is expanding does not
+// count yet: it may never be.
+func (e *Engine) parent(ctx context.Context, field, id string) (ledger.Entry[job.Record], error) {
+	found, err := e.jobs.Get(ctx, id)
+	if err != nil {
+		return found, invalid(field, "no job %q", id)
+	}
+	if batch := found.Value.Spec.Batch; batch != "" {
+		b, err := e.batches.Get(ctx, batch)
+		if err == nil && !b.Value.Written {
+			return found, invalid(field, "job %s is of batch %s, which is expanding: submit again when that is whole", id, batch)
+		}
+	}
+	return found, nil
 }
 
 // sibling resolves @NAME, which names another job of the same batch, to its id.

@@ -59,8 +59,16 @@ func showBatch(s streams, c *commands, b core.Batch) error {
 	if c.JSON {
 		return printJSON(s.out, b)
 	}
-	_, err := fmt.Fprintf(s.out, "%s  %d jobs: %s\n", b.ID, b.Jobs, phases(b))
+	_, err := fmt.Fprintf(s.out, "%s  %d jobs: %s\n", b.ID, b.Jobs, howFar(b))
 	return err
+}
+
+// howFar says how many jobs of a batch are in each phase, or are written yet.
+func howFar(b core.Batch) string {
+	if b.State == core.BatchExpanding {
+		return fmt.Sprintf("%s, %d written", b.State, b.Written)
+	}
+	return phases(b)
 }
 
 // phases says how many jobs are in each phase.
@@ -90,7 +98,7 @@ func (l *batchesLs) Run(ctx context.Context, s streams, c *commands) error {
 	}
 	return list(s.out, "ID\tJOBS\tAGE\tPHASES", func(line func(string, ...any)) {
 		for _, b := range page.Batches {
-			line("%s\t%d\t%s\t%s", b.ID, b.Jobs, age(b.Created), phases(b))
+			line("%s\t%d\t%s\t%s", b.ID, b.Jobs, age(b.Created), howFar(b))
 		}
 	})
 }

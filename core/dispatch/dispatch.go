@@ -132,12 +132,20 @@ func (d *Dispatcher) grantLoop(ctx context.Context) {
 	for await(ctx, d.grants, again.C) {
 		for {
 			var id string
-			var ok bool
-			d.state.Must(func(s *state) { id, ok = s.grantNext(d.now()) })
-			if !ok || ctx.Err() != nil {
+			var ok, freed bool
+			d.state.Must(func(s *state) {
+				freed = s.free(d.now())
+				id, ok = s.grantNext(d.now())
+			})
+			if !ok && !freed || ctx.Err() != nil {
 				break
 			}
-			d.actions.Grant(id)
+			if freed {
+				d.signal()
+			}
+			if ok {
+				d.actions.Grant(id)
+			}
 		}
 	}
 }
@@ -274,7 +282,7 @@ func (d *Dispatcher) SetLimits(l Limits) {
 }
 
 // WaitsOn says what a waiting job waits for: what [limit.State.WaitsOn] says,
-// "job ID" for one that must complete first, or "twin ID" for one that it is coalesced
+// "batch ID" for its batch, which is on hold, "job ID" for one that must complete first, or "twin ID" for one that it is coalesced
 // with; "plugin NAME@VERSION is …" for a module that is not ready; "start"
 // for one whose grant is on its way, "end" for one that ends without a run. It is empty
 // for a job that does not wait.

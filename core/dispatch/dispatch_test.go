@@ -72,11 +72,16 @@ func (w *world) lookUp(id string) (r job.Record, found bool, err error) {
 
 // Grant implements dispatch.Actions.
 func (w *world) Grant(id string) {
-	if w.d.Claim(id) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.granted = append(w.granted, id)
+	if !w.d.Claim(id) {
+		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.d.Holds(w.records[id].Spec.Batch) {
+		go w.d.Settle(id)
+		return
+	}
+	w.granted = append(w.granted, id)
 }
 
 // End implements dispatch.Actions.

@@ -16,6 +16,7 @@ type state struct {
 	drain  drainRate
 
 	elsewhere elsewhere             // jobs that wait for something else than a slot
+	held      held                  // those whose batch is on hold
 	blocked   map[string]job.Record // those that wait for another's end or table
 	parents   parents               // jobs that others need
 	coalesced coalesced             // jobs with one cache key
@@ -39,6 +40,7 @@ func newState(l Limits, node string, loads bool) state {
 		limits:    l,
 		slots:     limit.New(l.Limits, node),
 		elsewhere: newElsewhere(),
+		held:      newHeld(),
 		blocked:   map[string]job.Record{},
 		parents:   newParents(),
 		coalesced: newCoalesced(),
@@ -53,7 +55,7 @@ func newState(l Limits, node string, loads bool) state {
 // place puts a job where its record says it belongs.
 func (s *state) place(r job.Record, deleted bool, now time.Time) {
 	s.unblock(r.ID)
-	if s.modules.remove(r.ID) || s.isParked(r.ID) {
+	if s.held.remove(r.ID) || s.modules.remove(r.ID) || s.isParked(r.ID) {
 		s.elsewhere.remove(r.ID) // it is added again if it still wants to run
 	}
 	delete(s.endings, r.ID)
@@ -91,9 +93,15 @@ func (s *state) gone(r job.Record, deleted bool, now time.Time) {
 	s.leaveCoalesced(r, deleted, now)
 }
 
-// queue lets a pending job wait for its parents, for the job that it is coalesced with,
-// for its module, for a slot, or for its end.
+// queue lets a pending job wait for its batch, for its parents, for the job that it is
+// coalesced with, for its module, for a slot, or for its end.
 func (s *state) queue(r job.Record, now time.Time) {
+	if s.held.add(r) {
+		s.slots.Forget(r.ID, now)
+		s.leaveCoalesced(r, false, now)
+		s.elsewhere.add(r.ID, ownerOf(r))
+		return
+	}
 	waits, failure := s.await(r)
 	switch {
 	case failure != nil:
@@ -202,12 +210,15 @@ func (s *state) admit(id string, o owner, now time.Time) error {
 // admitted reports whether the job's record is on its way.
 func (s *state) admitted(id string) bool {
 	_, blocked := s.blocked[id]
-	return !blocked && !s.isParked(id) && s.coalesced.leaderOf(id) == "" && s.modules.waitsOn(id) == "" && s.elsewhere.has(id)
+	return !blocked && !s.held.waits(id) && !s.isParked(id) && s.coalesced.leaderOf(id) == "" && s.modules.waitsOn(id) == "" && s.elsewhere.has(id)
 }
 
 func (s *state) waiting() int { return s.slots.Waiting() + s.elsewhere.len() }
 
 func (s *state) waitsOn(id string) string {
+	if batch, ok := s.held.batchOf[id]; ok {
+		return "batch " + batch
+	}
 	if r, ok := s.blocked[id]; ok {
 		return "job " + strings.Join(s.awaited(r), ", ")
 	}

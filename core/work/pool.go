@@ -46,7 +46,7 @@ type News interface {
 	Log(id string, text []byte)
 }
 
-// Config says how a pool works. All fields but Unready, Now, Node and Log are needed.
+// Config says how a pool works. All fields but Holds, Unready, Now, Node and Log are needed.
 type Config struct {
 	Store  Store
 	Blobs  *ledger.Blobs
@@ -54,6 +54,9 @@ type Config struct {
 	News   News
 	// Claim asks the dispatcher whether a grant stands and nobody else has taken it up.
 	Claim func(id string) bool
+	// Holds reports whether a batch is on hold, so that no job of it may start. May be nil:
+	// none is.
+	Holds func(batch string) bool
 	// Settle tells the dispatcher that a claimed grant is decided.
 	Settle func(id string)
 	// Unready tells the dispatcher that a module was not ready, before the job is pending
@@ -86,6 +89,9 @@ func NewPool(cfg Config) *Pool {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Holds == nil {
+		cfg.Holds = func(string) bool { return false }
 	}
 	if cfg.Unready == nil {
 		cfg.Unready = func(string) {}
@@ -122,7 +128,7 @@ func (p *Pool) grant(id string) {
 		return
 	}
 	granted, err := job.Apply(entry.Value, job.Grant{Node: p.Node, At: p.Now()})
-	if err != nil {
+	if err != nil || entry.Value.Lease == nil && p.Holds(entry.Value.Spec.Batch) {
 		p.Settle(id)
 		return
 	}

@@ -75,6 +75,7 @@ var kinds = map[string]struct {
 	"illegal_move":     {http.StatusConflict, "The job's phase does not allow this"},
 	"conflict":         {http.StatusConflict, "It was changed meanwhile"},
 	"key_reused":       {http.StatusConflict, "The idempotency key stands for another request"},
+	"batch_expanding":  {http.StatusConflict, "The batch is not whole yet"},
 	"version_taken":    {http.StatusConflict, "That version already exists with different content"},
 	"illegal_state":    {http.StatusConflict, "The version's state does not allow this"},
 	"plugin_disabled":  {http.StatusConflict, "The plugin is disabled"},

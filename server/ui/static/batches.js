@@ -37,7 +37,7 @@ function row(b) {
 
 const labels = (b) => Object.entries(b.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(', ');
 
-const counts = (b) => phases.filter((p) => b.phases[p]).map((p) =>
+const counts = (b) => b.state === 'expanding' ? `expanding: ${count(b.written)} written` : phases.filter((p) => b.phases[p]).map((p) =>
   h('a', { href: `#/jobs?${new URLSearchParams({ batch: b.id, phase: p })}` }, badge(p), ` ${count(b.phases[p])}`));
 
 export async function batch(place, id) {
@@ -57,7 +57,7 @@ export async function batch(place, id) {
   const retry = button('Retry failed', '', () => post(`${here}/retry-failed`));
   const update = (b) => {
     const ended = b.phases.completed + b.phases.failed + b.phases.stopped;
-    bar.value = b.jobs ? ended / b.jobs : 0;
+    bar.value = b.jobs ? (b.written ?? ended) / b.jobs : 0;
     refresh(state, many(b.jobs, 'job'), b.running ? `, at most ${b.running} at once` : '', ' ', counts(b));
     stop.hidden = b.done;
     retry.hidden = !b.phases.failed;
