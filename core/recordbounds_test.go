@@ -78,7 +78,7 @@ func (b big) spec() job.Spec {
 	s := job.Spec{
 		Routine: plugin + "/" + plugin, Version: version, Digest: longDigest, Kind: routine.Simulation,
 		Params: b.raw(job.MaxParams), Inputs: map[string]job.Input{}, Seed: math.MaxUint64, Labels: b.labels(), Priority: job.Low,
-		Limits: longLimits, Batch: longID, Origin: longID, CacheKey: longDigest, QueueKey: longDigest, Request: b.request(),
+		Limits: longLimits, Batch: longID, Origin: longID, Root: longID, CacheKey: longDigest, QueueKey: longDigest, Request: b.request(),
 	}
 	for i := range job.MaxTables {
 		s.Inputs[name(maxName, "i", i)] = job.Input{

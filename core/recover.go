@@ -41,6 +41,9 @@ func jobTerms(_ string, r job.Record) []string {
 	if r.Spec.Origin != "" {
 		terms = append(terms, "origin="+r.Spec.Origin)
 	}
+	if r.Spec.Root != "" {
+		terms = append(terms, rootTerm(r.Spec.Root))
+	}
 	if r.Spec.Request != nil {
 		terms = append(terms, requestTerm(r.Tenant, r.Spec.Request.Key))
 	}

@@ -11,7 +11,8 @@ import (
 
 // Retry submits a job that has ended again: a new job that names it as its origin.
 // It runs the same plugin bytes on the same data, or, if newest is set, what the
-// names of the routine and the datasets stand for now.
+// names of the routine and the datasets stand for now. Of the jobs that it needs it
+// takes the newest retries that have completed: see [Engine.standIn].
 func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error) {
 	if err := e.closed(); err != nil {
 		return Job{}, err
@@ -24,9 +25,12 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 	if !r.Phase.Final() {
 		return Job{}, fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry", Phase: r.Phase, Desired: r.Desired})
 	}
-	spec := r.Spec
+	spec, err := e.onNewParents(ctx, id, r.Spec, newest)
+	if err != nil {
+		return Job{}, err
+	}
 	if newest {
-		if spec, err = e.specOf(ctx, requestOf(r)); err != nil {
+		if spec, err = e.specOf(ctx, requestOf(r.Tenant, spec)); err != nil {
 			return Job{}, err
 		}
 		spec.Batch, spec.QueueKey = r.Spec.Batch, r.Spec.QueueKey
@@ -39,7 +43,8 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 	} else {
 		defer e.plugins.Release(spec.Digest)
 	}
-	spec.Origin, spec.Request, spec.CacheKey = id, nil, "" // it is asked for anew
+	spec.Root, spec.Origin = rootOf(r), id
+	spec.Request, spec.CacheKey = nil, "" // it is asked for anew
 	return e.write(ctx, r.Tenant, spec)
 }
 
@@ -58,12 +63,11 @@ func (e *Engine) disabled(ctx context.Context, r job.Record) error {
 	return nil
 }
 
-// requestOf is the request that a job was submitted with.
-func requestOf(r job.Record) Request {
-	s := r.Spec
+// requestOf is the request that makes a spec.
+func requestOf(tenant string, s job.Spec) Request {
 	req := Request{
 		Routine: s.Routine, Params: s.Params, Seed: &s.Seed, Labels: s.Labels, Priority: s.Priority.String(),
-		Limits: &s.Limits, Locks: s.Locks, After: s.After, Tenant: r.Tenant, Inputs: map[string]string{},
+		Limits: &s.Limits, Locks: s.Locks, After: s.After, Tenant: tenant, Inputs: map[string]string{},
 	}
 	for name, in := range s.Inputs {
 		req.Inputs[name] = in.Source

@@ -73,7 +73,7 @@ func (h handlers) submitted(ctx context.Context, j core.Job, wait time.Duration)
 
 type retryInput struct {
 	JobID
-	Newest bool   `query:"newest" doc:"Run what the names of the routine and the datasets stand for now, not what the job ran."`
+	Newest bool   `query:"newest" doc:"Run what the names of the routine and the datasets stand for now, not what the job ran. Either way the new job needs the newest retries of the jobs that the old one needed."`
 	Wait   string `query:"wait" doc:"Wait for the new job's end up to this long."`
 }
 

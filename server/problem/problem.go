@@ -76,6 +76,7 @@ var kinds = map[string]struct {
 	"conflict":         {http.StatusConflict, "It was changed meanwhile"},
 	"key_reused":       {http.StatusConflict, "The idempotency key stands for another request"},
 	"batch_expanding":  {http.StatusConflict, "The batch is not whole yet"},
+	"parent_missing":   {http.StatusConflict, "A job that this one needs has not completed"},
 	"version_taken":    {http.StatusConflict, "That version already exists with different content"},
 	"illegal_state":    {http.StatusConflict, "The version's state does not allow this"},
 	"plugin_disabled":  {http.StatusConflict, "The plugin is disabled"},
