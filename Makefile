@@ -58,5 +58,5 @@ bench-scale: plugins ## measure restarts, lists and memory with 100 000 and a mi
 	cd bench && $(GO) run ./scale -jobs 100000,1000000
 
 bench-sandbox: ## measure the sandbox beside wazero, Extism, pandas and DuckDB, twenty-five minutes
-	cd bench && $(GO) run ./sandbox
+	cd bench && $(GO) run ./sandbox && $(GO) run ./uploads
 	$(GO) test -run '^$$' -bench LargeTable -benchtime 20x ./plugins/sandbox

@@ -128,11 +128,11 @@ func (p *world) write(text []byte) {
 
 // readInput reads standard input. Whoever writes it may take a while: others have the
 // turn meanwhile.
-func (k *call) readInput(room []byte) (n int) {
+func (k *call) readInput(ctx context.Context, room []byte) (n int) {
 	if k.program == nil {
 		return 0
 	}
-	err := k.away(func() (err error) {
+	err := k.away(ctx, func() (err error) {
 		n, err = io.ReadFull(k.program.stdin, room)
 		return err
 	})
@@ -276,7 +276,7 @@ func (k *call) forTable(ctx context.Context, guest api.Module, decl routine.Rout
 	if _, err := out.Seek(0, io.SeekStart); err != nil {
 		return hostError{err}
 	}
-	return k.away(func() error { return k.take(ctx, out, dir, decl) })
+	return k.away(ctx, func() error { return k.take(ctx, out, dir, decl) })
 }
 
 // take makes a program's output the rows of its output table.

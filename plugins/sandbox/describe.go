@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -42,12 +43,12 @@ func (h *Host) describe(ctx context.Context, m *module) (routine.Manifest, error
 func (h *Host) ask(ctx context.Context, m *module, fn func(context.Context, *call, api.Module) error) error {
 	k := newCall(work.Call{
 		Params: json.RawMessage(`{}`),
-		Limits: job.Limits{MemoryBytes: describeMemory},
+		Limits: job.Limits{MemoryBytes: describeMemory, CPUSeconds: h.patience.Seconds()},
 		Host:   mute{},
 	})
-	limited, cancel := context.WithTimeoutCause(ctx, h.patience, fmt.Errorf("it took longer than %v", h.patience))
+	ctx, cancel := giveUpAfter(ctx, h.patience)
 	defer cancel()
-	err := h.with(limited, m, k, func(ctx context.Context, guest api.Module) error { return fn(ctx, k, guest) })
+	err := h.with(ctx, m, k, func(ctx context.Context, guest api.Module) error { return fn(ctx, k, guest) })
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -55,4 +56,12 @@ func (h *Host) ask(ctx context.Context, m *module, fn func(context.Context, *cal
 		return refuse("describe_failed", "%v", err)
 	}
 	return nil
+}
+
+// giveUpAfter ends what may take so much CPU time when it has taken many times as long by
+// the clock on the wall: then the machine has too much to do, which is not the module's
+// fault.
+func giveUpAfter(ctx context.Context, cpu time.Duration) (context.Context, context.CancelFunc) {
+	wall := time.Minute + 20*cpu
+	return context.WithTimeoutCause(ctx, wall, fmt.Errorf("not done within %v for want of CPU time, of which it may take %v", wall, cpu))
 }

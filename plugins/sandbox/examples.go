@@ -24,7 +24,7 @@ import (
 // Bounds of a plugin's examples. They are run before anyone has asked for a job.
 const (
 	maxExamples  = 32               // of a routine
-	examplesTime = 60 * time.Second // that all of a plugin may take
+	examplesTime = 60 * time.Second // of CPU, that all of a plugin may take
 	maxShown     = 2000             // bytes of what was wanted, and of what came instead
 )
 
@@ -93,12 +93,14 @@ func paramsOf(x routine.Example) json.RawMessage {
 // examples runs a plugin's examples, one after the other, as jobs are run. The first
 // that fails is a *[Refusal].
 func (h *Host) examples(ctx context.Context, m *module, r *Report) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, examplesTime, fmt.Errorf("the examples took longer than %v", examplesTime))
+	ctx, cancel := giveUpAfter(ctx, examplesTime)
 	defer cancel()
+	left := examplesTime
 	for index, decl := range m.plugin.Routines {
 		for _, x := range decl.Examples {
 			start := time.Now()
-			err := h.example(ctx, m, index, x)
+			took, err := h.example(ctx, m, index, x, min(left, h.patience))
+			left = max(left-took, time.Nanosecond) // no time at all would be no limit
 			r.Examples = append(r.Examples, ExampleReport{decl.Name, x.Name, err == nil, time.Since(start).Seconds()})
 			r.tell()
 			if err != nil {
@@ -109,12 +111,12 @@ func (h *Host) examples(ctx context.Context, m *module, r *Report) error {
 	return nil
 }
 
-// example runs one example. It has a part of the time that all have.
-func (h *Host) example(ctx context.Context, m *module, index int, x routine.Example) error {
+// example runs one example, which may take so much CPU time, and returns how much it took.
+func (h *Host) example(ctx context.Context, m *module, index int, x routine.Example, cpu time.Duration) (took time.Duration, err error) {
 	decl := m.plugin.Routines[index]
 	dir, err := os.MkdirTemp("", "thresher-example-")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer os.RemoveAll(dir)
 	inputs := map[string]*table.File{}
@@ -127,22 +129,20 @@ func (h *Host) example(ctx context.Context, m *module, index int, x routine.Exam
 	for _, name := range slices.Sorted(maps.Keys(x.Inputs)) {
 		f, err := exampleTable(ctx, dir, x.Inputs[name])
 		if err != nil {
-			return &Refusal{Code: "example_failed", Place: place, Detail: fmt.Sprintf("%s: input %s: %v", place, name, err)}
+			return 0, &Refusal{Code: "example_failed", Place: place, Detail: fmt.Sprintf("%s: input %s: %v", place, name, err)}
 		}
 		inputs[name] = f
 	}
 	params, err := schema.Compile(decl.Params)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	filled, err := params.Fill(paramsOf(x))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	limits := core.DefaultLimits().Job
-	limits.CPUSeconds = h.patience.Seconds()
-	limited, cancel := context.WithTimeoutCause(ctx, h.patience, fmt.Errorf("it took longer than %v", h.patience))
-	defer cancel()
+	limits.CPUSeconds = cpu.Seconds()
 	c := work.Call{
 		Digest: m.plugin.Digest, Routine: decl.Name, Kind: decl.Kind, Params: filled, Seed: x.Seed,
 		Limits: limits, Inputs: inputs, Host: &rehearsal{left: limits.OutputBytes},
@@ -150,8 +150,12 @@ func (h *Host) example(ctx context.Context, m *module, index int, x routine.Exam
 	if decl.Kind == routine.Importer {
 		c.File = &work.File{ReaderAt: strings.NewReader(x.File), Bytes: int64(len(x.File))}
 	}
-	report, err := h.runIn(limited, m, index, c)
-	return judge(ctx, place, x, report.Result, err)
+	report, err := h.runIn(ctx, m, index, c)
+	took = time.Duration(report.CPUSeconds * float64(time.Second))
+	if ctx.Err() != nil {
+		return took, context.Cause(ctx)
+	}
+	return took, judge(place, x, report.Result, err)
 }
 
 // exampleTable makes a table of CSV.
@@ -164,7 +168,7 @@ func exampleTable(ctx context.Context, dir, csv string) (*table.File, error) {
 }
 
 // judge holds what came of an example against what was to come.
-func judge(ctx context.Context, place string, x routine.Example, result json.RawMessage, err error) error {
+func judge(place string, x routine.Example, result json.RawMessage, err error) error {
 	wanted, found := string(x.Result), string(result)
 	if x.Error != "" {
 		wanted = "the failure " + x.Error
@@ -175,11 +179,6 @@ func judge(ctx context.Context, place string, x routine.Example, result json.Raw
 		found = "the failure " + failed.Error()
 		for _, frame := range failed.Stack {
 			found += "\n  at " + frame
-		}
-	case err != nil && ctx.Err() != nil: // the caller gave up, or all of them took too long
-		found = context.Cause(ctx).Error()
-		if errors.Is(context.Cause(ctx), context.Canceled) {
-			return context.Cause(ctx)
 		}
 	case err != nil:
 		found = err.Error()

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -107,14 +108,40 @@ func (k *call) mayGoOn(ctx context.Context) error {
 	if host, ok := k.Host.(attentive); ok && !host.Held() && ctx.Err() == nil {
 		return nil
 	}
-	return k.away(func() error { return k.Host.Gate(ctx) })
+	return k.away(ctx, func() error { return k.Host.Gate(ctx) })
 }
 
 // away does what may wait for long, while others have the turn.
-func (k *call) away(wait func() error) error {
-	k.turns.end()
-	defer k.turns.begin()
-	return wait()
+func (k *call) away(ctx context.Context, wait func() error) error {
+	k.endTurn()
+	err := wait()
+	return cmp.Or(err, k.takeTurn(ctx))
+}
+
+// takeTurn waits until it is the guest's turn, or until ctx ends. Where it returns an
+// error the guest must not go on.
+func (k *call) takeTurn(ctx context.Context) error {
+	err := k.turns.begin(ctx, k.share)
+	k.itsTurn = err == nil
+	return err
+}
+
+// yieldTurn is endTurn and takeTurn at once.
+func (k *call) yieldTurn(ctx context.Context) error {
+	if !k.itsTurn {
+		return k.takeTurn(ctx)
+	}
+	err := k.turns.yield(ctx, k.share)
+	k.itsTurn = err == nil
+	return err
+}
+
+// endTurn lets others have the turn, if the guest has it.
+func (k *call) endTurn() {
+	if k.itsTurn {
+		k.itsTurn = false
+		k.turns.end()
+	}
 }
 
 // readBuffer returns a view of guest memory, valid until the guest goes on. It
@@ -184,7 +211,7 @@ func artifactWrite(ctx context.Context, k *call, guest api.Module, stack []uint6
 	media := readText(guest, stack[2], stack[3], maxText, "an artifact's media type")
 	content := readBuffer(guest, uint32(stack[4]), uint32(stack[5]))
 	k.passed(ctx, len(content)/bytesOfGas)
-	err := k.away(func() error { return k.Host.Artifact(ctx, name, media, content) }) // it asks the gate as well
+	err := k.away(ctx, func() error { return k.Host.Artifact(ctx, name, media, content) }) // it asks the gate as well
 	if err != nil {
 		panic(hostError{err})
 	}

@@ -19,7 +19,7 @@ var hints = map[string]string{
 	"export_missing":      "the exports that docs/abi.md asks for, and those of the kind of each routine",
 	"export_signature":    "the export's type as docs/abi.md has it: a current SDK does",
 	"compile_failed":      "a module that compiles within two minutes and the compiler's memory",
-	"describe_failed":     "a module that starts and describes itself within 10 s and 64 MiB each, with no import but WASI",
+	"describe_failed":     "a module that starts and describes itself within 10 s of CPU time and 64 MiB each, with no import but WASI",
 	"manifest_invalid":    "a manifest as docs/abi.md describes it: an SDK makes one",
 	"example_failed":      "examples that the server can run to their end",
 }

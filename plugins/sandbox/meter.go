@@ -97,12 +97,13 @@ func (m *meter) look() time.Duration {
 
 // yield lets others run, the collector and the network among them, and whoever's turn
 // it is.
-func (k *call) yield() {
+func (k *call) yield(ctx context.Context) {
 	runtime.UnlockOSThread()
-	k.turns.end()
-	runtime.Gosched()
-	k.turns.begin()
+	err := k.yieldTurn(ctx)
 	runtime.LockOSThread()
+	if err != nil {
+		panic(hostError{err})
+	}
 }
 
 // tick is called by a guest that owes more gas than it had: it has been taken, but
@@ -123,7 +124,7 @@ func (k *call) tick(ctx context.Context, guest api.Module, params []uint64) {
 	k.checkReadable()
 	k.checkBudgets(owed)
 	k.checkStack(params)
-	k.yield()
+	k.yield(ctx)
 	k.gate(ctx)
 	m.since = threadTime()
 	m.refill(max(slice, owed))
@@ -158,7 +159,7 @@ func (k *call) charge(ctx context.Context, gas uint64) {
 	if m.gas != nil {
 		m.refill(left)
 	}
-	k.yield()
+	k.yield(ctx)
 	k.gate(ctx)
 	m.since = threadTime()
 }

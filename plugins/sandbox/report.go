@@ -78,7 +78,7 @@ func (h *Host) Inspect(ctx context.Context, wasm []byte, watch func(Report)) (Re
 
 func (h *Host) report(ctx context.Context, wasm []byte, watch func(Report), examples bool) (Report, error) {
 	r := Report{Digest: digestOf(wasm), Bytes: int64(len(wasm)), watch: watch}
-	err := h.check(ctx, wasm, &r, examples)
+	err := h.check(preparing(ctx), wasm, &r, examples)
 	r.watch = nil
 	var refused *Refusal
 	switch {

@@ -29,7 +29,8 @@ type call struct {
 	memory *linearMemory // of the instance it has
 	peak   uint64        // of that memory, when the instance was given back
 	meter  meter
-	turns  turns // it has one, but for where it waits
+	turns  turns
+	share  share // in whose turns it goes on
 	stack  stack
 	dice   *rand.ChaCha8 // made when it is first thrown: see random
 	clock  int64         // nanoseconds since 1970, virtual
@@ -39,6 +40,7 @@ type call struct {
 
 	program *world // of a command; else nil
 
+	itsTurn  bool // it has one: not while it waits
 	starting bool // the module's initialisers run
 	elements int  // that kernels have passed over and not yet paid for
 }
@@ -168,9 +170,11 @@ func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Con
 		return err
 	}
 	ctx = context.WithValue(ctx, callKey{}, k)
-	k.turns, k.meter.slice = h.turns, h.slice
-	k.turns.begin()
-	defer k.turns.end()
+	k.turns, k.share, k.meter.slice = h.turns, shareOf(ctx), h.slice
+	if err := k.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer k.endTurn()
 	i := h.clones.take(m, k.memoryLimit())
 	defer func() {
 		if i != nil {

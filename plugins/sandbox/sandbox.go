@@ -47,8 +47,8 @@ type Config struct {
 	// default 32, -1: none. Each keeps up to 16 MiB.
 	Clones int
 	Vet    vet.Limits // what a module may be like; the zero value has the defaults
-	// DescribeTime is what initialising and describing a module may take, each;
-	// default 10 s.
+	// DescribeTime is the CPU time that initialising and describing a module may take,
+	// each; default 10 s.
 	DescribeTime time.Duration
 	Slice        time.Duration // how long a guest goes on between two ticks, about; default [Slice]
 	// Cores is how many guests go on at once, while others wait for their turn; default
@@ -171,7 +171,7 @@ func digestOf(wasm []byte) string {
 }
 
 func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin, stays bool) (*module, error) {
-	m, err := h.build(ctx, wasm, digest, &Report{})
+	m, err := h.build(preparing(ctx), wasm, digest, &Report{})
 	if err != nil {
 		return nil, err
 	}

@@ -275,7 +275,7 @@ func (k *call) read(ctx context.Context, guest api.Module, args []uint64) uint32
 		if len(room) == 0 {
 			continue
 		}
-		n := k.readInput(room[:min(len(room), 1<<20)])
+		n := k.readInput(ctx, room[:min(len(room), 1<<20)])
 		k.passed(ctx, vectorGas+n/bytesOfGas)
 		return writeAll(guest, [2]uint64{read, uint64(n)})
 	}
