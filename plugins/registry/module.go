@@ -19,6 +19,7 @@ type Module struct {
 	Phase     Phase           `json:"phase"`
 	Activate  bool            `json:"activate"`           // who uploaded it wants that
 	Attempts  int             `json:"attempts,omitempty"` // verifications that were begun
+	Tried     *time.Time      `json:"tried,omitempty"`    // when the last one was
 	Uploaded  Who             `json:"uploaded"`
 	Decided   *time.Time      `json:"decided,omitempty"`
 	Signature *Signature      `json:"signature,omitempty"`
@@ -61,6 +62,7 @@ func (m Module) begin(now time.Time) (next Module, ok bool, err error) {
 		return next, false, err
 	}
 	m.Attempts++
+	m.Tried = &now
 	return m, true, nil
 }
 
@@ -70,6 +72,9 @@ func (m Module) leave() (Module, error) {
 		return m, m.illegal("be left")
 	}
 	m.Attempts--
+	if m.Attempts == 0 {
+		m.Tried = nil
+	}
 	return m, nil
 }
 

@@ -46,8 +46,10 @@ type Config struct {
 	// DisableAfter is after how many jobs in a row that crashed, broke the contract or
 	// took too long a version is disabled; 0: never.
 	DisableAfter int
-	MaxPlugins   int              // names that a tenant may have; default 1000
-	MaxVerifying int              // modules that may wait for their verification; default 500
+	MaxPlugins   int // names that a tenant may have; default 1000
+	// MaxVerifying is how many modules may wait for their verification; default 1000. A
+	// tenant may have half of what others leave.
+	MaxVerifying int
 	Retry        time.Duration    // before a module is verified again, where the server failed; default 1 s
 	Shipped      []Shipped        // what everyone has, beside what the host has loaded
 	Log          *slog.Logger     // default slog.Default()
@@ -88,15 +90,14 @@ type Registry struct {
 
 var _ core.Registry = (*Registry)(nil)
 
-// atOnce is how many modules are loaded at once, and how many are verified. Each is
-// compiled on several cores.
+// atOnce is how many modules are loaded at once. Each is compiled on several cores.
 const atOnce = 2
 
 // New returns a registry whose modules run in a host. What the host has loaded by now
 // is everyone's. The caller closes the host after the engine.
 func New(host *sandbox.Host, cfg Config) *Registry {
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 32<<20)
-	cfg.MaxPlugins, cfg.MaxVerifying = cmp.Or(cfg.MaxPlugins, 1000), cmp.Or(cfg.MaxVerifying, 500)
+	cfg.MaxPlugins, cfg.MaxVerifying = cmp.Or(cfg.MaxPlugins, 1000), cmp.Or(cfg.MaxVerifying, 1000)
 	cfg.Retry = cmp.Or(cfg.Retry, time.Second)
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -112,7 +113,7 @@ func New(host *sandbox.Host, cfg Config) *Registry {
 		live:      guard.New("verifications", guard.RankRegistry, map[string]sandbox.Report{}),
 		streaks:   guard.New("streaks", guard.RankRegistry, map[string]streak{}),
 		wake:      make(chan struct{}, 1),
-		verifying: guard.New("verifying", guard.RankRegistry, verifying{by: map[string]Module{}}),
+		verifying: guard.New("verifying", guard.RankRegistry, newVerifying()),
 		failing:   make(chan string, 64),
 	}
 	r.life, r.halt = context.WithCancel(context.Background())
@@ -158,7 +159,7 @@ func (r *Registry) Open(ctx context.Context, l *ledger.Ledger, hub *feed.Hub, re
 	}
 	r.loop.Go(func() error { r.shipLoop(r.life); return nil })
 	r.loop.Go(func() error { r.retryLoop(r.life); return nil })
-	for range atOnce {
+	for range verifiedAtOnce {
 		r.loop.Go(func() error { r.verifyLoop(r.life); return nil })
 	}
 	r.loop.Go(func() error { r.disableLoop(r.life); return nil })

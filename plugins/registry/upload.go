@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,14 +87,10 @@ func (r *Registry) add(ctx context.Context, key string, m Module) error {
 	_, err := r.modules.Modify(ctx, key, func(now *Module) (*Module, error) {
 		switch {
 		case now == nil:
-			n, err := r.modules.Count(ctx, "phase="+string(Verifying))
-			if err == nil && n >= r.cfg.MaxVerifying {
-				err = refuse("too_many_uploads", "%d modules wait for their verification, which is the limit", n)
-			}
-			return &m, err
+			return &m, r.roomFor(ctx, m.Tenant)
 		case now.Phase == Rejected:
 			again, err := now.again(m)
-			return &again, err
+			return &again, cmp.Or(err, r.roomFor(ctx, m.Tenant))
 		case now.Signature == nil && m.Signature != nil: // it is told of the same bytes
 			signed := *now
 			signed.Signature = m.Signature
@@ -102,6 +99,24 @@ func (r *Registry) add(ctx context.Context, key string, m Module) error {
 		return now, nil
 	})
 	return err
+}
+
+// roomFor returns why no further module of a tenant may wait for its verification, or nil.
+func (r *Registry) roomFor(ctx context.Context, tenant string) error {
+	phase := "phase=" + string(Verifying)
+	all, err := r.modules.Count(ctx, phase)
+	if err != nil {
+		return err
+	}
+	own, err := r.modules.CountQuery(ctx, ledger.Query{Terms: []string{phase, "tenant=" + tenant}})
+	if err != nil {
+		return err
+	}
+	if most := room(r.cfg.MaxVerifying, all-own); own >= most {
+		return refuse("too_many_uploads", "%d modules of tenant %s wait for their verification: the limit is %d, half of what others leave of %d",
+			own, tenant, most, r.cfg.MaxVerifying)
+	}
+	return nil
 }
 
 // maxBy is the most bytes of who did something.

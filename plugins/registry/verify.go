@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ func (r *Registry) rouse() {
 // verifyLoop verifies modules, one after the other. There are a few such loops, so that
 // one module that takes long does not keep the others waiting, and no more, because each
 // module may take the memory of a few copies of itself. What is to be verified is what
-// the records say.
+// the records say; which comes next, choose.
 func (r *Registry) verifyLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		key, ok := r.next(ctx)
@@ -44,55 +43,32 @@ func (r *Registry) verifyLoop(ctx context.Context) {
 			case <-time.After(r.cfg.Retry):
 			}
 		}
-		r.verifying.Must(func(v *verifying) { delete(v.by, key); v.ended++ })
+		r.verifying.Must(func(v *verifying) { v.end(key) })
 		r.rouse() // whoever waits for it to be alone
 	}
 }
 
-// verifying is the modules that are being verified.
-type verifying struct {
-	by    map[string]Module // by key, as they were when they were taken
-	ended int               // how many have been
-}
-
-// next takes the module that waits the longest, of those that were tried the least and
-// may be verified beside those that are.
+// next takes the module that is to be verified next.
 func (r *Registry) next(ctx context.Context) (key string, ok bool) {
 	for again := true; again; {
 		ended := 0
 		r.verifying.Must(func(v *verifying) { ended = v.ended })
-		found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"phase=" + string(Verifying)}, Limit: r.cfg.MaxVerifying + 1})
+		found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"phase=" + string(Verifying)}, Limit: 2 * r.cfg.MaxVerifying})
 		if err != nil {
 			return "", false
 		}
-		slices.SortFunc(found, func(a, b ledger.Entry[Module]) int {
-			return cmp.Or(cmp.Compare(a.Value.Attempts, b.Value.Attempts), a.Value.Uploaded.At.Compare(b.Value.Uploaded.At))
-		})
 		r.verifying.Must(func(v *verifying) {
 			if again = v.ended != ended; again {
 				return // what was found may have been decided on
 			}
-			i := slices.IndexFunc(found, func(e ledger.Entry[Module]) bool { return mayVerify(e.Value, v.by) })
-			if ok = i >= 0; ok {
-				key = found[i].Key
-				v.by[key] = found[i].Value
+			var next ledger.Entry[Module]
+			if next, ok = v.choose(found); ok {
+				key = next.Key
+				v.begin(key, next.Value)
 			}
 		})
 	}
 	return key, ok
-}
-
-// mayVerify reports whether a module may be verified beside others. One that was tried
-// before is verified alone: the server may not have survived it, and another module that
-// was verified then would be blamed as well. Bytes that two tenants have are compiled
-// once.
-func mayVerify(m Module, beside map[string]Module) bool {
-	for _, other := range beside {
-		if m.Attempts > 0 || other.Attempts > 0 || m.Digest == other.Digest {
-			return false
-		}
-	}
-	return true
 }
 
 // verify decides on a module. Until that is written, it is as if it had not begun, but
@@ -176,7 +152,7 @@ func (r *Registry) examine(ctx context.Context, key string, m Module) (sandbox.R
 	if m.Origin != Uploaded { // whoever put it there answers for its examples
 		check = r.host.Inspect
 	}
-	report, err = check(ctx, wasm, func(so sandbox.Report) {
+	report, err = check(sandbox.WithTenant(ctx, m.Tenant), wasm, func(so sandbox.Report) {
 		r.live.Must(func(live *map[string]sandbox.Report) { (*live)[key] = so })
 		r.publish(m)
 	})
