@@ -13,11 +13,17 @@ import (
 )
 
 // Bounds on an Arrow file. A few compressed bytes can stand for any number of
-// values, and a column of nulls takes no bytes at all.
+// values, a column of nulls takes no bytes at all, and a footer can name one batch any
+// number of times.
 const (
 	maxArrowBatch  = 1 << 28 // rows
 	maxArrowMemory = 1 << 30 // bytes of decompressed buffers at a time
+	anyWork        = 1 << 28 // bytes of batches that any file may have, all together
 )
+
+// maxWork is how many bytes the batches of a file of some bytes may have, all together.
+// Where no two share bytes they have as many as the file at most.
+func maxWork(bytes int) int64 { return max(anyWork, maxGrowth*int64(bytes)) }
 
 // importArrow copies an Arrow file or stream, with every column in one of the
 // types that tables have.
@@ -48,7 +54,7 @@ func copyArrow(ctx context.Context, data []byte, in *input, dir string) (s Seale
 			err = errors.Join(err, out.abort())
 		}
 	}()
-	schema, batches, err := openArrow(data)
+	schema, batches, err := openArrow(data, in)
 	if err != nil {
 		return s, malformedArrow(err)
 	}
@@ -62,11 +68,12 @@ func copyArrow(ctx context.Context, data []byte, in *input, dir string) (s Seale
 	if out, err = newSink(dir, target); err != nil {
 		return s, err
 	}
+	c := &converter{in: in, out: out, dictionaries: make([]castDictionary, target.NumFields())}
 	for batch, err := range batches {
 		if err != nil {
 			return s, malformedArrow(err)
 		}
-		err := convert(ctx, batch, out, in)
+		err := c.convert(ctx, batch)
 		batch.Release()
 		if err != nil {
 			return s, err
@@ -79,9 +86,10 @@ type batches = func(yield func(arrow.RecordBatch, error) bool)
 
 // openArrow reads either form; they differ in the first bytes. Who takes a batch
 // releases it.
-func openArrow(data []byte) (*arrow.Schema, batches, error) {
+func openArrow(data []byte, in *input) (*arrow.Schema, batches, error) {
+	most := in.memory(maxArrowMemory)
 	options := []ipc.Option{
-		ipc.WithAllocator(&limited{Allocator: memory.DefaultAllocator, left: maxArrowMemory}),
+		ipc.WithAllocator(&limited{Allocator: memory.DefaultAllocator, most: most, left: most, inAll: max(anySize, maxGrowth*int64(len(data)))}),
 		ipc.WithMetadataSizeLimit(maxMetadata),
 	}
 	if bytes.HasPrefix(data, ipc.Magic) {
@@ -132,15 +140,20 @@ func openArrowStream(data []byte, options []ipc.Option) (*arrow.Schema, batches,
 }
 
 // limited is an allocator that refuses, with a panic as an allocator must, what
-// goes over its limit.
+// goes over its limits.
 type limited struct {
 	memory.Allocator
-	left int64
+	most  int64 // bytes at a time
+	left  int64 // of them, now
+	inAll int64 // bytes that may still be taken until the file has been read
 }
 
 func (l *limited) take(n int) {
 	if l.left -= int64(n); l.left < 0 {
-		panic(fmt.Errorf("a batch takes more than %d MiB of memory", maxArrowMemory>>20))
+		panic(fmt.Errorf("a batch takes more than %d bytes of memory", l.most))
+	}
+	if l.inAll -= int64(max(n, 0)); l.inAll < 0 {
+		panic(fmt.Errorf("its batches unpack to more than %d times its bytes", maxGrowth))
 	}
 }
 

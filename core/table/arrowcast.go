@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -45,42 +46,127 @@ func normalType(t arrow.DataType) (arrow.DataType, bool) {
 	return nil, false
 }
 
-// convert casts a batch and appends it, some rows at a time. A value that its new
+// converter casts batches and appends them, some rows at a time. A value that its new
 // type cannot hold is an error.
-func convert(ctx context.Context, batch arrow.RecordBatch, out *sink, in *input) error {
-	if err := array.ValidateRecordFull(batch); err != nil {
-		return malformedArrow(err)
+type converter struct {
+	in           *input
+	out          *sink
+	dictionaries []castDictionary // the last one of each column
+	cast         int64            // bytes of all of them
+}
+
+func (c *converter) convert(ctx context.Context, batch arrow.RecordBatch) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	limit := rowsPerBatch(out.ipc.schema.NumFields())
-	for from := int64(0); from < batch.NumRows(); from += limit {
+	for i, col := range batch.Columns() {
+		if col.DataType().ID() == arrow.NULL {
+			continue // it has no buffers, which the check wants
+		}
+		if err := array.ValidateFull(col); err != nil {
+			return malformedArrow(fmt.Errorf("column %q: %w", batch.ColumnName(i), err))
+		}
+	}
+	for from := int64(0); from < batch.NumRows(); {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		part := batch.NewSlice(from, min(from+limit, batch.NumRows()))
-		err := convertPart(ctx, part, out)
+		n, err := c.rows(batch, from)
+		if err != nil {
+			return err
+		}
+		part := batch.NewSlice(from, from+n)
+		err = c.append(ctx, part)
 		part.Release()
 		if err != nil {
 			return err
 		}
-		if err := in.wrote(out); err != nil {
+		if err := c.in.wrote(c.out); err != nil {
 			return err
 		}
+		from += n
 	}
 	return nil
 }
 
-func convertPart(ctx context.Context, batch arrow.RecordBatch, out *sink) error {
-	target := out.ipc.schema
+// rows is how many rows, from one on, are converted at a time. Views and dictionaries
+// can repeat one long text for every row, and in every column.
+func (c *converter) rows(batch arrow.RecordBatch, from int64) (int64, error) {
+	most := min(batch.NumRows()-from, rowsPerBatch(int(batch.NumCols())))
+	if !slices.ContainsFunc(batch.Columns(), repeats) {
+		return most, nil
+	}
+	size := 0
+	for n := range most {
+		for _, col := range batch.Columns() {
+			size += repeated(col, int(from+n))
+		}
+		switch {
+		case size > maxBatchBytes && n > 0:
+			return n, nil
+		case int64(size) > c.in.memory(maxRepeated):
+			return 0, &ImportError{Message: fmt.Sprintf("row %d has %d bytes of text in views and dictionaries: the limit is %d", from+n+1, size, c.in.memory(maxRepeated))}
+		}
+	}
+	return most, nil
+}
+
+// maxRepeated bounds the text of one row in views and dictionaries, in bytes.
+const maxRepeated = 256 << 20
+
+// repeats reports whether a column can have one text for many rows.
+func repeats(col arrow.Array) bool {
+	switch c := col.(type) {
+	case *array.StringView:
+		return true
+	case *array.Dictionary:
+		return isText(c.Dictionary())
+	}
+	return false
+}
+
+func isText(col arrow.Array) bool {
+	switch col.(type) {
+	case *array.String, *array.LargeString, *array.StringView:
+		return true
+	}
+	return false
+}
+
+// repeated is how long the text of a row is in a column that repeats; else 0.
+func repeated(col arrow.Array, row int) int {
+	if !repeats(col) || col.IsNull(row) {
+		return 0
+	}
+	if c, ok := col.(*array.Dictionary); ok {
+		values, at := c.Dictionary(), c.GetValueIndex(row)
+		if at < 0 || at >= values.Len() || values.IsNull(at) {
+			return 0
+		}
+		col, row = values, at
+	}
+	return len(col.(array.StringLike).Value(row))
+}
+
+func (c *converter) append(ctx context.Context, batch arrow.RecordBatch) error {
+	target := c.out.ipc.schema
 	columns := make([]arrow.Array, target.NumFields())
 	for i, col := range batch.Columns() {
-		cast, err := castColumn(ctx, col, target.Field(i).Type)
+		cast, err := c.castColumn(ctx, i, col, target.Field(i).Type)
 		if err != nil {
 			name := target.Field(i).Name
 			return &ImportError{Field: name, Message: fmt.Sprintf("column %q: %v", name, err)}
 		}
 		columns[i] = cast
 	}
-	return out.append(array.NewRecordBatch(target, columns, batch.NumRows()))
+	return c.out.append(array.NewRecordBatch(target, columns, batch.NumRows()))
+}
+
+func (c *converter) castColumn(ctx context.Context, i int, col arrow.Array, want arrow.DataType) (arrow.Array, error) {
+	if d, ok := col.(*array.Dictionary); ok {
+		return c.castDictionary(ctx, i, d, want)
+	}
+	return castColumn(ctx, col, want)
 }
 
 func castColumn(ctx context.Context, col arrow.Array, want arrow.DataType) (arrow.Array, error) {
@@ -88,63 +174,79 @@ func castColumn(ctx context.Context, col arrow.Array, want arrow.DataType) (arro
 		return col, nil
 	}
 	switch c := col.(type) {
-	case *array.Dictionary:
-		return castDictionary(ctx, c, want)
 	case *array.Null:
 		return array.MakeArrayOfNull(memory.DefaultAllocator, want, c.Len()), nil
 	case *array.StringView:
-		return castView(c)
+		return castView(c), nil
 	}
 	opts := compute.SafeCastOptions(want)
 	opts.AllowTimeTruncate = true // nanoseconds become microseconds
 	return compute.CastArray(ctx, col, opts)
 }
 
-// Views and dictionaries can repeat one long text for every row.
-var errRepeats = fmt.Errorf("text repeated to more than %d MiB in %d rows", maxRepeated>>20, batchRows)
-
-const maxRepeated = 256 << 20
-
-func castView(col *array.StringView) (arrow.Array, error) {
+func castView(col *array.StringView) arrow.Array {
 	b := array.NewStringBuilder(memory.DefaultAllocator)
-	size := 0
 	for i := range col.Len() {
 		if col.IsNull(i) {
 			b.AppendNull()
 			continue
 		}
-		if size += len(col.Value(i)); size > maxRepeated {
-			return nil, errRepeats
-		}
 		b.Append(col.Value(i))
 	}
-	return b.NewArray(), nil
+	return b.NewArray()
 }
 
-// castDictionary casts the few values and then repeats them.
-func castDictionary(ctx context.Context, col *array.Dictionary, want arrow.DataType) (arrow.Array, error) {
-	values, err := castColumn(ctx, col.Dictionary(), want)
-	if err != nil {
-		return nil, err
+// castDictionary is a dictionary whose values are of the type that a table's column has:
+// they are cast once, however many batches use them.
+type castDictionary struct {
+	of     arrow.ArrayData
+	values arrow.Array
+	bytes  int64
+}
+
+// castDictionary casts the values of a dictionary, unless they are those of the last one.
+func (c *converter) castDictionary(ctx context.Context, i int, col *array.Dictionary, want arrow.DataType) (arrow.Array, error) {
+	last := &c.dictionaries[i]
+	if of := col.Dictionary().Data(); last.of != of {
+		size := castBytes(col.Dictionary(), want)
+		if c.cast += size - last.bytes; c.cast > c.in.memory(maxArrowMemory) {
+			return nil, fmt.Errorf("the dictionaries take %d bytes: the limit is %d", c.cast, c.in.memory(maxArrowMemory))
+		}
+		values, err := castColumn(ctx, col.Dictionary(), want)
+		if err != nil {
+			return nil, err
+		}
+		*last = castDictionary{of, values, size}
 	}
-	text, _ := values.(*array.String)
+	return last.repeat(col, want)
+}
+
+// castBytes is how many bytes a column takes once it is cast; 0 if it need not be.
+func castBytes(col arrow.Array, want arrow.DataType) (n int64) {
+	if arrow.TypeEqual(col.DataType(), want) {
+		return 0
+	}
+	if text, ok := col.(array.StringLike); ok {
+		for i := range text.Len() {
+			n += int64(text.ValueLen(i))
+		}
+	}
+	return n + 8*int64(col.Len())
+}
+
+// repeat repeats the values for each row.
+func (c *castDictionary) repeat(col *array.Dictionary, want arrow.DataType) (arrow.Array, error) {
 	b := array.NewBuilder(memory.DefaultAllocator, want)
-	size := 0
 	for i := range col.Len() {
 		if col.IsNull(i) {
 			b.AppendNull()
 			continue
 		}
 		at := col.GetValueIndex(i)
-		if at < 0 || at >= values.Len() {
-			return nil, fmt.Errorf("value %d of a dictionary of %d", at, values.Len())
+		if at < 0 || at >= c.values.Len() {
+			return nil, fmt.Errorf("value %d of a dictionary of %d", at, c.values.Len())
 		}
-		if text != nil {
-			if size += len(text.Value(at)); size > maxRepeated {
-				return nil, errRepeats
-			}
-		}
-		if err := appendValue(b, values, at); err != nil {
+		if err := appendValue(b, c.values, at); err != nil {
 			return nil, err
 		}
 	}

@@ -34,6 +34,7 @@ func checkFile(data []byte) (err error) {
 		return err
 	}
 	c := newChecker()
+	c.work = maxWork(len(data))
 	if err := c.footer(footer); err != nil {
 		return err
 	}
@@ -89,6 +90,7 @@ type checker struct {
 	columns int
 	views   int            // columns that are views
 	viewed  map[int64]bool // dictionaries of views, by id
+	work    int64          // bytes that the batches of a file may still have
 }
 
 func newChecker() *checker { return &checker{text: maxSchemaText, viewed: map[int64]bool{}} }
@@ -131,7 +133,26 @@ func (c *checker) blocks(footer flatbuffers.Table, data []byte) error {
 			if err := c.message(meta); err != nil {
 				return err
 			}
+			if err := c.counts(meta, footer.GetInt64(at+16)); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+// counts counts what reading a batch of a file takes, as the footer and the message have
+// it.
+func (c *checker) counts(meta []byte, body int64) error {
+	stated, err := bodyLength(meta)
+	if err != nil {
+		return err
+	}
+	if stated < 0 || body < 0 {
+		return fmt.Errorf("malformed metadata: a batch of %d bytes", min(stated, body))
+	}
+	if c.work -= int64(len(meta)) + max(stated, body); c.work < 0 {
+		return fmt.Errorf("its batches have more bytes, all together, than %d times those of the file: the footer names the same bytes again and again", maxGrowth)
 	}
 	return nil
 }

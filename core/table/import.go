@@ -15,7 +15,7 @@ type ImportError struct {
 	Column  int64  // from 1: the cell in CSV, the byte of the line in JSON
 	Field   string // the column's name, where it is known
 	Message string
-	Err     error // what it wraps: ErrTooWide, or nil
+	Err     error // what it wraps: ErrTooWide, ErrTooLarge, or nil
 }
 
 // Unwrap returns the kind of the error, or nil.
@@ -68,10 +68,25 @@ const (
 // After an error nothing is left in dir. Import cannot interrupt a Read of r that
 // blocks: whoever cancels ctx closes r too.
 func Import(ctx context.Context, r io.Reader, f Format, dir string, progress func(read, rows int64)) (Sealed, error) {
+	return ImportWithin(ctx, r, f, dir, Bounds{}, progress)
+}
+
+// Bounds are narrower ones than those of any import. 0: no other.
+type Bounds struct {
+	Bytes  int64 // of the table; more are an [ImportError] that wraps [ErrTooLarge]
+	Memory int64 // of what is unpacked, at a time
+}
+
+// ErrTooLarge is what an [ImportError] wraps where a table has more bytes than its
+// [Bounds] let it.
+var ErrTooLarge = errors.New("the table is too large")
+
+// ImportWithin is Import with bounds of its own.
+func ImportWithin(ctx context.Context, r io.Reader, f Format, dir string, b Bounds, progress func(read, rows int64)) (Sealed, error) {
 	if !slices.Contains(Formats, f) {
 		return Sealed{}, fmt.Errorf("format %q: want csv, json, ndjson or arrow", f)
 	}
-	in := &input{progress: progress}
+	in := &input{progress: progress, bounds: b}
 	if progress == nil {
 		in.progress = func(int64, int64) {}
 	}
@@ -89,7 +104,16 @@ func Import(ctx context.Context, r io.Reader, f Format, dir string, progress fun
 type input struct {
 	spool    *os.File
 	bytes    int64
+	bounds   Bounds
 	progress func(read, rows int64)
+}
+
+// memory is the bound of some bytes in memory, which most is for any import.
+func (in *input) memory(most int64) int64 {
+	if in.bounds.Memory > 0 {
+		return min(most, in.bounds.Memory)
+	}
+	return most
 }
 
 func (in *input) spoolTo(ctx context.Context, r io.Reader, dir string) (err error) {
@@ -128,6 +152,9 @@ func (in *input) discard() {
 func (in *input) wrote(out *sink) error {
 	if out.bytes > anySize && out.bytes/maxGrowth > in.bytes {
 		return &ImportError{Message: fmt.Sprintf("the table takes more than %d times the %d bytes of its file", maxGrowth, in.bytes)}
+	}
+	if in.bounds.Bytes > 0 && out.bytes > in.bounds.Bytes {
+		return &ImportError{Message: fmt.Sprintf("the table takes more than %d bytes", in.bounds.Bytes), Err: ErrTooLarge}
 	}
 	in.progress(in.bytes, out.info.Rows)
 	return nil

@@ -88,12 +88,11 @@ func (f *ipcFile) writeMetadata(meta []byte) (int32, error) {
 func padding(n int64) int { return int(-n & (alignment - 1)) }
 
 // append writes a record batch.
-func (f *ipcFile) append(batch arrow.RecordBatch) error {
-	body := bodyOf(batch)
+func (f *ipcFile) append(body body) error {
 	b := flatbuffers.NewBuilder(256 + 32*len(body.buffers))
-	root := buildMessage(b, headerRecordBatch, buildRecordBatch(b, batch.NumRows(), body), body.size)
+	root := buildMessage(b, headerRecordBatch, buildRecordBatch(b, body), body.size)
 	b.Finish(root)
-	at := block{offset: f.offset, body: body.size, rows: batch.NumRows()}
+	at := block{offset: f.offset, body: body.size, rows: body.rows}
 	var err error
 	if at.metadata, err = f.writeMetadata(b.FinishedBytes()); err != nil {
 		return err
@@ -213,12 +212,12 @@ func buildType(b *flatbuffers.Builder, t arrow.DataType) (kind byte, parameters 
 	return kind, b.EndObject()
 }
 
-func buildRecordBatch(b *flatbuffers.Builder, rows int64, body body) flatbuffers.UOffsetT {
+func buildRecordBatch(b *flatbuffers.Builder, body body) flatbuffers.UOffsetT {
 	b.StartVector(16, len(body.nulls), 8)
 	for i := len(body.nulls) - 1; i >= 0; i-- { // vectors are built from their end
 		b.Prep(8, 16)
 		b.PrependInt64(body.nulls[i])
-		b.PrependInt64(rows)
+		b.PrependInt64(body.rows)
 	}
 	nodes := b.EndVector(len(body.nulls))
 	b.StartVector(16, len(body.buffers), 8)
@@ -232,7 +231,7 @@ func buildRecordBatch(b *flatbuffers.Builder, rows int64, body body) flatbuffers
 	}
 	buffers := b.EndVector(len(body.buffers))
 	b.StartObject(5)
-	b.PrependInt64Slot(0, rows, 0)
+	b.PrependInt64Slot(0, body.rows, 0)
 	b.PrependUOffsetTSlot(1, nodes, 0)
 	b.PrependUOffsetTSlot(2, buffers, 0)
 	return b.EndObject()

@@ -88,7 +88,7 @@ func TestSlicesOfEveryTypeAreWrittenAsTheyAre(t *testing.T) {
 
 func TestALargeBatchIsWrittenInParts(t *testing.T) {
 	t.Parallel()
-	const rows = maxBatchBytes/8 + 10
+	const rows = 2*batchRows + 10
 	b := array.NewInt64Builder(memory.DefaultAllocator)
 	b.Reserve(rows)
 	for i := range int64(rows) {
@@ -99,7 +99,7 @@ func TestALargeBatchIsWrittenInParts(t *testing.T) {
 	require.NoError(t, err)
 	defer f.Close()
 	assert.EqualValues(t, rows, f.Rows())
-	assert.Equal(t, 2, f.NumBatches())
+	assert.Equal(t, 3, f.NumBatches())
 	total, seen := sum(t, f, 5, rows)
 	assert.EqualValues(t, rows-5, seen)
 	assert.EqualValues(t, rows*(rows-1)/2-10, total)

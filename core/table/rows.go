@@ -11,15 +11,13 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// Rows are built in batches of this many, or of this many cells, or of this many
-// bytes of input.
+// Rows are read and converted this many cells at a time, or this many bytes of input.
 const (
-	batchRows   = 1 << 16
 	batchCells  = 8 << 20
 	importBytes = 32 << 20
 )
 
-// rowsPerBatch is how many rows of that many columns make a batch.
+// rowsPerBatch is how many rows of that many columns are converted at a time.
 func rowsPerBatch(columns int) int64 { return int64(min(batchRows, batchCells/columns)) }
 
 // rowReader yields objects until io.EOF.

@@ -13,18 +13,25 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
-// maxBatchBytes is what a batch in a file takes at most, unless one row takes
-// more: a larger one is written in parts, so that readers can go part by part.
-const maxBatchBytes = 64 << 20
+// A batch in a file has this many rows at most, and takes this many bytes, unless one row
+// takes more: so readers go part by part, and what a table costs follows from its rows and
+// bytes, however they came.
+const (
+	batchRows     = 1 << 16
+	maxBatchBytes = 64 << 20
+)
 
-// sink writes a sealed file: it counts, hashes and syncs what it writes.
+// sink writes a sealed file: it joins rows to batches, counts, hashes and syncs what it
+// writes. The file follows from the rows alone: each batch but the last is as large as
+// it may be.
 type sink struct {
-	file  *os.File
-	sum   hash.Hash
-	ipc   *ipcFile
-	out   *bufio.Writer // empty between appends: readers of the file see all of it
-	bytes int64         // in the file
-	info  Info
+	file    *os.File
+	sum     hash.Hash
+	ipc     *ipcFile
+	out     *bufio.Writer
+	pending *pending
+	bytes   int64 // in the file, and pending
+	info    Info
 }
 
 // newSink creates a file in dir. The schema is one that CheckSchema lets through.
@@ -33,14 +40,10 @@ func newSink(dir string, schema *arrow.Schema) (*sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create table: %w", err)
 	}
-	s := &sink{file: file, sum: sha256.New()}
+	s := &sink{file: file, sum: sha256.New(), pending: newPending(schema)}
 	s.info.Columns = columnsOf(schema)
 	s.out = bufio.NewWriterSize(io.MultiWriter(file, s.sum), 1<<18)
-	s.ipc, err = newIPCFile(s.out, schema)
-	if err == nil {
-		err = s.flush()
-	}
-	if err != nil {
+	if s.ipc, err = newIPCFile(s.out, schema); err != nil {
 		return nil, errors.Join(fmt.Errorf("create table: %w", err), s.abort())
 	}
 	return s, nil
@@ -54,51 +57,50 @@ func columnsOf(schema *arrow.Schema) []Column {
 	return list
 }
 
-func (s *sink) flush() error {
-	if err := s.out.Flush(); err != nil {
-		return err
-	}
-	s.bytes = s.ipc.offset
-	return nil
-}
-
-// append writes a batch, in parts if it is large.
+// append adds rows.
 func (s *sink) append(batch arrow.RecordBatch) error {
-	rows := batch.NumRows()
-	if size := batchBytes(batch); size <= maxBatchBytes || rows <= 1 {
-		return s.appendPart(batch)
-	}
-	for _, half := range [][2]int64{{0, rows / 2}, {rows / 2, rows}} {
-		part := batch.NewSlice(half[0], half[1])
-		err := s.append(part)
-		part.Release()
-		if err != nil {
-			return err
+	for from := int64(0); from < batch.NumRows(); {
+		n := s.pending.fits(batch, from)
+		if n > 0 {
+			part := batch.NewSlice(from, from+n)
+			s.pending.add(part)
+			part.Release()
+			from += n
+		}
+		if n == 0 || s.pending.rows == batchRows {
+			if err := s.write(); err != nil {
+				return err
+			}
 		}
 	}
+	s.info.Rows += batch.NumRows()
+	s.bytes = s.ipc.offset + s.pending.bytes()
 	return nil
 }
 
-func (s *sink) appendPart(batch arrow.RecordBatch) error {
-	err := s.ipc.append(batch)
-	if err == nil {
-		err = s.flush()
-	}
-	if err != nil {
+// write writes what is pending as one batch.
+func (s *sink) write() error {
+	if err := s.ipc.append(s.pending.body()); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
-	s.info.Rows += batch.NumRows()
-	for i, col := range batch.Columns() {
-		s.info.Columns[i].Nulls += int64(col.NullN())
+	for i := range s.pending.columns {
+		s.info.Columns[i].Nulls += s.pending.columns[i].nulls
 	}
+	s.pending.clear()
 	return nil
 }
 
 // seal ends the file and makes it durable. Where it fails the caller aborts.
 func (s *sink) seal() (Sealed, error) {
-	err := s.ipc.close()
+	var err error
+	if s.pending.rows > 0 {
+		err = s.write()
+	}
 	if err == nil {
-		err = s.flush()
+		err = s.ipc.close()
+	}
+	if err == nil {
+		err = s.out.Flush()
 	}
 	if err == nil {
 		err = s.file.Sync()
@@ -112,7 +114,7 @@ func (s *sink) seal() (Sealed, error) {
 	return Sealed{
 		Path:   s.file.Name(),
 		Digest: hex.EncodeToString(s.sum.Sum(nil)),
-		Bytes:  s.bytes,
+		Bytes:  s.ipc.offset,
 		Info:   s.info,
 	}, nil
 }

@@ -4,20 +4,19 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"thresher/core/guard"
 )
 
-// A batch of a growing table is written once it has this many rows or bytes, so
-// that rows appended one by one do not become a file of tiny batches.
+// Rows of a growing table that are this many, or take this many bytes, go to disk: what
+// a growing table has in memory is bounded.
 const (
 	flushRows  = 8192
 	flushBytes = 4 << 20
@@ -26,23 +25,25 @@ const (
 // Writer is a table that grows. One goroutine appends, seals or closes; any number
 // may read meanwhile, and see all rows appended before they started.
 //
+// Its rows go to a file of small batches that has no name, where readers find them.
+// Sealing reads them once more, and joins them to the batches of a sealed file.
+//
 // Readers share with the appender only what its guard holds, and that only under
 // the lock: slices whose elements never change. They read and the appender writes
 // with the lock free.
 type Writer struct {
-	sink   *sink // the appender's
+	dir    string
 	schema *arrow.Schema
-	head   int64    // bytes before the first batch in the file
-	reader *os.File // the same file, for readers
+	spool  *spool
 	state  *guard.Value[grown]
 }
 
 // grown is what readers see.
 type grown struct {
-	blocks  []block             // batches in the file
-	written int64               // rows in the file
-	pending []arrow.RecordBatch // not in the file yet; each at least twice the next
-	bytes   int64               // in the file
+	blocks  []block             // batches in the spool
+	written int64               // rows in the spool
+	pending []arrow.RecordBatch // not there yet; each at least twice the next
+	bytes   int64               // in the spool
 	waiting int64               // bytes of pending
 	readers int
 	sealed  bool
@@ -63,18 +64,11 @@ func Create(dir string, schema *arrow.Schema) (*Writer, error) {
 	if err := cmp.Or(CheckSchema(schema), CheckNames(schema)); err != nil {
 		return nil, fmt.Errorf("create table: %w", err)
 	}
-	s, err := newSink(dir, schema)
+	s, err := newSpool(dir, schema)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("create table: %w", err)
 	}
-	reader, err := os.Open(s.file.Name())
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create table: %w", err), s.abort())
-	}
-	return &Writer{
-		sink: s, schema: schema, head: s.bytes, reader: reader,
-		state: guard.New("table", guard.RankTable, grown{}),
-	}, nil
+	return &Writer{dir: dir, schema: schema, spool: s, state: guard.New("table", guard.RankTable, grown{})}, nil
 }
 
 // Schema returns the columns.
@@ -143,7 +137,7 @@ func (w *Writer) stack(pending []arrow.RecordBatch, batch arrow.RecordBatch) ([]
 	return append(slices.Clone(pending[:keep]), joined), nil // readers may hold the old list
 }
 
-// flush writes what is pending as one batch.
+// flush writes what is pending to the spool as one batch.
 func (w *Writer) flush() error {
 	var pending []arrow.RecordBatch
 	w.state.Must(func(g *grown) { pending = g.pending })
@@ -154,13 +148,13 @@ func (w *Writer) flush() error {
 	if err != nil {
 		return err
 	}
-	if err := w.sink.append(joined); err != nil {
-		return err
+	if err := w.spool.append(joined); err != nil {
+		return fmt.Errorf("append to table: %w", err)
 	}
 	w.state.Must(func(g *grown) {
-		g.blocks = w.sink.ipc.blocks // grows behind the end that readers know
-		g.bytes = w.sink.bytes
-		g.written = w.sink.info.Rows
+		g.blocks = w.spool.ipc.blocks // grows behind the end that readers know
+		g.bytes = w.spool.ipc.offset
+		g.written += joined.NumRows()
 		g.pending, g.waiting = nil, 0 // the collector frees them, after their last reader
 	})
 	return nil
@@ -203,7 +197,7 @@ func (w *Writer) Range(from, to int64, fn func(arrow.RecordBatch) error) error {
 	row := int64(0)
 	for _, b := range g.blocks {
 		if row+b.rows > from && row < to {
-			if err := w.readBlock(b, from-row, to-row, fn); err != nil {
+			if err := w.spool.read(b, func(batch arrow.RecordBatch) error { return slice(batch, from-row, to-row, fn) }); err != nil {
 				return err
 			}
 		}
@@ -218,30 +212,7 @@ func (w *Writer) Range(from, to int64, fn func(arrow.RecordBatch) error) error {
 	return nil
 }
 
-// readBlock reads a batch back from the file: the schema, which is at the file's
-// start, and then the batch, as a stream.
-func (w *Writer) readBlock(b block, from, to int64, fn func(arrow.RecordBatch) error) error {
-	const magic = 8 // bytes before the schema
-	stream := io.MultiReader(
-		io.NewSectionReader(w.reader, magic, w.head-magic),
-		io.NewSectionReader(w.reader, b.offset, b.size()))
-	r, err := ipc.NewReader(stream, ipc.WithBodySizeLimit(0)) // we wrote it: sink bounds batches
-	if err != nil {
-		return fmt.Errorf("read table: %w", err)
-	}
-	defer r.Release()
-	for r.Next() {
-		if err := slice(r.RecordBatch(), from, to, fn); err != nil {
-			return err
-		}
-	}
-	if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read table: %w", err)
-	}
-	return nil
-}
-
-// left closes the readers' file when the last reader of an ended table leaves.
+// left removes the spool when the last reader of an ended table leaves.
 func (w *Writer) left() {
 	last := false
 	w.state.Must(func(g *grown) {
@@ -249,55 +220,47 @@ func (w *Writer) left() {
 		last = g.ended && g.readers == 0
 	})
 	if last {
-		_ = w.reader.Close() // opened for reading only
+		w.spool.remove()
 	}
 }
 
-// end lets go of the readers' file, now or when the last reader leaves. It reports
-// whether the table had not ended before.
-func (w *Writer) end() (first bool) {
-	idle := false
-	w.state.Must(func(g *grown) {
-		first = !g.ended
-		g.ended = true
-		idle = g.readers == 0
-	})
-	if first && idle {
-		_ = w.reader.Close() // opened for reading only
-	}
-	return first
-}
-
-// Seal writes what is pending and makes the file durable. The table can still be
-// read, wherever the file is moved, until it is closed.
+// Seal makes a sealed file of all rows. The table can still be read, wherever that file is
+// moved, until it is closed. Where Seal returns another error than os.ErrClosed nothing is
+// left of the file, and Seal can be called again.
 func (w *Writer) Seal() (Sealed, error) {
 	closed := false
 	w.state.Must(func(g *grown) { closed = g.sealed || g.ended })
 	if closed {
 		return Sealed{}, fmt.Errorf("seal table: %w", os.ErrClosed)
 	}
-	if err := w.flush(); err != nil {
+	out, err := newSink(w.dir, w.schema)
+	if err != nil {
 		return Sealed{}, err
 	}
-	sealed, err := w.sink.seal()
-	if err == nil {
-		w.state.Must(func(g *grown) { g.sealed = true })
+	err = w.Range(0, math.MaxInt64, out.append)
+	if err != nil {
+		return Sealed{}, errors.Join(err, out.abort())
 	}
-	return sealed, err
+	sealed, err := out.seal()
+	if err != nil {
+		return Sealed{}, errors.Join(err, out.abort())
+	}
+	w.state.Must(func(g *grown) { g.sealed = true })
+	return sealed, nil
 }
 
-// Close ends reading, and removes the file unless it was sealed. It may be called
-// more than once.
+// Close ends reading, now or when the last reader leaves. It may be called more than once.
 func (w *Writer) Close() error {
-	if !w.end() {
-		return nil
+	first, idle := false, false
+	w.state.Must(func(g *grown) {
+		first = !g.ended
+		g.ended = true
+		idle = g.readers == 0
+	})
+	if first && idle {
+		w.spool.remove()
 	}
-	sealed := false
-	w.state.Must(func(g *grown) { sealed = g.sealed })
-	if sealed {
-		return nil
-	}
-	return w.sink.abort()
+	return nil
 }
 
 var _ Ranger = (*Writer)(nil)

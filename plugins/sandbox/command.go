@@ -279,10 +279,17 @@ func (k *call) forTable(ctx context.Context, guest api.Module, decl routine.Rout
 	return k.away(ctx, func() error { return k.take(ctx, out, dir, decl) })
 }
 
+// tableHead is how much a file of a table may take beside its rows.
+const tableHead = 1 << 20
+
 // take makes a program's output the rows of its output table.
 func (k *call) take(ctx context.Context, out io.Reader, dir string, decl routine.Routine) error {
-	sealed, err := table.Import(ctx, out, table.Format(decl.Stdout), dir, nil)
+	bounds := table.Bounds{Bytes: k.Limits.OutputBytes + tableHead, Memory: k.Limits.MemoryBytes}
+	sealed, err := table.ImportWithin(ctx, out, table.Format(decl.Stdout), dir, bounds, nil)
 	var bad *table.ImportError
+	if errors.Is(err, table.ErrTooLarge) {
+		return job.OutputLimit("standard output is a table of more than %d bytes, the limit of results, tables and artifacts", k.Limits.OutputBytes)
+	}
 	if errors.As(err, &bad) {
 		return violation("standard output is no table in %s: %v", decl.Stdout, bad)
 	}
