@@ -26,6 +26,7 @@ import (
 	"thresher/core/job"
 	"thresher/core/ledger"
 	"thresher/core/schema"
+	"thresher/core/table"
 	"thresher/core/work"
 )
 
@@ -110,6 +111,7 @@ type Engine struct {
 	bulks    *ledger.Store[Bulk]
 	dispatch *dispatch.Dispatcher
 	pool     *work.Pool
+	tables   *table.Cache
 	hub      *feed.Hub
 
 	ids     ids
@@ -220,9 +222,11 @@ func (e *Engine) letGo(ctx context.Context) error {
 
 func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 	e.plugins = registryOf(plugins)
+	e.tables = table.NewCache(e.ledger.Blobs().Temp(), e.ledger.Blobs().Room)
 	e.pool = work.NewPool(work.Config{
 		Store:   pendingStore{e},
 		Blobs:   e.ledger.Blobs(),
+		Tables:  e.tables,
 		Runner:  plugins,
 		Samples: e.samples(),
 		News:    news{e},
@@ -263,6 +267,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.halt()
 	_ = e.loop.Wait() // returns no error
 	e.pool.Drain(ctx)
+	e.tables.Close()
 	e.clock.Check() // so that the next start knows how late it was
 	e.plugins.Close()
 	e.hub.Close()

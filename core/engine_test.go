@@ -49,7 +49,8 @@ func (s *script) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	case "fail":
 		return work.Report{}, &job.Error{Code: "guest_error", Title: "it failed", Detail: "step 7: Überlauf of seven grains"}
 	case "reads":
-		return work.Report{Result: json.RawMessage(`{"rows":` + json.Number(itoa(c.Inputs["data"].Rows())).String() + `}`)}, nil
+		data := c.Inputs["data"]
+		return work.Report{Result: json.RawMessage(`{"rows":` + itoa(data.Rows()) + `,"batches":` + itoa(int64(data.NumBatches())) + `}`)}, nil
 	case "wait":
 		for {
 			if err := c.Host.Gate(ctx); err != nil {
@@ -415,7 +416,7 @@ func TestADatasetIsReadAsItWasAtSubmit(t *testing.T) {
 	require.NoError(t, err)
 	close(s.finish)
 	j = until(t, e, j.ID, job.Completed)
-	assert.JSONEq(t, `{"rows":2}`, string(j.Outcome.Result))
+	assert.JSONEq(t, `{"rows":2,"batches":1}`, string(j.Outcome.Result))
 }
 
 func TestAFailedParentFailsItsChildren(t *testing.T) {

@@ -140,7 +140,7 @@ func (e *Engine) openTable(ctx context.Context, b ledger.Blob, owner string) (*t
 	if err != nil {
 		return nil, ledger.Owned(err, owner)
 	}
-	return table.OpenFile(f)
+	return e.tables.Open(ctx, b.Digest, f)
 }
 
 // openBlob opens a sealed file, checked; owner says what it is.

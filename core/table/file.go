@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sort"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -21,9 +22,16 @@ type File struct {
 	file   *os.File
 	data   []byte // the mapping
 	reader *ipc.FileReader
-	starts []int64 // first row of each batch, and behind them the number of rows
-	sound  []atomic.Bool
 	kept   []atomic.Pointer[arrow.RecordBatch] // decoded, until the file is closed; empty if they would be many
+	loads  atomic.Int64                        // how often a batch was decoded
+	*surveyed
+}
+
+// surveyed is what is found when a file is opened for the first time. All that open the
+// same file can share it.
+type surveyed struct {
+	starts []int64       // first row of each batch, and behind them the number of rows
+	sound  []atomic.Bool // batches whose text was checked
 	info   Info
 }
 
@@ -41,12 +49,15 @@ func Open(path string) (*File, error) {
 
 // OpenFile maps a sealed table whose file is open. It takes the file over, also where
 // it returns an error.
-func OpenFile(file *os.File) (f *File, err error) {
+func OpenFile(file *os.File) (f *File, err error) { return openFile(file, nil) }
+
+// openFile is OpenFile for a file that was opened before, unless known is nil.
+func openFile(file *os.File, known *surveyed) (f *File, err error) {
 	data, err := mapFile(file)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	f = &File{path: file.Name(), file: file, data: data}
+	f = &File{path: file.Name(), file: file, data: data, surveyed: known}
 	before := debug.SetPanicOnFault(true) // as catchFault does
 	defer func() {
 		debug.SetPanicOnFault(before)
@@ -59,8 +70,10 @@ func OpenFile(file *os.File) (f *File, err error) {
 			f = nil
 		}
 	}()
-	if err := checkSealed(data); err != nil {
-		return f, fmt.Errorf("open table: %w: %w", ErrMalformed, err)
+	if known == nil {
+		if err := checkSealed(data); err != nil {
+			return f, fmt.Errorf("open table: %w: %w", ErrMalformed, err)
+		}
 	}
 	// A mapping is as large as the file: its batches need no other limit.
 	if f.reader, err = ipc.NewMappedFileReader(data, ipc.WithBodySizeLimit(0)); err != nil {
@@ -69,7 +82,13 @@ func OpenFile(file *os.File) (f *File, err error) {
 	if err := CheckSchema(f.reader.Schema()); err != nil {
 		return f, fmt.Errorf("open table: %w: %w", ErrMalformed, err)
 	}
-	return f, f.survey()
+	if f.reader.NumRecords()*f.Schema().NumFields() <= keptColumns {
+		f.kept = make([]atomic.Pointer[arrow.RecordBatch], f.reader.NumRecords())
+	}
+	if known == nil {
+		return f, f.survey()
+	}
+	return f, nil
 }
 
 func mapFile(file *os.File) (data []byte, err error) {
@@ -89,10 +108,9 @@ func mapFile(file *os.File) (data []byte, err error) {
 
 // survey reads every batch's header: how many rows, how many nulls.
 func (f *File) survey() error {
-	f.info.Columns = columnsOf(f.reader.Schema())
-	f.sound = make([]atomic.Bool, f.reader.NumRecords())
-	if f.reader.NumRecords()*len(f.info.Columns) <= keptColumns {
-		f.kept = make([]atomic.Pointer[arrow.RecordBatch], f.reader.NumRecords())
+	f.surveyed = &surveyed{
+		info:  Info{Columns: columnsOf(f.reader.Schema())},
+		sound: make([]atomic.Bool, f.reader.NumRecords()),
 	}
 	for i := range f.reader.NumRecords() {
 		batch, err := f.load(i)
@@ -165,6 +183,7 @@ func (f *File) keep(i int, batch arrow.RecordBatch) {
 }
 
 func (f *File) load(i int) (batch arrow.RecordBatch, err error) {
+	f.loads.Add(1)
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("read table: %w: batch %d: %v", ErrMalformed, i, r)
@@ -200,11 +219,9 @@ func checkText(batch arrow.RecordBatch) error {
 func (f *File) Range(from, to int64, fn func(arrow.RecordBatch) error) (err error) {
 	defer catchFault(&err)()
 	from, to = clip(from, to, f.info.Rows)
-	for i := range f.NumBatches() {
-		first, end := f.starts[i], f.starts[i+1]
-		if end <= from || first >= to {
-			continue
-		}
+	next := func(i int) bool { return f.starts[i+1] > from }
+	for i := sort.Search(f.NumBatches(), next); i < f.NumBatches() && f.starts[i] < to; i++ {
+		first := f.starts[i]
 		batch, err := f.Batch(i)
 		if err != nil {
 			return err

@@ -110,7 +110,7 @@ func (a *attempt) openInput(ctx context.Context, o *opened, name string, in job.
 		return err
 	}
 	o.blobs = append(o.blobs, blob)
-	t, err := table.OpenFile(f)
+	t, err := a.pool.Tables.Open(ctx, blob.Digest, f)
 	if err != nil {
 		return err
 	}

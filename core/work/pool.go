@@ -23,6 +23,7 @@ import (
 	"thresher/core/guard"
 	"thresher/core/job"
 	"thresher/core/ledger"
+	"thresher/core/table"
 )
 
 // Why a guest is ended from outside. They are the causes of its context.
@@ -46,10 +47,12 @@ type News interface {
 	Log(id string, text []byte)
 }
 
-// Config says how a pool works. All fields but Holds, Unready, Now, Node and Log are needed.
+// Config says how a pool works. All fields but Tables, Holds, Unready, Now, Node and Log are
+// needed.
 type Config struct {
 	Store  Store
 	Blobs  *ledger.Blobs
+	Tables *table.Cache // opens inputs; nil: it remembers nothing of them
 	Runner Runner
 	News   News
 	// Claim asks the dispatcher whether a grant stands and nobody else has taken it up.
