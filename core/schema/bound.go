@@ -2,9 +2,11 @@ package schema
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,86 +21,151 @@ const (
 	maxPatterns = 4096  // steps of all regular expressions
 	maxPattern  = 1024  // bytes of one
 	maxNumber   = 400   // digits, and powers of ten, of a number: beyond float64 in any case
-	maxLooks    = 10e6  // subschemas of elements × values of params
+	maxLooks    = 500e3 // looks at a value × values of params: each is an error to keep where none fits
+	maxPairs    = 10e6  // lists or objects, in lists whose elements must be unique, two by two
 	maxMatches  = 500e6 // steps of regular expressions × bytes of text
 )
 
 // weight is what a schema costs.
 type weight struct {
-	parts    int // subschemas
-	many     int // of those, the ones that are held against any number of values
-	patterns int // steps of regular expressions
+	parts    int  // subschemas
+	looks    int  // at one value, at most
+	unique   bool // somewhere elements must be unique
+	patterns int  // steps of regular expressions
 }
 
 func weigh(s *jsonschema.Schema) (w weight, err error) {
-	w.add(s, false)
-	if w.parts > maxParts {
-		return w, fmt.Errorf("it has more than %d parts when its references are followed", maxParts)
+	if err := w.count(s); err != nil {
+		return w, err
+	}
+	w.looks = looks([]*jsonschema.Schema{s})
+	if w.looks > maxLooks {
+		return w, fmt.Errorf("a value would be compared %d times: the limit is %d", w.looks, int(maxLooks))
 	}
 	return w, nil
 }
 
-// add counts a subschema and all below it, until there are too many.
-func (w *weight) add(s *jsonschema.Schema, many bool) {
-	if s == nil || w.parts > maxParts {
-		return
+// count counts a subschema and all below it, until there are too many.
+func (w *weight) count(s *jsonschema.Schema) error {
+	if w.parts++; w.parts > maxParts {
+		return fmt.Errorf("it has more than %d parts when its references are followed", maxParts)
 	}
-	w.parts++
-	if many {
-		w.many++
+	if s.DynamicRef != nil || s.RecursiveRef != nil {
+		return errors.New("$dynamicRef and $recursiveRef are not supported: where they lead to depends on the params; use $ref")
 	}
-	for _, one := range []*jsonschema.Schema{s.Ref, s.RecursiveRef, s.Not, s.If, s.Then, s.Else, s.ContentSchema} {
-		w.add(one, many)
-	}
-	if s.DynamicRef != nil {
-		w.add(s.DynamicRef.Ref, many)
-	}
-	for _, list := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf, s.PrefixItems} {
+	w.unique = w.unique || s.UniqueItems
+	for _, list := range [][]*jsonschema.Schema{beside(s), below(s)} {
 		for _, one := range list {
-			w.add(one, many)
+			if err := w.count(one); err != nil {
+				return err
+			}
 		}
 	}
-	for _, named := range []map[string]*jsonschema.Schema{s.Properties, s.DependentSchemas} {
-		for _, one := range named {
-			w.add(one, many)
+	for _, one := range s.Properties {
+		if err := w.count(one); err != nil {
+			return err
 		}
 	}
-	for _, one := range s.PatternProperties {
-		w.add(one, true)
-	}
-	for _, one := range []*jsonschema.Schema{s.PropertyNames, s.UnevaluatedProperties, s.Contains, s.Items2020, s.UnevaluatedItems} {
-		w.add(one, true)
-	}
-	w.addAny(s.AdditionalProperties)
-	w.addAny(s.Items)
-	w.addAny(s.AdditionalItems)
-	for _, one := range s.Dependencies {
-		w.addAny(one)
-	}
+	return nil
 }
 
-// addAny counts what older versions of JSON Schema allow to be of several kinds.
-func (w *weight) addAny(v any) {
-	switch v := v.(type) {
-	case *jsonschema.Schema:
-		w.add(v, true)
-	case []*jsonschema.Schema:
-		for _, one := range v {
-			w.add(one, true)
+// looks returns how often a value can be looked at that some schemas apply to, or one
+// within it: by each of them, by those that apply beside them, and once more for each
+// value or name that it is compared with.
+func looks(set []*jsonschema.Schema) int {
+	here := 0
+	named, any := map[string][]*jsonschema.Schema{}, []*jsonschema.Schema(nil)
+	for len(set) > 0 {
+		s := set[len(set)-1]
+		set = append(set[:len(set)-1], beside(s)...)
+		here += 1 + compared(s)
+		any = append(any, below(s)...)
+		for name, one := range s.Properties {
+			named[name] = append(named[name], one)
 		}
 	}
+	within := 0
+	for _, list := range named {
+		within = max(within, looks(list))
+	}
+	if len(any) > 0 {
+		within += looks(any)
+	}
+	return max(here, within)
+}
+
+// compared is how many values and names a schema lists.
+func compared(s *jsonschema.Schema) int {
+	n := len(s.Required) + len(s.PatternProperties)
+	if s.Enum != nil {
+		n += len(s.Enum.Values)
+	}
+	for _, names := range s.DependentRequired {
+		n += 1 + len(names)
+	}
+	for _, dependency := range s.Dependencies {
+		if names, ok := dependency.([]string); ok {
+			n += 1 + len(names)
+		}
+	}
+	return n
+}
+
+// beside are the subschemas that apply to the same value as a schema.
+func beside(s *jsonschema.Schema) []*jsonschema.Schema {
+	all := slices.Concat([]*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else}, s.AllOf, s.AnyOf, s.OneOf)
+	for _, one := range s.DependentSchemas {
+		all = append(all, one)
+	}
+	for _, dependency := range s.Dependencies {
+		all = append(all, ofAnyKind(dependency)...)
+	}
+	return present(all)
+}
+
+// below are the subschemas that apply to any number of values, or names, within one, or to
+// a place in a list.
+func below(s *jsonschema.Schema) []*jsonschema.Schema {
+	all := slices.Concat([]*jsonschema.Schema{s.PropertyNames, s.UnevaluatedProperties, s.Contains, s.Items2020, s.UnevaluatedItems, s.ContentSchema},
+		s.PrefixItems, ofAnyKind(s.AdditionalProperties), ofAnyKind(s.Items), ofAnyKind(s.AdditionalItems))
+	for _, one := range s.PatternProperties {
+		all = append(all, one)
+	}
+	return present(all)
+}
+
+func present(all []*jsonschema.Schema) []*jsonschema.Schema {
+	return slices.DeleteFunc(all, func(s *jsonschema.Schema) bool { return s == nil })
+}
+
+// ofAnyKind is the schemas of what older versions of JSON Schema allow to be of several
+// kinds.
+func ofAnyKind(v any) []*jsonschema.Schema {
+	switch v := v.(type) {
+	case *jsonschema.Schema:
+		return []*jsonschema.Schema{v}
+	case []*jsonschema.Schema:
+		return v
+	}
+	return nil
 }
 
 // patterns compiles regular expressions, within bounds: repetitions within a short
-// one can make it take gigabytes. Each is asked for more than once.
+// one can make it take gigabytes. Each is asked for more than once. Once the schema is
+// compiled it is asked about texts in params whose format is regex, by any number of
+// goroutines at once, and remembers nothing of them.
 type patterns struct {
 	steps    int
 	compiled map[string]*regexp.Regexp
+	done     bool // the schema is compiled
 }
 
 var errPatterns = fmt.Errorf("its patterns are too large: more than %d steps", maxPatterns)
 
 func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
+	if p.done {
+		return (&patterns{compiled: map[string]*regexp.Regexp{}}).compile(text)
+	}
 	if known := p.compiled[text]; known != nil {
 		return known, nil
 	}
@@ -141,6 +208,7 @@ func steps(re *syntax.Regexp) int {
 type size struct {
 	values int
 	text   int // bytes, names included
+	pairs  int // of lists and objects in the same list
 }
 
 // measure counts, and refuses numbers that only their notation keeps short.
@@ -152,6 +220,7 @@ func (z *size) measure(v any) error {
 	case json.Number:
 		return plainNumber(string(v))
 	case []any:
+		z.pairs += pairs(v)
 		for _, one := range v {
 			if err := z.measure(one); err != nil {
 				return err
@@ -186,7 +255,22 @@ func plainNumber(n string) error {
 	return nil
 }
 
+// pairs is how many pairs there are of lists and objects in a list. The check that the
+// elements of a list are unique may compare each with each: it hashes them so that lists
+// of different shapes are the same.
+func pairs(list []any) int {
+	n := 0
+	for _, one := range list {
+		switch one.(type) {
+		case []any, map[string]any:
+			n++
+		}
+	}
+	return n * (n - 1) / 2
+}
+
 // fits reports whether params of a size can be checked in reasonable time.
 func (w weight) fits(z size) bool {
-	return float64(w.many)*float64(z.values) <= maxLooks && float64(w.patterns)*float64(z.text) <= maxMatches
+	return float64(w.looks)*float64(z.values+z.text/100) <= maxLooks && float64(w.patterns)*float64(z.text) <= maxMatches &&
+		(!w.unique || z.pairs <= maxPairs)
 }

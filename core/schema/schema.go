@@ -76,7 +76,7 @@ func Compile(raw json.RawMessage) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	w.patterns = regexps.steps
+	w.patterns, regexps.done = regexps.steps, true
 	var top struct {
 		Properties map[string]struct {
 			Default json.RawMessage `json:"default"`
@@ -153,19 +153,38 @@ func plainInteger(value json.RawMessage) json.RawMessage {
 
 var english = message.NewPrinter(language.English)
 
+// Bounds of what is said of params that do not fit: a schema can name all values that it
+// allows for each of a hundred thousand that it does not.
+const (
+	maxViolations = 100
+	maxMessage    = 1000 // bytes
+	maxField      = 500
+)
+
 // leaves collects the causes that have no cause of their own: "minimum: got -1,
-// want 1" helps, "does not validate" does not.
+// want 1" helps, "does not validate" does not. There are maxViolations at most.
 func (s *Schema) leaves(e *jsonschema.ValidationError, found Invalid) Invalid {
+	if len(found) == maxViolations {
+		return found
+	}
 	if len(e.Causes) == 0 {
 		return append(found, Violation{
-			Field:   strings.Join(e.InstanceLocation, "/"),
-			Message: s.explain(e),
+			Field:   cut(strings.Join(e.InstanceLocation, "/"), maxField),
+			Message: cut(s.explain(e), maxMessage),
 		})
 	}
 	for _, cause := range e.Causes {
 		found = s.leaves(cause, found)
 	}
 	return found
+}
+
+// cut shortens a text that is too long.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + " …"
 }
 
 // mostNamed is how many properties an explanation names.
