@@ -1,96 +1,95 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"thresher/core/dispatch"
 	"thresher/core/job"
 	"thresher/core/ledger"
 )
 
-// Bulk is one thing done to every job that a filter selects: to those that are
-// there when it begins.
+// Bulk is one action on every job that a filter selects: on those that are there when
+// it begins. It is durable: after a restart it goes on where it was.
 type Bulk struct {
 	ID      string `json:"id"`
-	Action  string `json:"action"` // pause, resume, stop, retry or delete
+	Action  string `json:"action"` // one of BulkActions
 	Filter  Filter `json:"filter"`
 	Jobs    int    `json:"jobs"`    // that the filter selects
 	Done    int    `json:"done"`    // for which the action was taken
-	Skipped int    `json:"skipped"` // whose phase does not allow it, or that are gone or needed
-	// Reasons counts those that were skipped by the code of the error, as in docs/errors.md.
-	Reasons map[string]int `json:"reasons,omitempty"`
-	State   string         `json:"state"` // preview, running, completed or interrupted
-	Created time.Time      `json:"created"`
-	Ended   *time.Time     `json:"ended,omitempty"`
+	Skipped int    `json:"skipped"` // that the action does not fit: see Reasons
+	Failed  int    `json:"failed"`  // that the action fits, and for which it did not succeed
+	// Reasons counts those that were skipped by the code of the error, as in docs/errors.md,
+	// or as one of the reasons below. Failures counts those that failed by the code.
+	Reasons  map[string]int `json:"reasons,omitempty"`
+	Failures map[string]int `json:"failures,omitempty"`
+	Waiting  *BulkWaiting   `json:"waiting,omitempty"` // why it does not get on at the moment
+	State    string         `json:"state"`             // preview, running, stopping, stopped, completed or interrupted
+	// StoppedBy is the later bulk that stopped it, because that stops all that this one makes.
+	StoppedBy string     `json:"stopped_by,omitempty"`
+	Created   time.Time  `json:"created"`
+	Ended     *time.Time `json:"ended,omitempty"`
+}
+
+// BulkWaiting says why a bulk does not get on.
+type BulkWaiting struct {
+	On string `json:"on"` // "disk", or the limit of a queue, such as "queue_cap"
 }
 
 // The states of a bulk.
 const (
 	BulkPreview     = "preview"
 	BulkRunning     = "running"
+	BulkStopping    = "stopping" // once the jobs that it is about to change are decided, it is stopped
+	BulkStopped     = "stopped"
 	BulkCompleted   = "completed"
-	BulkInterrupted = "interrupted" // the server ended, or could not write, before it was done
+	BulkInterrupted = "interrupted" // its start was never acknowledged, or an older version ended before it was done
 )
 
-// bulkActions is what can be done to many jobs.
+// Why a bulk skips a job, where that is no code of an error.
+const (
+	bulkSuperseded = "superseded" // a later bulk selects it, for the opposite
+	bulkChanged    = "changed"    // the filter selected it when the bulk began, and does not now
+)
+
+// Open reports whether the bulk has not ended.
+func (b Bulk) Open() bool { return b.State == BulkRunning || b.State == BulkStopping }
+
+func (b Bulk) decided() int { return b.Done + b.Skipped + b.Failed }
+
+// BulkActions lists what can be done to many jobs.
+var BulkActions = []string{"pause", "resume", "stop", "retry", "delete", "pin", "unpin"}
+
+// bulkActions does it to one job. A retry also notes which bulk made it.
 var bulkActions = map[string]func(*Engine, context.Context, string) error{
 	"pause":  func(e *Engine, ctx context.Context, id string) error { _, err := e.Pause(ctx, id); return err },
 	"resume": func(e *Engine, ctx context.Context, id string) error { _, err := e.Resume(ctx, id); return err },
 	"stop":   func(e *Engine, ctx context.Context, id string) error { _, err := e.Stop(ctx, id); return err },
-	"retry":  (*Engine).retryOnce,
 	"delete": (*Engine).Delete,
+	"pin":    func(e *Engine, ctx context.Context, id string) error { _, err := e.Pin(ctx, id, true); return err },
+	"unpin":  func(e *Engine, ctx context.Context, id string) error { _, err := e.Pin(ctx, id, false); return err },
 }
 
-// retryOnce retries a job that failed or was stopped and has not been retried. Of
-// bulks that come to it at one moment, one retries it.
-func (e *Engine) retryOnce(ctx context.Context, id string) error {
-	mine := false
-	_, err, _ := e.submits.Do("retry "+id, func() (any, error) {
-		mine = true
-		return nil, e.retryFirst(ctx, id)
-	})
-	if err == nil && !mine {
-		return fmt.Errorf("job %s: another bulk retries it: %w", id, ErrInUse)
+func (e *Engine) act(ctx context.Context, b Bulk, id string) error {
+	if b.Action == "retry" {
+		return e.retryOnce(ctx, b.ID, id)
 	}
-	return err
+	return bulkActions[b.Action](e, ctx, id)
 }
 
-func (e *Engine) retryFirst(ctx context.Context, id string) error {
-	if err := e.ledger.Able(); err != nil {
-		return fmt.Errorf("job %s: %w", id, err) // a retry may be on its way
-	}
-	j, err := e.Job(ctx, id)
-	if err != nil {
-		return err
-	}
-	retries, err := e.jobs.Count(ctx, "origin="+id)
-	if err != nil {
-		return fmt.Errorf("job %s: %w", id, err)
-	}
-	if j.Phase == job.Completed || retries > 0 {
-		return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry again", Phase: j.Phase, Desired: j.Desired})
-	}
-	for { // a bulk can have more jobs than the queue: it waits for room
-		_, err = e.Retry(ctx, id, false)
-		var full *dispatch.QueueFull
-		if !errors.As(err, &full) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(full.RetryAfter):
-		}
-	}
+// bulkRecord is what is kept of a bulk. Before a chunk of jobs is changed it is written
+// here: should the process end in the midst of it, the next one finds which of them had
+// been changed, and counts them.
+type bulkRecord struct {
+	Bulk
+	Chunk  []string `json:"chunk,omitempty"`  // jobs that are being changed
+	Cursor string   `json:"cursor,omitempty"` // where the jobs after the chunk begin; empty: at the start, or there are none
 }
+
+// MaxBulks is the max number of bulks that have not ended.
+const MaxBulks = 100
 
 // StartBulk begins to do something to every job that a filter selects, and returns
 // at once. A preview only counts them.
@@ -98,8 +97,8 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 	if err := e.closed(); err != nil {
 		return Bulk{}, err
 	}
-	if _, ok := bulkActions[action]; !ok {
-		return Bulk{}, invalid("action", "%q: want pause, resume, stop, retry or delete", action)
+	if !slices.Contains(BulkActions, action) {
+		return Bulk{}, invalid("action", "%.40q: want one of %s", action, listed(BulkActions))
 	}
 	if err := f.check("filter."); err != nil {
 		return Bulk{}, err
@@ -113,34 +112,52 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 	if preview {
 		return b, nil
 	}
+	if n := e.openBulks(); n >= MaxBulks {
+		return Bulk{}, &Refused{Code: "too_many_bulks", Detail: fmt.Sprintf("%d bulk actions have not ended: the limit is %d", n, MaxBulks)}
+	}
 	b.State = BulkRunning
-	if _, err := e.bulks.Create(ctx, b.ID, b); err != nil {
+	if _, err := e.bulks.Create(ctx, b.ID, bulkRecord{Bulk: b}); err != nil {
 		if stalled(err) { // it may be there later, and nobody runs it
 			e.repairLater("interrupt bulk "+b.ID, func(ctx context.Context) error { return e.interrupt(ctx, b.ID) })
 		}
 		return Bulk{}, fmt.Errorf("bulk: %w", err)
 	}
-	e.loop.Go(func() error {
-		e.runBulk(e.life, b)
-		return nil
-	})
+	e.endSuperseded(b)
+	e.runBulk(bulkRecord{Bulk: b})
 	return b, nil
 }
 
-// query selects the jobs that were there when the bulk began.
+// query selects the jobs that were there when the bulk began. Jobs are stopped and paused
+// newest first: those that wait do not start because of it, and children are stopped
+// before their parents. They are resumed and retried in order of submit.
 func (b Bulk) query() ledger.Query {
 	q := b.Filter.query()
-	q.High, q.Limit = b.ID, MaxPage
+	q.High, q.Limit = b.ID, together
+	q.Ascending = b.Action == "retry" || b.Action == "resume"
 	return q
 }
 
 // Bulk returns a bulk and how far it is.
 func (e *Engine) Bulk(ctx context.Context, id string) (Bulk, error) {
-	entry, err := e.bulks.Get(ctx, id)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return Bulk{}, fmt.Errorf("bulk %s: %w", id, ErrNotFound)
+	entry, err := find(ctx, e.bulks, "bulk", id)
+	if err != nil {
+		return Bulk{}, err
 	}
-	return entry.Value, err
+	return e.bulkNow(entry.Value.Bulk), nil
+}
+
+// bulkNow is a bulk as it is now: what is written of it is older, while it runs.
+func (e *Engine) bulkNow(written Bulk) (b Bulk) {
+	b = written
+	if !b.Open() {
+		return b
+	}
+	e.running.Must(func(runs *map[string]*bulkRun) {
+		if run := (*runs)[b.ID]; run != nil {
+			b = run.now.clone()
+		}
+	})
+	return b
 }
 
 // BulkPage is a part of the list of bulks, newest first.
@@ -163,131 +180,85 @@ func (e *Engine) Bulks(ctx context.Context, cursor string, n int) (BulkPage, err
 	}
 	page := BulkPage{Bulks: make([]Bulk, len(entries)), Next: next}
 	for i, entry := range entries {
-		page.Bulks[i] = entry.Value
+		page.Bulks[i] = e.bulkNow(entry.Value.Bulk)
 	}
 	return page, nil
 }
 
-// runBulk does it, page by page, and notes after each how far it is.
-func (e *Engine) runBulk(ctx context.Context, b Bulk) {
-	q := b.query()
-	for {
-		entries, next, err := e.jobs.List(ctx, q)
-		if err != nil {
-			break
-		}
-		done, skipped, err := e.forAll(ctx, bulkActions[b.Action], keysOf(entries))
-		b.add(done, skipped)
-		if err != nil {
-			e.cfg.Log.Warn("bulk ended early", "bulk", b.ID, "error", err)
-			break
-		}
-		if next == "" {
-			b.State = BulkCompleted
-			break
-		}
-		q.Before = next
-		if err := e.noteBulk(ctx, b); err != nil {
-			break
-		}
-	}
-	if b.State == BulkRunning {
-		b.State = BulkInterrupted
-	}
-	ended := e.cfg.Now().UTC()
-	b.Ended = &ended
-	if e.noteBulk(context.WithoutCancel(ctx), b) != nil {
-		e.repairLater("note the end of bulk "+b.ID, func(ctx context.Context) error { return e.noteBulk(ctx, b) })
-	}
-}
+// errBulkStopped ends a bulk that is to stop.
+var errBulkStopped = errors.New("stop desired")
 
-// noteBulk writes how far a bulk is. Only who runs it writes it.
-func (e *Engine) noteBulk(ctx context.Context, b Bulk) error {
-	_, err := e.bulks.Modify(ctx, b.ID, func(*Bulk) (*Bulk, error) { return &b, nil })
-	return err
-}
-
-// together is how many jobs are changed at once: enough for the ledger to write them
-// with one sync.
-const together = 128
-
-// add counts a page.
-func (b *Bulk) add(done int, skipped map[string]int) {
-	b.Done += done
-	b.Reasons = maps.Clone(b.Reasons) // the record that was written has the old one
-	for code, n := range skipped {
-		if b.Reasons == nil {
-			b.Reasons = map[string]int{}
+// StopBulk ends a bulk. What it has done to jobs stays done, and jobs that it made stay.
+// It returns the bulk once nothing is changed by it any more, or when ctx ends.
+func (e *Engine) StopBulk(ctx context.Context, id string) (Bulk, error) {
+	if err := e.closed(); err != nil {
+		return Bulk{}, err
+	}
+	_, err := e.bulks.Modify(ctx, id, func(r *bulkRecord) (*bulkRecord, error) {
+		switch {
+		case r == nil:
+			return nil, fmt.Errorf("bulk %s: %w", id, ErrNotFound)
+		case !r.Open():
+			return r, &Refused{Code: "illegal_state", Detail: fmt.Sprintf("cannot stop bulk %s: it is %s", id, r.State)}
 		}
-		b.Skipped += n
-		b.Reasons[code] += n
-	}
-}
-
-// skips are the errors for which a bulk goes on without a job.
-var skips = []string{"illegal_move", "not_found", "in_use", "invalid", "too_many_paused", "plugin_missing", "plugin_disabled"}
-
-// forAll does something to many jobs at once. That a job does not allow it is no error:
-// such jobs are counted by the code of why.
-func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, string) error, ids []string) (done int, skipped map[string]int, err error) {
-	codes := make([]string, len(ids))
-	var workers errgroup.Group
-	workers.SetLimit(together)
-	for i, id := range ids {
-		workers.Go(func() error {
-			err := do(e, ctx, id)
-			if codes[i] = cmp.Or(Code(err), "done"); err == nil || slices.Contains(skips, codes[i]) {
-				return nil
-			}
-			codes[i] = ""
-			return err
-		})
-	}
-	err = workers.Wait()
-	skipped = map[string]int{}
-	for _, code := range codes {
-		if code != "" {
-			skipped[code]++
-		}
-	}
-	done = skipped["done"]
-	delete(skipped, "done")
-	return done, skipped, err
-}
-
-// interruptBulks marks those that the last process did not finish.
-func (e *Engine) interruptBulks(ctx context.Context) error {
-	ids, err := allKeys(ctx, e.bulks, BulkRunning)
+		stopping := *r
+		stopping.State = BulkStopping
+		return &stopping, nil
+	})
 	if err != nil {
-		return fmt.Errorf("bulks: %w", err)
+		return Bulk{}, err
 	}
-	for _, id := range ids {
-		if err := e.interrupt(ctx, id); stalled(err) {
-			e.repairLater("interrupt bulk "+id, func(ctx context.Context) error { return e.interrupt(ctx, id) })
-		} else if err != nil {
-			return fmt.Errorf("bulk %s: %w", id, err)
+	if ended := e.endRun(id, errBulkStopped); ended != nil {
+		select {
+		case <-ctx.Done():
+		case <-ended:
 		}
 	}
-	return nil
+	return e.Bulk(context.WithoutCancel(ctx), id)
 }
 
 // interrupt marks a bulk that nobody runs.
 func (e *Engine) interrupt(ctx context.Context, id string) error {
-	_, err := e.bulks.Modify(ctx, id, func(b *Bulk) (*Bulk, error) {
-		if b == nil || b.State != BulkRunning {
-			return b, nil
+	_, err := e.bulks.Modify(ctx, id, func(r *bulkRecord) (*bulkRecord, error) {
+		if r == nil || !r.Open() {
+			return r, nil
 		}
-		interrupted := *b
+		interrupted := *r
 		interrupted.State = BulkInterrupted
 		return &interrupted, nil
 	})
 	return err
 }
 
-func keysOf[T any](entries []ledger.Entry[T]) []string {
-	keys := make([]string, len(entries))
-	for i, entry := range entries {
-		keys[i] = entry.Key
+// retryOnce retries a job that failed or was stopped and has not been retried. Of
+// bulks that come to it at one moment, one retries it.
+func (e *Engine) retryOnce(ctx context.Context, bulk, id string) error {
+	mine := false
+	_, err, _ := e.submits.Do("retry "+id, func() (any, error) {
+		mine = true
+		return nil, e.retryFirst(ctx, bulk, id)
+	})
+	if err == nil && !mine {
+		return fmt.Errorf("job %s: another bulk retries it: %w", id, ErrInUse)
 	}
-	return keys
+	return err
+}
+
+func (e *Engine) retryFirst(ctx context.Context, bulk, id string) error {
+	if err := e.ledger.Able(); err != nil {
+		return fmt.Errorf("job %s: %w", id, err) // a retry may be on its way
+	}
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return err
+	}
+	retries, err := e.jobs.Count(ctx, "origin="+id)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", id, err)
+	}
+	if j.Phase == job.Completed || retries > 0 {
+		return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry again", Phase: j.Phase, Desired: j.Desired})
+	}
+	_, err = e.retry(ctx, id, false, bulk)
+	return err
 }

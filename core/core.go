@@ -108,7 +108,7 @@ type Engine struct {
 	datasets *ledger.Store[Dataset]
 	settings *ledger.Store[Limits]
 	batches  *ledger.Store[batchRecord]
-	bulks    *ledger.Store[Bulk]
+	bulks    *ledger.Store[bulkRecord]
 	dispatch *dispatch.Dispatcher
 	pool     *work.Pool
 	tables   *table.Cache
@@ -120,6 +120,7 @@ type Engine struct {
 	schemas *guard.Value[map[string]*schema.Schema] // by plugin digest and routine
 	owned   *guard.Value[map[string][]string]       // who owns the blobs that are damaged, by digest
 	repairs *guard.Value[[]repair]                  // to be done once the disk takes writes
+	running *guard.Value[map[string]*bulkRun]       // bulks that are being carried out
 	pages   pages
 	submits singleflight.Group // by idempotency key
 	closing atomic.Bool        // intake is closed
@@ -185,6 +186,7 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		schemas:  guard.New("schemas", guard.RankEngine, map[string]*schema.Schema{}),
 		owned:    guard.New("owners", guard.RankEngine, map[string][]string{}),
 		repairs:  guard.New("repairs", guard.RankEngine, []repair(nil)),
+		running:  guard.New("bulks", guard.RankEngine, map[string]*bulkRun{}),
 		pages:    newPages(),
 		tidy:     make(chan struct{}, 1),
 		prunes:   make(chan struct{}, 1),
@@ -247,6 +249,9 @@ func (e *Engine) start(ctx context.Context, plugins Plugins) error {
 		return err
 	}
 	if err := e.warmUp(ctx); err != nil {
+		return err
+	}
+	if err := e.resumeBulks(ctx); err != nil {
 		return err
 	}
 	e.loop.Go(func() error { e.dispatch.Run(e.life); return nil })

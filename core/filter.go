@@ -47,6 +47,7 @@ func (f Filter) check(within string) error {
 		{"tenant", f.Tenant, maxName, "the name of a tenant"},
 		{"batch", f.Batch, maxID, "the id of a batch"},
 		{"origin", f.Origin, maxID, "the id of a job"},
+		{"bulk", f.Bulk, maxID, "the id of a bulk action"},
 		{"error", f.Error, maxName, "the code of a failure"},
 		{"text", f.Text, maxText, "words"},
 	} {

@@ -38,6 +38,7 @@ type Filter struct {
 	Tenant  string            `json:"tenant,omitempty"`
 	Batch   string            `json:"batch,omitempty"`
 	Origin  string            `json:"origin,omitempty"` // the job that they repeat
+	Bulk    string            `json:"bulk,omitempty"`   // the bulk action that made them
 	Labels  map[string]string `json:"labels,omitempty"` // all must be there
 	// LabelPrefixes selects by how the value of a label begins.
 	LabelPrefixes map[string]string `json:"label_prefixes,omitempty"`
@@ -175,6 +176,7 @@ func (f Filter) query() ledger.Query {
 	add("tenant", f.Tenant)
 	add("batch", f.Batch)
 	add("origin", f.Origin)
+	add("bulk", f.Bulk)
 	for _, k := range slices.Sorted(maps.Keys(f.Labels)) { // so that one filter is one query
 		q.Terms = append(q.Terms, labelTerm(k, f.Labels[k]))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"thresher/core/job"
 	"thresher/core/jsonsize"
+	"thresher/core/ledger"
 	"thresher/core/routine"
 	"thresher/core/table"
 )
@@ -59,7 +61,7 @@ func (b big) labels() map[string]string {
 func (b big) filter() Filter {
 	return Filter{
 		Phase: job.Completed, Kind: routine.Simulation, Plugin: b.text(maxPinned), Routine: b.text(maxRef), Tenant: b.text(maxName),
-		Batch: b.text(maxID), Origin: b.text(maxID), Labels: b.labels(), LabelPrefixes: b.labels(), Error: b.text(maxName), Text: "a" + b.text(maxText-1), Phases: job.Phases, From: longTime, To: longTime,
+		Batch: b.text(maxID), Origin: b.text(maxID), Bulk: b.text(maxID), Labels: b.labels(), LabelPrefixes: b.labels(), Error: b.text(maxName), Text: "a" + b.text(maxText-1), Phases: job.Phases, From: longTime, To: longTime,
 	}
 }
 
@@ -78,7 +80,7 @@ func (b big) spec() job.Spec {
 	s := job.Spec{
 		Routine: plugin + "/" + plugin, Version: version, Digest: longDigest, Kind: routine.Simulation,
 		Params: b.raw(job.MaxParams), Inputs: map[string]job.Input{}, Seed: math.MaxUint64, Labels: b.labels(), Priority: job.Low,
-		Limits: longLimits, Batch: longID, Origin: longID, Root: longID, CacheKey: longDigest, QueueKey: longDigest, Request: b.request(),
+		Limits: longLimits, Batch: longID, Origin: longID, Root: longID, Bulk: longID, CacheKey: longDigest, QueueKey: longDigest, Request: b.request(),
 	}
 	for i := range job.MaxTables {
 		s.Inputs[name(maxName, "i", i)] = job.Input{
@@ -197,16 +199,20 @@ func (b big) settings() Limits {
 	return l
 }
 
-func (b big) bulk() Bulk {
+func (b big) bulk() bulkRecord {
 	f := b.filter()
 	require.NoError(b.T, f.check(""))
 	reasons := map[string]int{}
 	for i := range maxCodes {
 		reasons[name(maxName, "r", i)] = math.MaxInt64
 	}
-	return Bulk{
-		ID: longID, Reasons: reasons, Action: "resume", Filter: f, Jobs: math.MaxInt64, Done: math.MaxInt64, Skipped: math.MaxInt64,
-		State: BulkInterrupted, Created: longTime, Ended: &longTime,
+	return bulkRecord{
+		Bulk: Bulk{
+			ID: longID, Reasons: reasons, Failures: reasons, Action: "resume", Filter: f, StoppedBy: longID,
+			Jobs: math.MaxInt64, Done: math.MaxInt64, Skipped: math.MaxInt64, Failed: math.MaxInt64,
+			Waiting: &BulkWaiting{On: waitsForDisk}, State: BulkInterrupted, Created: longTime, Ended: &longTime,
+		},
+		Chunk: slices.Repeat([]string{longID}, together), Cursor: ledger.Cursor(math.MaxUint64),
 	}
 }
 

@@ -44,6 +44,9 @@ func jobTerms(_ string, r job.Record) []string {
 	if r.Spec.Root != "" {
 		terms = append(terms, rootTerm(r.Spec.Root))
 	}
+	if r.Spec.Bulk != "" {
+		terms = append(terms, bulkTerm(r.Spec.Bulk))
+	}
 	if r.Spec.Request != nil {
 		terms = append(terms, requestTerm(r.Tenant, r.Spec.Request.Key))
 	}
@@ -71,6 +74,8 @@ const termLeased = "leased"
 func termEnded(tenant string) string { return "ended=" + tenant }
 
 func batchTerm(batch string, p job.Phase) string { return "batch=" + batch + "/" + string(p) }
+
+func bulkTerm(id string) string { return "bulk=" + id }
 
 func requestTerm(tenant, key string) string { return "request=" + tenant + "/" + key }
 
@@ -134,12 +139,15 @@ func batchStore() ledger.StoreConfig[batchRecord] {
 	return ledger.StoreConfig[batchRecord]{Index: batchTerms, MaxBytes: maxBatchRecord}
 }
 
-func bulkStore() ledger.StoreConfig[Bulk] {
-	return ledger.StoreConfig[Bulk]{
-		Index:    func(_ string, b Bulk) []string { return []string{b.State} },
+func bulkStore() ledger.StoreConfig[bulkRecord] {
+	return ledger.StoreConfig[bulkRecord]{
+		Index:    func(_ string, r bulkRecord) []string { return []string{r.State, bulkActionTerm(r.Action)} },
+		Version:  2, // by action
 		MaxBytes: maxBulkRecord,
 	}
 }
+
+func bulkActionTerm(action string) string { return "action=" + action }
 
 func (e *Engine) openStores(ctx context.Context) (err error) {
 	jobs := JobStore()
@@ -232,7 +240,7 @@ func (e *Engine) recover(ctx context.Context) error {
 			return fmt.Errorf("queue %s jobs: %w", p, err)
 		}
 	}
-	return e.interruptBulks(ctx)
+	return nil
 }
 
 // warmUp asks for those of everyone's plugins that jobs have run on, so that the next

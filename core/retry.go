@@ -14,6 +14,11 @@ import (
 // names of the routine and the datasets stand for now. Of the jobs that it needs it
 // takes the newest retries that have completed: see [Engine.standIn].
 func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error) {
+	return e.retry(ctx, id, newest, "")
+}
+
+// retry is Retry for a bulk action, or for nobody's.
+func (e *Engine) retry(ctx context.Context, id string, newest bool, bulk string) (Job, error) {
 	if err := e.closed(); err != nil {
 		return Job{}, err
 	}
@@ -43,7 +48,7 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 	} else {
 		defer e.plugins.Release(spec.Digest)
 	}
-	spec.Root, spec.Origin = rootOf(r), id
+	spec.Root, spec.Origin, spec.Bulk = rootOf(r), id, bulk
 	spec.Request, spec.CacheKey = nil, "" // it is asked for anew
 	return e.write(ctx, r.Tenant, spec)
 }

@@ -93,7 +93,11 @@ func (e *Engine) create(ctx context.Context, req Request, once *job.Request) (Jo
 func (e *Engine) write(ctx context.Context, tenant string, spec job.Spec) (Job, error) {
 	r := e.newRecord(e.ids.next(), tenant, spec)
 	if !e.isCached(ctx, spec.CacheKey) {
-		if err := e.dispatch.Admit(r.ID, tenant, spec.Plugin()); err != nil {
+		admit := e.dispatch.Admit
+		if spec.Bulk != "" {
+			admit = e.dispatch.AdmitBulk
+		}
+		if err := admit(r.ID, tenant, spec.Plugin()); err != nil {
 			return Job{}, err
 		}
 		defer e.dispatch.Withdraw(r.ID)

@@ -35,13 +35,11 @@ func (e *Engine) tidyUp(ctx context.Context, cursor string) (next string, err er
 	}
 	for _, entry := range bulks {
 		b := entry.Value
-		if e.clock.Age(b.Created) <= keepBulks {
-			break // so are all that were made later
+		if b.Open() || e.clock.Age(b.Created) <= keepBulks {
+			break // an open one must know of the later ones; and these are younger
 		}
-		if b.State != BulkRunning {
-			if err := remove(ctx, e.bulks, b.ID); err != nil {
-				return "", fmt.Errorf("tidy up: %w", err)
-			}
+		if err := remove(ctx, e.bulks, b.ID); err != nil {
+			return "", fmt.Errorf("tidy up: %w", err)
 		}
 	}
 	return next, nil

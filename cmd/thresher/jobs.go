@@ -32,7 +32,7 @@ type jobsCmd struct {
 	Pin    jobsPin    `cmd:"" help:"Pin jobs so that retention does not delete them."`
 	Unpin  jobsUnpin  `cmd:"" help:"Unpin jobs so that retention may delete them."`
 	Rm     jobsRm     `cmd:"" help:"Delete jobs that have ended."`
-	Bulk   jobsBulk   `cmd:"" help:"Pause, resume, stop, retry or delete every job that a filter selects."`
+	Bulk   jobsBulk   `cmd:"" help:"Pause, resume, stop, retry, delete, pin or unpin every job that a filter selects."`
 }
 
 // jobFilter selects jobs.
@@ -44,6 +44,7 @@ type jobFilter struct {
 	Routine string            `help:"Only jobs of this routine."`
 	Tenant  string            `help:"Only this tenant's jobs."`
 	Batch   string            `help:"Only jobs of this batch."`
+	Bulk    string            `help:"Only jobs that this bulk action made." placeholder:"ID"`
 	Label   map[string]string `help:"Only jobs with this label: KEY=VALUE, or KEY=BEGINNING* for values that begin so." placeholder:"KEY=VALUE"`
 	From    moment            `help:"Only jobs created at this time or later." placeholder:"TIME"`
 	To      moment            `help:"Only jobs created before this time." placeholder:"TIME"`
@@ -51,7 +52,7 @@ type jobFilter struct {
 
 func (f jobFilter) filter() core.Filter {
 	selects := core.Filter{
-		Error: f.Error, Text: f.Text, Plugin: f.Plugin, Routine: f.Routine, Tenant: f.Tenant, Batch: f.Batch,
+		Error: f.Error, Text: f.Text, Plugin: f.Plugin, Routine: f.Routine, Tenant: f.Tenant, Batch: f.Batch, Bulk: f.Bulk,
 		From: f.From.Time, To: f.To.Time, Labels: map[string]string{}, LabelPrefixes: map[string]string{},
 	}
 	for _, p := range f.Phase {
@@ -88,7 +89,7 @@ type jobsLs struct {
 func (l *jobsLs) Run(ctx context.Context, io streams, c *commands) error {
 	query := url.Values{"limit": {strconv.Itoa(l.Limit)}}
 	for key, value := range map[string]string{
-		"phase": strings.Join(l.Phase, ","), "error": l.Error, "text": l.Text, "plugin": l.Plugin, "routine": l.Routine, "tenant": l.Tenant, "batch": l.Batch, "cursor": l.Cursor,
+		"phase": strings.Join(l.Phase, ","), "error": l.Error, "text": l.Text, "plugin": l.Plugin, "routine": l.Routine, "tenant": l.Tenant, "batch": l.Batch, "bulk": l.Bulk, "cursor": l.Cursor,
 		"from": stamp(l.From.Time), "to": stamp(l.To.Time),
 	} {
 		if value != "" {
@@ -441,58 +442,6 @@ func (a *jobsRetry) Run(ctx context.Context, s streams, c *commands) error {
 		j, err := cl.Ask(ctx, id, "retry?newest="+strconv.FormatBool(a.Newest))
 		return did{ID: id, State: "retried", RetryID: j.ID}, err
 	})
-}
-
-type jobsBulk struct {
-	Action string `arg:"" help:"pause, resume, stop, retry or delete." enum:"pause,resume,stop,retry,delete"`
-	jobFilter
-	All     bool `help:"Every job: needed where no filter is given."`
-	Preview bool `help:"Only count them."`
-}
-
-// Run starts the bulk and follows it to its end.
-func (b *jobsBulk) Run(ctx context.Context, s streams, c *commands) error {
-	cl := client.New(c.Server)
-	var state core.Bulk
-	err := cl.Post(ctx, "/api/v1/bulk", map[string]any{
-		"action": b.Action, "all": b.All, "preview": b.Preview,
-		"filter": b.filter(),
-	}, &state)
-	if err != nil {
-		return err
-	}
-	return followBulk(ctx, s, c, cl, state)
-}
-
-// followBulk shows how far a bulk is until it has ended.
-func followBulk(ctx context.Context, s streams, c *commands, cl *client.Client, b core.Bulk) error {
-	b, err := awaitBulk(ctx, s, cl, b)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(s.out, b)
-	}
-	_, err = fmt.Fprintf(s.out, "%s %s: %d jobs, %d done, %d skipped\n", b.Action, b.State, b.Jobs, b.Done, b.Skipped)
-	return err
-}
-
-func awaitBulk(ctx context.Context, s streams, cl *client.Client, b core.Bulk) (core.Bulk, error) {
-	p := newProgress(s.err, b.Action)
-	defer p.end()
-	for b.State == core.BulkRunning {
-		fraction := float64(b.Done+b.Skipped) / float64(max(b.Jobs, 1))
-		p.at(fraction, fmt.Sprintf("%d of %d", b.Done+b.Skipped, b.Jobs), tenth(fraction))
-		select {
-		case <-ctx.Done():
-			return b, ctx.Err() // it goes on without us
-		case <-time.After(200 * time.Millisecond):
-		}
-		if err := cl.Get(ctx, "/api/v1/bulk/"+b.ID, &b); err != nil {
-			return b, err
-		}
-	}
-	return b, nil
 }
 
 type (

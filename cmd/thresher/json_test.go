@@ -43,7 +43,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"version"}, {"stats"}, {"verify"}, {"limits"}, {"limits", "slots=3"}, {"locks"}, {"routines"}, {"routines", "models/sir"},
 		{"datasets", "put", "a", csv}, {"datasets", "ls"}, {"datasets", "show", "a"},
 		{"jobs", "ls"}, {"jobs", "get", sim.ID}, {"jobs", "watch", sim.ID}, {"jobs", "result", sim.ID}, {"jobs", "save", sim.ID, dir},
-		{"jobs", "bulk", "stop", "--all", "--preview"},
+		{"jobs", "bulk", "stop", "--all", "--preview"}, {"jobs", "bulk", "unpin", "--batch", made.ID}, {"bulk", "ls"},
 		{"batches", "ls"}, {"batches", "show", made.ID}, {"batches", "watch", made.ID},
 		{"run", "tabular/describe", "-i", "data=" + csv, "--remote"},
 		{"plugins", "check", probe}, {"plugins", "push", probe}, {"plugins", "push", newer}, {"plugins", "ls"}, {"plugins", "show", "probe"},

@@ -50,6 +50,7 @@ type commands struct {
 	Run      runCmd      `cmd:"" help:"Run a routine to its end: here, or on a server with --remote."`
 	Jobs     jobsCmd     `cmd:"" help:"List, watch and control jobs."`
 	Batches  batchesCmd  `cmd:"" help:"Submit, list and control batches of jobs."`
+	Bulk     bulkCmd     `cmd:"" help:"List, follow and stop bulk actions: actions on every job that a filter selects."`
 	Datasets datasetsCmd `cmd:"" help:"Import, list and delete datasets."`
 	Routines routinesCmd `cmd:"" help:"List what can be run, or show a routine's params."`
 	Plugins  pluginsCmd  `cmd:"" help:"Check, upload and control plugins."`

@@ -13,7 +13,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"time"
 
@@ -49,32 +48,6 @@ type Ending struct {
 // ErrOutcomeGone is wrapped by the error of an [Actions.End] that found no outcome to
 // give to a job.
 var ErrOutcomeGone = errors.New("the outcome of the coalesced job is gone")
-
-// ErrQueueFull is wrapped by the error of a submit over the queue's cap.
-var ErrQueueFull = errors.New("the queue is full")
-
-// QueueFull says when there may be room again.
-type QueueFull struct {
-	Limit      string // by its name: queue_cap, tenant_queue_cap or plugin_queue_cap
-	Name       string // of the tenant or the plugin; empty for the queue of all
-	Cap        int
-	RetryAfter time.Duration // from the rate at which jobs ended lately
-}
-
-// Path names the limit as a change of limits does, such as plugin_queue_cap.models.
-func (e *QueueFull) Path() string {
-	if e.Name == "" {
-		return e.Limit
-	}
-	return e.Limit + "." + e.Name
-}
-
-func (e *QueueFull) Error() string {
-	return fmt.Sprintf("%v: %s allows %d waiting jobs", ErrQueueFull, e.Path(), e.Cap)
-}
-
-// Unwrap returns ErrQueueFull.
-func (e *QueueFull) Unwrap() error { return ErrQueueFull }
 
 // Limits are the limits that the dispatcher keeps.
 type Limits struct {
@@ -253,30 +226,12 @@ func (d *Dispatcher) signal() {
 	ring(d.lookUps)
 }
 
-// Admit makes room in the queue for a job about to be submitted, or returns a
-// *[QueueFull]. Its record's first change takes the room over; Withdraw gives it
-// back where no record came of it.
-func (d *Dispatcher) Admit(id, tenant, plugin string) error {
-	var err error
-	d.state.Must(func(s *state) { err = s.admit(id, owner{tenant, plugin}, d.now()) })
-	return err
-}
-
-// Withdraw gives back the room of a job whose submit failed. Of one whose record is
-// there it takes nothing: that waits, for another job perhaps, and is counted.
-func (d *Dispatcher) Withdraw(id string) {
-	d.state.Must(func(s *state) {
-		if s.admitted(id) {
-			s.elsewhere.remove(id)
-		}
-	})
-}
-
 // SetLimits changes the limits. What runs keeps running.
 func (d *Dispatcher) SetLimits(l Limits) {
 	d.state.Must(func(s *state) {
 		s.limits = l
 		s.slots.SetLimits(l.Limits)
+		s.announceRoom()
 	})
 	d.signal()
 }

@@ -15,7 +15,9 @@ type state struct {
 	slots  *limit.State
 	drain  drainRate
 
-	elsewhere elsewhere             // jobs that wait for something else than a slot
+	elsewhere owners                // jobs that wait for something else than a slot: they count as waiting
+	bulk      owners                // waiting jobs that bulk actions made
+	room      chan struct{}         // closed when a job leaves the queue; nil if nobody waits for that
 	held      held                  // those whose batch is on hold
 	blocked   map[string]job.Record // those that wait for another's end or table
 	parents   parents               // jobs that others need
@@ -39,7 +41,8 @@ func newState(l Limits, node string, loads bool) state {
 	return state{
 		limits:    l,
 		slots:     limit.New(l.Limits, node),
-		elsewhere: newElsewhere(),
+		elsewhere: newOwners(),
+		bulk:      newOwners(),
 		held:      newHeld(),
 		blocked:   map[string]job.Record{},
 		parents:   newParents(),
@@ -60,6 +63,7 @@ func (s *state) place(r job.Record, deleted bool, now time.Time) {
 	}
 	delete(s.endings, r.ID)
 	delete(s.ending, r.ID)
+	s.countBulk(r, deleted)
 	if deleted || r.Phase.Final() {
 		s.slots.Forget(r.ID, now)
 		s.gone(r, deleted, now)
@@ -144,6 +148,7 @@ func (s *state) grantNext(now time.Time) (id string, ok bool) {
 	}
 	s.slots.Run(next, now)
 	s.granting[next.ID] = &grant{}
+	s.leftQueue(next.ID)
 	return next.ID, true
 }
 
@@ -190,30 +195,11 @@ func (s *state) settle(id string, looked job.Record, found bool, now time.Time) 
 	}
 }
 
-func (s *state) admit(id string, o owner, now time.Time) error {
-	full := func(limit, name string, allowed int) error {
-		return &QueueFull{Limit: limit, Name: name, Cap: allowed, RetryAfter: s.drain.retryAfter(now)}
-	}
-	if s.waiting() >= s.limits.QueueCap {
-		return full("queue_cap", "", s.limits.QueueCap)
-	}
-	if allowed := limit.Of(s.limits.TenantQueueCap, o.tenant); s.slots.TenantWaiting(o.tenant)+s.elsewhere.ofTenant[o.tenant] >= allowed {
-		return full("tenant_queue_cap", o.tenant, allowed)
-	}
-	if allowed := limit.Of(s.limits.PluginQueueCap, o.plugin); s.slots.PluginWaiting(o.plugin)+s.elsewhere.ofPlugin[o.plugin] >= allowed {
-		return full("plugin_queue_cap", o.plugin, allowed)
-	}
-	s.elsewhere.add(id, o)
-	return nil
-}
-
 // admitted reports whether the job's record is on its way.
 func (s *state) admitted(id string) bool {
 	_, blocked := s.blocked[id]
 	return !blocked && !s.held.waits(id) && !s.isParked(id) && s.coalesced.leaderOf(id) == "" && s.modules.waitsOn(id) == "" && s.elsewhere.has(id)
 }
-
-func (s *state) waiting() int { return s.slots.Waiting() + s.elsewhere.len() }
 
 func (s *state) waitsOn(id string) string {
 	if batch, ok := s.held.batchOf[id]; ok {

@@ -17,9 +17,10 @@ func (h handlers) mountBatches(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/batches/{id}", "get-batch", "batches", "Get a batch, with how many of its jobs are in each phase", http.StatusOK), h.batch)
 	huma.Register(api, operation(http.MethodPost, "/batches/{id}/stop", "stop-batch", "batches", "Stop every job of a batch", http.StatusAccepted), h.onBatch("stop", ""))
 	huma.Register(api, operation(http.MethodPost, "/batches/{id}/retry-failed", "retry-batch", "batches", "Retry the jobs of a batch that failed and were not retried yet", http.StatusAccepted), h.onBatch("retry", job.Failed))
-	huma.Register(api, operation(http.MethodPost, "/bulk", "start-bulk", "jobs", "Pause, resume, stop, retry or delete every job that a filter selects", http.StatusAccepted), h.bulk)
-	huma.Register(api, operation(http.MethodGet, "/bulk", "list-bulks", "jobs", "List bulks of the last day, newest first", http.StatusOK), h.bulks)
-	huma.Register(api, operation(http.MethodGet, "/bulk/{id}", "get-bulk", "jobs", "Get how far a bulk is", http.StatusOK), h.getBulk)
+	huma.Register(api, operation(http.MethodPost, "/bulk", "start-bulk", "jobs", "Pause, resume, stop, retry, delete, pin or unpin every job that a filter selects", http.StatusAccepted), h.bulk)
+	huma.Register(api, operation(http.MethodGet, "/bulk", "list-bulks", "jobs", "List bulk actions: those of the last day, and those that have not ended", http.StatusOK), h.bulks)
+	huma.Register(api, operation(http.MethodGet, "/bulk/{id}", "get-bulk", "jobs", "Get how far a bulk action is", http.StatusOK), h.getBulk)
+	huma.Register(api, operation(http.MethodPost, "/bulk/{id}/stop", "stop-bulk", "jobs", "Stop a bulk action; what it has done stays", http.StatusOK), h.stopBulk)
 }
 
 type batchOutput struct {
@@ -70,7 +71,7 @@ func (h handlers) onBatch(action string, phase job.Phase) func(context.Context, 
 }
 
 type bulkRequest struct {
-	Action  string      `json:"action" enum:"pause,resume,stop,retry,delete"`
+	Action  string      `json:"action" enum:"pause,resume,stop,retry,delete,pin,unpin"`
 	Filter  core.Filter `json:"filter" doc:"Which jobs: at least one condition."`
 	All     bool        `json:"all,omitempty" doc:"Every job: a filter without a condition must be meant."`
 	Preview bool        `json:"preview,omitempty" doc:"Only count them."`
@@ -89,4 +90,8 @@ func (h handlers) bulks(ctx context.Context, in *pageInput) (*output[core.BulkPa
 
 func (h handlers) getBulk(ctx context.Context, in *BatchID) (*output[core.Bulk], error) {
 	return answer(h.engine.Bulk(ctx, in.ID))
+}
+
+func (h handlers) stopBulk(ctx context.Context, in *BatchID) (*output[core.Bulk], error) {
+	return answer(h.engine.StopBulk(ctx, in.ID))
 }

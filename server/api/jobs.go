@@ -141,6 +141,7 @@ type listInput struct {
 	Tenant  string    `query:"tenant" doc:"Only this tenant's jobs."`
 	Batch   string    `query:"batch" doc:"Only jobs of this batch."`
 	Origin  string    `query:"origin" doc:"Only jobs that repeat this one."`
+	Bulk    string    `query:"bulk" doc:"Only jobs that this bulk action made."`
 	Label   []string  `query:"label,explode" doc:"Only jobs with this label: key=value, or key=beginning* for values that begin so. May be repeated."`
 	From    time.Time `query:"from" doc:"Only jobs whose created is this time or later."`
 	To      time.Time `query:"to" doc:"Only jobs whose created is before this time."`
@@ -151,7 +152,7 @@ type listInput struct {
 func (h handlers) list(ctx context.Context, in *listInput) (*huma.StreamResponse, error) {
 	f := core.Filter{
 		Error: in.Error, Text: in.Text, Plugin: in.Plugin, Routine: in.Routine, Kind: routine.Kind(in.Kind),
-		Tenant: in.Tenant, Batch: in.Batch, Origin: in.Origin, From: in.From, To: in.To,
+		Tenant: in.Tenant, Batch: in.Batch, Origin: in.Origin, Bulk: in.Bulk, From: in.From, To: in.To,
 		Cursor: in.Cursor, Limit: in.Limit, Labels: map[string]string{}, LabelPrefixes: map[string]string{},
 	}
 	for _, phase := range in.Phase {

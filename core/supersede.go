@@ -1,0 +1,197 @@
+package core
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"thresher/core/job"
+	"thresher/core/ledger"
+)
+
+// Bulks are carried out side by side, and end as if one had come after the other: what a
+// later one says of a job holds, also where an earlier one comes to the job last.
+
+// laterThan lists, for each action, those that matter to what it leaves when they come
+// later. Of the rest the order makes no difference, or the phases of a job say it.
+var laterThan = map[string][]string{
+	"retry":  {"stop", "pause", "resume"},
+	"pause":  {"pause", "resume"},
+	"resume": {"pause", "resume"},
+	"pin":    {"pin", "unpin"},
+	"unpin":  {"pin", "unpin"},
+}
+
+// supersededBy ends a bulk that has nothing to do any more.
+type supersededBy struct{ bulk string }
+
+func (s *supersededBy) Error() string { return "superseded by bulk " + s.bulk }
+
+// later lists the bulks that began after one and change what it leaves, oldest first.
+func (e *Engine) later(ctx context.Context, b Bulk) (list []Bulk) {
+	actions := laterThan[b.Action]
+	if len(actions) == 0 {
+		return nil
+	}
+	var terms []string
+	for _, action := range actions {
+		terms = append(terms, bulkActionTerm(action))
+	}
+	q := ledger.Query{AnyOf: [][]string{terms}, Low: b.ID + "0", Limit: MaxPage, Ascending: true}
+	for {
+		entries, next, err := e.bulks.List(ctx, q)
+		if err != nil {
+			return list // the next look may succeed
+		}
+		for _, entry := range entries {
+			list = append(list, entry.Value.Bulk)
+		}
+		if next == "" {
+			return list
+		}
+		q.Before = next
+	}
+}
+
+// lastWord returns the action that later bulks have come to for a job as a bulk leaves it;
+// empty if that is as it should be.
+func lastWord(later []Bulk, b Bulk, r job.Record) (action string) {
+	for _, m := range later {
+		if !m.Filter.selects(r) {
+			continue
+		}
+		if action, r = m.Action, m.leaves(r); action == "stop" {
+			return action // a stop is for good
+		}
+	}
+	if action == b.Action || action == "resume" && b.Action == "retry" {
+		return ""
+	}
+	return action
+}
+
+// supersedes reports whether later bulks want the opposite of a job. A retry is not made
+// only to be stopped; one that is to be paused is made.
+func supersedes(later []Bulk, b Bulk, r job.Record) bool {
+	action := lastWord(later, b, b.leaves(r))
+	return action != "" && (b.Action != "retry" || action == "stop")
+}
+
+// leaves is what a bulk makes of a job, as far as filters can tell.
+func (b Bulk) leaves(r job.Record) job.Record {
+	switch b.Action {
+	case "pause":
+		r.Phase = job.Paused
+	case "resume":
+		r.Phase = job.Running
+	case "retry":
+		r.Spec.Origin, r.Spec.Bulk = r.ID, b.ID
+		r.Phase, r.Desired, r.Outcome = job.Pending, job.WantRun, nil
+	case "stop":
+		r.Phase = job.Stopped
+	}
+	return r
+}
+
+// selects reports whether a filter selects a job as it is now.
+func (f Filter) selects(r job.Record) bool {
+	q := f.query()
+	return fits(q, jobTerms(r.ID, r), nil) &&
+		(q.From.IsZero() || !r.Created.Before(q.From)) && (q.To.IsZero() || r.Created.Before(q.To))
+}
+
+// fits reports whether all terms of a query are among some, and each of its prefixes
+// begins one, or begins one of some prefixes.
+func fits(q ledger.Query, terms, prefixes []string) bool {
+	among := func(term string) bool { return slices.Contains(terms, term) }
+	for _, term := range q.Terms {
+		if !among(term) {
+			return false
+		}
+	}
+	for _, any := range q.AnyOf {
+		if !slices.ContainsFunc(any, among) {
+			return false
+		}
+	}
+	for _, p := range q.Prefixes {
+		begins := func(text string) bool { return strings.HasPrefix(text, p) }
+		if !slices.ContainsFunc(terms, begins) && !slices.ContainsFunc(prefixes, begins) {
+			return false
+		}
+	}
+	return true
+}
+
+// stopsAll reports whether a bulk stops every job that another makes.
+func (b Bulk) stopsAll(other Bulk) bool {
+	if b.Action != "stop" || other.Action != "retry" || b.ID <= other.ID {
+		return false
+	}
+	f := other.Filter
+	f.Phase, f.Phases, f.Origin, f.Error, f.Text = job.Pending, nil, "", "", "" // of the jobs that it retries
+	made, q := f.query(), b.Filter.query()
+	return q.From.IsZero() && q.To.IsZero() && fits(q, append(made.Terms, bulkTerm(other.ID)), made.Prefixes)
+}
+
+// supersededWholly returns the later bulk that leaves another nothing to do, if there is
+// one.
+func supersededWholly(later []Bulk, b Bulk) *supersededBy {
+	for _, m := range later {
+		if m.stopsAll(b) {
+			return &supersededBy{m.ID}
+		}
+	}
+	return nil
+}
+
+// endSuperseded ends the bulks to which a new one leaves nothing to do.
+func (e *Engine) endSuperseded(by Bulk) {
+	var all []Bulk
+	e.running.Must(func(runs *map[string]*bulkRun) {
+		for _, run := range *runs {
+			all = append(all, run.now)
+		}
+	})
+	for _, b := range all {
+		if by.stopsAll(b) {
+			e.endRun(b.ID, &supersededBy{by.ID})
+		}
+	}
+}
+
+// catchUp does what later bulks say of the jobs that a bulk has just changed: they may
+// have come to them before it did.
+func (e *Engine) catchUp(ctx context.Context, b Bulk, jobs []job.Record) {
+	for later := e.later(ctx, b); len(later) > 0; {
+		for action, ids := range e.missed(ctx, later, b, jobs) {
+			if _, _, err := e.forAll(ctx, bulkActions[action], ids); err != nil {
+				e.cfg.Log.Warn("jobs of a bulk do not follow a later one", "bulk", b.ID, "action", action, "error", err)
+			}
+		}
+		known := len(later)
+		if later = e.later(ctx, b); len(later) == known {
+			return
+		}
+	}
+}
+
+// missed lists the jobs that a bulk has changed, or made, by what later ones want of them.
+func (e *Engine) missed(ctx context.Context, later []Bulk, b Bulk, jobs []job.Record) map[string][]string {
+	ids := map[string][]string{}
+	for _, r := range jobs {
+		r = b.leaves(r)
+		if b.Action == "retry" {
+			q := ledger.Query{Terms: []string{"origin=" + r.ID, bulkTerm(b.ID)}, Limit: 1}
+			entries, _, err := e.jobs.List(ctx, q)
+			if err != nil || len(entries) == 0 {
+				continue
+			}
+			r = entries[0].Value
+		}
+		if action := lastWord(later, b, r); action != "" {
+			ids[action] = append(ids[action], r.ID)
+		}
+	}
+	return ids
+}
