@@ -44,7 +44,7 @@ func (m maker) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	switch c.Routine {
 	case "make":
 		c.Host.Log([]byte("made for job " + c.Job + "\n"))
-		err := c.Host.Artifact(ctx, "chart.json", "application/json", []byte(`{"chart":"`+c.Job+`"}`))
+		err := c.Host.Artifact(ctx, "chart.json", "application/json", strings.NewReader(`{"chart":"`+c.Job+`"}`))
 		if err == nil {
 			err = appendRows(c.Host, "made")
 		}

@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,7 +33,7 @@ func (writers) List() []core.Plugin {
 func (writers) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	content := make([]byte, artifactBytes)
 	copy(content, c.Job) // so that no two are the same
-	if err := c.Host.Artifact(ctx, "a.bin", "application/octet-stream", content); err != nil {
+	if err := c.Host.Artifact(ctx, "a.bin", "application/octet-stream", bytes.NewReader(content)); err != nil {
 		return work.Report{}, err
 	}
 	if c.Routine == "fail" {

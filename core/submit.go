@@ -348,7 +348,20 @@ func (e *Engine) params(p Plugin, decl routine.Routine, given json.RawMessage) (
 		return nil, invalid("params", "%d bytes of JSON with defaults filled in: the limit is %d; pass large data as an input table",
 			jsonsize.Raw(filled), job.MaxParams)
 	}
-	return filled, nil
+	return filled, checkArguments(decl, filled)
+}
+
+// checkArguments bounds the arguments of a program, which are made of its params.
+func checkArguments(decl routine.Routine, params json.RawMessage) error {
+	if decl.Args == nil {
+		return nil
+	}
+	n, err := decl.ArgumentBytes(params)
+	if err != nil || n <= routine.MaxArguments {
+		return err
+	}
+	return invalid("params", "%d bytes of arguments when params are filled in: the limit is %d; shorten the params that args name, or pass large data as an input table",
+		n, routine.MaxArguments)
 }
 
 // schema compiles a routine's schema once.

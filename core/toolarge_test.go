@@ -81,7 +81,7 @@ func small(context.Context, work.Host) (work.Report, error) {
 func artifacts(name, media string) guest {
 	return func(ctx context.Context, h work.Host) (work.Report, error) {
 		for i := range 10_000 {
-			if err := h.Artifact(ctx, fmt.Sprintf("%04d%s", i, name), media, nil); err != nil {
+			if err := h.Artifact(ctx, fmt.Sprintf("%04d%s", i, name), media, strings.NewReader("")); err != nil {
 				return work.Report{}, err
 			}
 		}

@@ -31,6 +31,7 @@ type File struct {
 // same file can share it.
 type surveyed struct {
 	starts []int64       // first row of each batch, and behind them the number of rows
+	texts  []int         // how many of the columns before each are text
 	sound  []atomic.Bool // batches whose text was checked
 	info   Info
 }
@@ -110,6 +111,7 @@ func mapFile(file *os.File) (data []byte, err error) {
 func (f *File) survey() error {
 	f.surveyed = &surveyed{
 		info:  Info{Columns: columnsOf(f.reader.Schema())},
+		texts: textsBefore(f.reader.Schema()),
 		sound: make([]atomic.Bool, f.reader.NumRecords()),
 	}
 	for i := range f.reader.NumRecords() {
@@ -203,16 +205,20 @@ func (f *File) load(i int) (batch arrow.RecordBatch, err error) {
 // at the last offset only.
 func checkText(batch arrow.RecordBatch) error {
 	for i, col := range batch.Columns() {
-		text, ok := col.(*array.String)
-		if !ok || text.Len() == 0 {
-			continue
-		}
-		offsets := text.ValueOffsets()
-		if offsets[0] < 0 || !slices.IsSorted(offsets) {
+		if runsBackwards(col) {
 			return fmt.Errorf("column %q: text runs backwards", batch.ColumnName(i))
 		}
 	}
 	return nil
+}
+
+func runsBackwards(col arrow.Array) bool {
+	text, ok := col.(*array.String)
+	if !ok || text.Len() == 0 {
+		return false
+	}
+	offsets := text.ValueOffsets()
+	return offsets[0] < 0 || !slices.IsSorted(offsets)
 }
 
 // Range implements [Ranger].

@@ -43,6 +43,9 @@ func (l Layout) Encode() []byte {
 	return out
 }
 
+// LayoutBytes is how many bytes the layout of a batch takes with that many columns.
+func LayoutBytes(columns int) int { return 8 + 16*int(parts)*columns }
+
 // Size returns the size of the file in bytes.
 func (f *File) Size() int64 { return int64(len(f.data)) }
 

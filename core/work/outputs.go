@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sort"
 	"strings"
@@ -188,7 +187,7 @@ func checkName(what, name string) error {
 		Detail: fmt.Sprintf("%s %q: want up to 128 letters, digits, dots, dashes and underscores", what, jsonsize.Cut(name, job.MaxTitle))}
 }
 
-func (o *Outputs) addArtifact(ctx context.Context, name, media string, content sized) error {
+func (o *Outputs) addArtifact(ctx context.Context, name, media string, content Content) error {
 	if err := checkName("artifact", name); err != nil {
 		return err
 	}
@@ -256,13 +255,7 @@ func (o *Outputs) spend(n int64) error {
 	return job.OutputLimit("limit %d bytes of results, tables and artifacts; it wanted %d", o.limits.OutputBytes, total)
 }
 
-// sized is content of a known size.
-type sized interface {
-	io.Reader
-	Size() int64
-}
-
-func (o *Outputs) put(ctx context.Context, content sized) (job.Blob, error) {
+func (o *Outputs) put(ctx context.Context, content Content) (job.Blob, error) {
 	blob, err := o.blobs.Put(ctx, content, content.Size())
 	if err != nil {
 		return job.Blob{}, err
@@ -359,24 +352,8 @@ func (a *attempt) Log(p []byte) { a.out.appendLog(p) }
 func (a *attempt) Append(name string, rows arrow.RecordBatch) error { return a.out.append(name, rows) }
 
 // Artifact implements [Host].
-func (a *attempt) Artifact(ctx context.Context, name, mediaType string, content []byte) error {
-	return a.out.addArtifact(ctx, name, mediaType, &gated{ctx, a.Gate, bytes.NewReader(content)})
-}
-
-// gated is content that is kept while the job may run: a large one takes a while.
-type gated struct {
-	ctx     context.Context
-	gate    func(context.Context) error
-	content *bytes.Reader
-}
-
-func (g *gated) Size() int64 { return g.content.Size() }
-
-func (g *gated) Read(p []byte) (int, error) {
-	if err := g.gate(g.ctx); err != nil {
-		return 0, err
-	}
-	return g.content.Read(p)
+func (a *attempt) Artifact(ctx context.Context, name, mediaType string, content Content) error {
+	return a.out.addArtifact(ctx, name, mediaType, content)
 }
 
 var _ Host = (*attempt)(nil)

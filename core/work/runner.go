@@ -79,7 +79,14 @@ type Host interface {
 	// with the batch's schema. It takes no ownership of the batch. A different
 	// schema later, or more than the output limit, is a *[job.Error].
 	Append(name string, rows arrow.RecordBatch) error
-	// Artifact keeps content, which it copies, under a name. A name used before
-	// or more than the output limit is a *[job.Error].
-	Artifact(ctx context.Context, name, mediaType string, content []byte) error
+	// Artifact keeps content, which it reads to its end, under a name. A name used
+	// before or more than the output limit is a *[job.Error]. Whoever offers content
+	// that is long asks Gate as it is read.
+	Artifact(ctx context.Context, name, mediaType string, content Content) error
+}
+
+// Content is something to read, of a known size.
+type Content interface {
+	io.Reader
+	Size() int64
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"regexp"
@@ -99,15 +100,16 @@ func (n *notebook) Append(name string, rows arrow.RecordBatch) error {
 }
 
 // Artifact implements work.Host.
-func (n *notebook) Artifact(_ context.Context, name, media string, content []byte) error {
-	if err := n.spend(name, int64(len(content))); err != nil {
+func (n *notebook) Artifact(_ context.Context, name, media string, content work.Content) error {
+	if err := n.spend(name, content.Size()); err != nil {
 		return err
 	}
 	if _, taken := n.artifacts[name]; taken {
 		return &job.Error{Code: "abi_violation", Title: "Two artifacts of one name", Detail: name}
 	}
-	n.artifacts[name], n.media[name] = bytes.Clone(content), media
-	return nil
+	all, err := io.ReadAll(content)
+	n.artifacts[name], n.media[name] = all, media
+	return err
 }
 
 // Outcome is all that a run left behind.

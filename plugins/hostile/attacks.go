@@ -27,7 +27,7 @@ const None = "none"
 
 // Budget is what the jobs of attacks may use.
 var Budget = job.Limits{
-	MemoryBytes: 16 << 20, WallSeconds: 120, CPUSeconds: 60, Gas: 300_000,
+	MemoryBytes: 16 << 20, WallSeconds: 120, CPUSeconds: 60, Gas: 10_000_000,
 	OutputBytes: 1 << 20, Artifacts: 8, LogBytes: 64 << 10,
 }
 

@@ -36,7 +36,7 @@ func records() []Attack {
 			})},
 	)
 	for i := range all {
-		all[i].Limits.Artifacts = 10_000
+		all[i].Limits.Artifacts, all[i].Limits.Gas = 10_000, 1<<30
 	}
 	return all
 }

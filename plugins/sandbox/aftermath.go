@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 )
@@ -36,9 +37,12 @@ func (t tail) lines() string {
 }
 
 // log appends to the job's log, and keeps the end of it for an error to show.
-func (k *call) log(p []byte) {
-	k.Host.Log(p)
-	k.tail.add(p)
+func (k *call) log(ctx context.Context, text []byte) {
+	k.parts(ctx, copied, text, func(part []byte) bool {
+		k.Host.Log(part)
+		k.tail.add(part)
+		return true
+	})
 }
 
 // told is what happened, with all that helps an author to find out why: in which

@@ -1,9 +1,15 @@
 package sandbox
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -19,12 +25,22 @@ import (
 // maxSchema bounds the description of an output table, in bytes.
 const maxSchema = 1 << 20
 
+// columnsRoom is about how many bytes the host needs for columns that are described in a
+// number of bytes: for their names, and for the arrays and buffers of each.
+func columnsRoom(described int) int {
+	const shortest, each = len(`{"name":"","type":""},`), 1024
+	return 3*min(described, maxSchema) + each*min(described/shortest, table.MaxColumns)
+}
+
 // tableAppend adds a batch of rows to an output table:
 // table_append(name, name_len, columns, columns_len, rows, buffers). columns is
 // the JSON of []abi.Column; buffers points to an abi.Buffers for each of them.
 func tableAppend(ctx context.Context, k *call, guest api.Module, stack []uint64) {
-	name := readText(guest, stack[0], stack[1], maxText, "a table's name")
-	schema := outputSchema([]byte(readText(guest, stack[2], stack[3], maxSchema, "a table's columns")))
+	name := k.readText(ctx, guest, stack[0], stack[1], maxText, "a table's name")
+	columns := columnsRoom(int(uint32(stack[3])))
+	k.hold("the columns of an output table", columns)
+	defer k.letGo(columns)
+	schema := k.outputSchema(ctx, []byte(k.readText(ctx, guest, stack[2], stack[3], maxSchema, "a table's columns")))
 	rows := int64(stack[4])
 	if rows < 0 || rows > k.Limits.OutputBytes {
 		panic(violation("table_append of %d rows", rows))
@@ -37,30 +53,61 @@ func tableAppend(ctx context.Context, k *call, guest api.Module, stack []uint64)
 		size += int64(parts[i].ValidityLen) + int64(parts[i].ValuesLen) + int64(parts[i].OffsetsLen)
 	}
 	k.mayHandOver("a batch of table "+name, size)
-	k.passed(ctx, int(size)/bytesOfGas)
-	columns := make([]arrow.Array, schema.NumFields())
+	k.hold("a batch of an output table", 2*int(size))
+	defer k.letGo(2 * int(size))
+	arrays := make([]arrow.Array, schema.NumFields())
 	for i, f := range schema.Fields() {
-		columns[i] = k.outputColumn(ctx, guest, f, rows, parts[i])
+		arrays[i] = k.outputColumn(ctx, guest, f, rows, parts[i])
 	}
-	batch := array.NewRecordBatch(schema, columns, rows)
+	batch := array.NewRecordBatch(schema, arrays, rows)
 	defer batch.Release()
-	if err := k.Host.Append(name, batch); err != nil {
-		panic(hostError{err})
+	k.append(ctx, name, batch, size)
+}
+
+// appendBytes is about how much of a batch is handed over at once.
+const appendBytes = 1 << 20
+
+// append hands rows over, some at a time: what is done with them is paid before.
+func (k *call) append(ctx context.Context, name string, batch arrow.RecordBatch, size int64) {
+	rows := batch.NumRows()
+	each := max(rows/(size/appendBytes+1), 1)
+	for from := int64(0); from < rows || from == 0; from += each {
+		n := min(each, rows-from)
+		k.work(ctx, columnsWritten, int(batch.NumCols()))
+		k.work(ctx, bytesWritten, int(size*n/max(rows, 1)))
+		if err := k.appendPart(name, batch.NewSlice(from, from+n), n == rows); err != nil {
+			panic(hostError{err})
+		}
 	}
 }
 
-func outputSchema(raw []byte) *arrow.Schema {
-	var columns []abi.Column
-	if err := json.Unmarshal(raw, &columns); err != nil {
-		panic(violation("a table's columns: %v", err))
+// appendPart hands over rows, or a copy of them where they are a part of a batch that
+// would be kept as a whole.
+func (k *call) appendPart(name string, rows arrow.RecordBatch, whole bool) error {
+	defer rows.Release()
+	if whole {
+		return k.Host.Append(name, rows)
 	}
-	fields := make([]arrow.Field, len(columns))
-	for i, c := range columns {
-		t, ok := columnTypes[c.Type]
-		if !ok {
-			panic(violation("column %q has type %q: want int64, float64, bool, string, date or timestamp", c.Name, c.Type))
-		}
-		fields[i] = arrow.Field{Name: c.Name, Type: t, Nullable: true}
+	own, err := copiedRows(rows)
+	if err != nil {
+		return err
+	}
+	defer own.Release()
+	return k.Host.Append(name, own)
+}
+
+// outputSchema reads the columns of a table one by one: there may be thousands.
+func (k *call) outputSchema(ctx context.Context, raw []byte) *arrow.Schema {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		panic(violation("a table's columns: want a list in JSON: %v", cmp.Or(err, fmt.Errorf("it begins with %v", t))))
+	}
+	var fields []arrow.Field
+	for d.More() && len(fields) <= table.MaxColumns {
+		fields = append(fields, k.outputField(ctx, d))
+	}
+	if len(fields) <= table.MaxColumns {
+		k.endOfColumns(d)
 	}
 	schema := arrow.NewSchema(fields, nil)
 	if err := table.CheckSchema(schema); err != nil {
@@ -70,6 +117,30 @@ func outputSchema(raw []byte) *arrow.Schema {
 		panic(job.OutputLimit("output table: %v", err))
 	}
 	return schema
+}
+
+func (k *call) endOfColumns(d *json.Decoder) {
+	if _, err := d.Token(); err != nil {
+		panic(violation("a table's columns: %v", err))
+	}
+	if t, err := d.Token(); !errors.Is(err, io.EOF) {
+		panic(violation("a table's columns: %v behind the list", cmp.Or[any](err, t)))
+	}
+}
+
+func (k *call) outputField(ctx context.Context, d *json.Decoder) arrow.Field {
+	k.work(ctx, columnsRead, 1)
+	var c abi.Column
+	before := d.InputOffset()
+	if err := d.Decode(&c); err != nil {
+		panic(violation("a table's columns: %v", err))
+	}
+	k.work(ctx, parsed, int(d.InputOffset()-before))
+	t, ok := columnTypes[c.Type]
+	if !ok {
+		panic(violation("column %q has type %q: want int64, float64, bool, string, date or timestamp", c.Name, c.Type))
+	}
+	return arrow.Field{Name: c.Name, Type: t, Nullable: true}
 }
 
 var columnTypes = map[string]arrow.DataType{
@@ -125,20 +196,27 @@ func buffer(data []byte) *memory.Buffer {
 	return memory.NewBufferBytes(data)
 }
 
+// checkText makes sure that every cell of a column of text is UTF-8, and within the
+// text. The text is as a whole, and each cell begins with a letter, or some cell is not.
 func (k *call) checkText(ctx context.Context, column string, offsets, text []byte) {
-	last, due := uint32(0), 0
-	for i := 0; i < len(offsets); i += 4 {
-		at := binary.LittleEndian.Uint32(offsets[i:])
+	last := uint32(0)
+	k.eachRow(ctx, len(offsets)/4, func(i int) {
+		at := binary.LittleEndian.Uint32(offsets[4*i:])
 		if i == 0 && at != 0 || at < last || int(at) > len(text) {
-			panic(violation("column %q: offset %d is %d, after %d, in %d bytes of text", column, i/4, at, last, len(text)))
+			panic(violation("column %q: offset %d is %d, after %d, in %d bytes of text", column, i, at, last, len(text)))
 		}
-		if due += 4 + int(at-last); due >= restEvery {
-			due = 0
-			k.rest(ctx)
-		}
-		if !k.isText(ctx, text[last:at]) {
-			panic(violation("column %q: row %d is not UTF-8", column, i/4-1))
+		if int(at) < len(text) && !utf8.RuneStart(text[at]) {
+			panic(violation("column %q: row %d is not UTF-8", column, i-1))
 		}
 		last = at
+	})
+	if k.isText(ctx, text[:last]) {
+		return
 	}
+	k.eachRow(ctx, len(offsets)/4-1, func(i int) {
+		from, to := binary.LittleEndian.Uint32(offsets[4*i:]), binary.LittleEndian.Uint32(offsets[4*i+4:])
+		if !k.isText(ctx, text[from:to]) {
+			panic(violation("column %q: row %d is not UTF-8", column, i))
+		}
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"thresher/core/job"
+	"thresher/core/jsonsize"
 	"thresher/core/routine"
 	"thresher/core/table"
 	"thresher/plugins/abi"
@@ -75,7 +76,7 @@ func checkCommand(m routine.Manifest) error {
 		case !isTable && len(r.Outputs) > 0:
 			return fmt.Errorf("routine %s: it has outputs: with stdout json or text there are none", r.Name)
 		}
-		if err := checkArgs(r); err != nil {
+		if err := r.CheckArgs(); err != nil {
 			return fmt.Errorf("routine %s: %w", r.Name, err)
 		}
 	}
@@ -116,14 +117,19 @@ func (p *world) environment() []string {
 	return p.env
 }
 
-func (p *world) write(text []byte) {
+// writeOutput writes to standard output.
+func (k *call) writeOutput(ctx context.Context, text []byte) {
+	p := k.program
 	if p.left -= int64(len(text)); p.left < 0 {
 		p.put()
 	}
-	p.said.add(text)
-	if _, err := p.stdout.Write(text); err != nil {
-		panic(hostError{fmt.Errorf("keep what a program wrote: %w", err)})
-	}
+	k.parts(ctx, copied, text, func(part []byte) bool {
+		p.said.add(part)
+		if _, err := p.stdout.Write(part); err != nil {
+			panic(hostError{fmt.Errorf("keep what a program wrote: %w", err)})
+		}
+		return true
+	})
 }
 
 // readInput reads standard input. Whoever writes it may take a while: others have the
@@ -132,6 +138,7 @@ func (k *call) readInput(ctx context.Context, room []byte) (n int) {
 	if k.program == nil {
 		return 0
 	}
+	k.work(ctx, inputMade, len(room))
 	err := k.away(ctx, func() (err error) {
 		n, err = io.ReadFull(k.program.stdin, room)
 		return err
@@ -144,20 +151,35 @@ func (k *call) readInput(ctx context.Context, room []byte) (n int) {
 
 // runCommand runs a command from its start to its end.
 func runCommand(ctx context.Context, k *call, guest api.Module, decl routine.Routine) error {
-	args, err := argumentsOf(k, decl)
+	args, env, err := k.argumentsOf(ctx, decl)
 	if err != nil {
 		return err
 	}
 	in, done := k.feed(decl)
 	defer done()
-	k.program = &world{
-		args: args, stdin: in,
-		env: []string{"THRESHER_PARAMS=" + string(k.Params), fmt.Sprintf("THRESHER_SEED=%d", k.Seed)},
-	}
+	k.program = &world{args: args, stdin: in, env: env}
 	if writesTable(decl) {
 		return k.forTable(ctx, guest, decl)
 	}
 	return k.forResult(ctx, guest, decl.Stdout == "text")
+}
+
+// argumentsOf makes the arguments and the environment of a program.
+func (k *call) argumentsOf(ctx context.Context, decl routine.Routine) (args, env []string, err error) {
+	size, err := decl.ArgumentBytes(k.Params)
+	if err != nil {
+		return nil, nil, err
+	}
+	if size > routine.MaxArguments {
+		return nil, nil, violation("%d bytes of arguments when params are filled in: the limit is %d", size, routine.MaxArguments)
+	}
+	size += len(k.Params)
+	k.hold("arguments", 2*size) // each is made once from its parts
+	k.work(ctx, copied, 2*size)
+	if args, err = decl.Arguments(k.Params); err != nil {
+		return nil, nil, err
+	}
+	return args, []string{"THRESHER_PARAMS=" + string(k.Params), fmt.Sprintf("THRESHER_SEED=%d", k.Seed)}, nil
 }
 
 // feed reads an importer's file, or writes the inputs, one behind the other in the order of the manifest, as they
@@ -216,21 +238,20 @@ func (k *call) start(ctx context.Context, guest api.Module) error {
 
 // forResult runs a program whose output is its result: JSON, or a text.
 func (k *call) forResult(ctx context.Context, guest api.Module, isText bool) error {
-	var out bytes.Buffer
-	k.program.stdout, k.program.left = &out, min(k.Limits.OutputBytes, maxHandOver)
+	out := &heldBuffer{k: k}
+	k.program.stdout, k.program.left = out, min(k.Limits.OutputBytes, maxHandOver)
 	k.program.put = func() { k.mayHandOver("standard output", min(k.Limits.OutputBytes, maxHandOver)+1) }
 	if err := k.start(ctx, guest); err != nil {
 		return err
 	}
 	if isText {
-		return k.textResult(ctx, out.Bytes())
+		return k.textResult(ctx, out.text)
 	}
-	result := bytes.TrimSpace(out.Bytes())
+	result := bytes.TrimSpace(out.text)
 	if len(result) == 0 {
 		return violation("the program wrote nothing to standard output: want its result, JSON")
 	}
-	k.passed(ctx, len(result)) // it is read letter by letter
-	if !isJSON(result, func() { k.rest(ctx) }) || !k.isText(ctx, result) {
+	if !k.isJSON(ctx, result) || !k.isText(ctx, result) {
 		return violation("standard output is not JSON: it begins with %q", result[:min(len(result), 100)])
 	}
 	k.result = result
@@ -239,19 +260,25 @@ func (k *call) forResult(ctx context.Context, guest api.Module, isText bool) err
 
 // textResult makes a text, as it is, the result: a JSON string.
 func (k *call) textResult(ctx context.Context, text []byte) error {
-	k.passed(ctx, len(text)) // it is read letter by letter
 	if !k.isText(ctx, text) {
 		return violation("standard output is not UTF-8")
 	}
-	var result bytes.Buffer
-	e := json.NewEncoder(&result)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(string(text)); err != nil {
-		return hostError{err}
-	}
-	k.result = bytes.TrimSpace(result.Bytes())
-	k.mayHandOver("standard output, as JSON,", int64(len(k.result)))
+	size := jsonsize.String(string(text))
+	k.mayHandOver("standard output, as JSON,", int64(size))
+	k.hold("standard output, as JSON,", size)
+	k.result = append(make([]byte, 0, size), '"')
+	k.parts(ctx, made, text, func(part []byte) bool { k.result = appendEscaped(k.result, part); return true })
+	k.result = append(k.result, '"')
 	return nil
+}
+
+// appendEscaped appends text as it stands in a string of JSON.
+func appendEscaped(to, text []byte) []byte {
+	var quoted bytes.Buffer
+	e := json.NewEncoder(&quoted)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(string(text)) // a string can be encoded
+	return append(to, quoted.Bytes()[1:quoted.Len()-2]...)
 }
 
 // forTable runs a program whose output is a table. Its result says how many rows.
@@ -304,7 +331,7 @@ func (k *call) take(ctx context.Context, out io.Reader, dir string, decl routine
 		if err := k.Host.Gate(ctx); err != nil {
 			return err
 		}
-		kept, err := copied(rows)
+		kept, err := copiedRows(rows)
 		if err != nil {
 			return err
 		}
@@ -317,8 +344,8 @@ func (k *call) take(ctx context.Context, out io.Reader, dir string, decl routine
 	return err
 }
 
-// copied is rows that stay when the file that they were mapped from is gone.
-func copied(rows arrow.RecordBatch) (arrow.RecordBatch, error) {
+// copiedRows is rows that stay when the file that they were mapped from is gone.
+func copiedRows(rows arrow.RecordBatch) (arrow.RecordBatch, error) {
 	columns := make([]arrow.Array, rows.NumCols())
 	for i, c := range rows.Columns() {
 		var err error

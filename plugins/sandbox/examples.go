@@ -239,8 +239,8 @@ func (h *rehearsal) Append(_ string, rows arrow.RecordBatch) error {
 	return h.take(n)
 }
 
-func (h *rehearsal) Artifact(_ context.Context, _, _ string, content []byte) error {
-	return h.take(int64(len(content)))
+func (h *rehearsal) Artifact(_ context.Context, _, _ string, content work.Content) error {
+	return h.take(content.Size())
 }
 
 func (h *rehearsal) take(n int64) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -24,12 +25,12 @@ func fileRead(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 		panic(violation("file_read at %d: there is nothing before the beginning", offset))
 	}
 	view := readBuffer(guest, ptr, room)
+	view = view[:min(int64(len(view)), max(k.File.Bytes-offset, 0))]
 	n := 0
-	for n < len(view) { // piece by piece, so that it can be ended on the way
-		piece := view[n:min(len(view), n+1<<20)]
-		read, err := k.File.ReadAt(piece, offset+int64(n))
+	for part := range slices.Chunk(view, partBytes) { // so that it can be ended on the way
+		k.work(ctx, copied, len(part))
+		read, err := k.File.ReadAt(part, offset+int64(n))
 		n += read
-		k.passed(ctx, read/bytesOfGas)
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -88,7 +88,8 @@ func TestNoHostFunctionTrustsItsArguments(t *testing.T) {
 	}
 }
 
-func callWith(f hostFunction, arg int64) (code []byte) {
+// argumentsFor pushes one value as every argument.
+func argumentsFor(f hostFunction, arg int64) (code []byte) {
 	for _, p := range f.params {
 		switch p {
 		case i32:
@@ -99,6 +100,11 @@ func callWith(f hostFunction, arg int64) (code []byte) {
 			code = append(code, hostile.F64Const(math.NaN())...)
 		}
 	}
+	return code
+}
+
+func callWith(f hostFunction, arg int64) []byte {
+	code := argumentsFor(f, arg)
 	code = append(code, hostile.Call(0)...)
 	for range f.results {
 		code = append(code, hostile.Drop...)

@@ -7,7 +7,6 @@ import (
 	"math"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -68,14 +67,21 @@ func exportHost(ctx context.Context, r wazero.Runtime) error {
 }
 
 // export offers functions to guests. Before each of them the job's gate is asked,
-// so that a guest that calls the host can be paused and stopped there.
+// so that a guest that calls the host can be paused and stopped there, and the call is
+// paid.
 func export(ctx context.Context, r wazero.Runtime, module string, functions map[string]hostFunction) error {
 	b := r.NewHostModuleBuilder(module)
 	for name, f := range functions {
+		price, listed := prices[name]
+		if !listed {
+			panic("sandbox: the table of prices has no " + name)
+		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
 			func(ctx context.Context, guest api.Module, stack []uint64) {
 				k := callFrom(ctx)
 				k.gate(ctx)
+				k.price = &price
+				k.pay(ctx, price.call)
 				if k.starting && module == abi.Module {
 					panic(violation("%s was called while the module starts: there is no job yet", name))
 				}
@@ -155,19 +161,16 @@ func readBuffer(guest api.Module, ptr, n uint32) []byte {
 }
 
 // readText returns a copy of text, which must be UTF-8 and not too long.
-func readText(guest api.Module, ptr, n uint64, most int, what string) string {
+func (k *call) readText(ctx context.Context, guest api.Module, ptr, n uint64, most int, what string) string {
 	view := readBuffer(guest, uint32(ptr), uint32(n))
 	if len(view) > most {
 		panic(violation("%s has %d bytes: the limit is %d", what, len(view), most))
 	}
-	if !utf8.Valid(view) {
+	if !k.isText(ctx, view) {
 		panic(violation("%s is not UTF-8", what))
 	}
 	return string(view)
 }
-
-// bytesOfGas is how many bytes the host copies, makes or writes for a unit of gas.
-const bytesOfGas = 16
 
 const (
 	maxText    = 64 << 10 // of a name or a message
@@ -184,41 +187,41 @@ func printable(text []byte) string {
 	}, strings.ToValidUTF8(string(text), ""))
 }
 
-func callInfo(_ context.Context, k *call, guest api.Module, stack []uint64) {
-	info, err := k.info()
-	if err != nil {
-		panic(hostError{err})
+func callInfo(ctx context.Context, k *call, guest api.Module, stack []uint64) {
+	if k.info == nil {
+		k.info = k.makeInfo(ctx)
 	}
 	ptr, room := uint32(stack[0]), uint32(stack[1])
-	stack[0] = uint64(uint32(len(info)))
-	if int(room) >= len(info) {
-		copy(readBuffer(guest, ptr, uint32(len(info))), info)
+	stack[0] = uint64(uint32(len(k.info)))
+	if int(room) >= len(k.info) {
+		k.copyInto(ctx, readBuffer(guest, ptr, uint32(len(k.info))), k.info)
 	}
 }
 
 func resultWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 	view := readBuffer(guest, uint32(stack[0]), uint32(stack[1]))
 	k.mayHandOver("the result", int64(len(view)))
-	k.passed(ctx, len(view)) // it is read letter by letter
-	if !isJSON(view, func() { k.rest(ctx) }) || !k.isText(ctx, view) {
+	if !k.isJSON(ctx, view) || !k.isText(ctx, view) {
 		panic(violation("the result is not JSON"))
 	}
+	k.hold("the result", len(view))
+	k.letGo(len(k.result))
+	k.result = nil // the collector's, while the next is made
 	k.result = k.copyOf(ctx, view)
 }
 
 func artifactWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
-	name := readText(guest, stack[0], stack[1], maxText, "an artifact's name")
-	media := readText(guest, stack[2], stack[3], maxText, "an artifact's media type")
-	content := readBuffer(guest, uint32(stack[4]), uint32(stack[5]))
-	k.passed(ctx, len(content)/bytesOfGas)
-	err := k.away(ctx, func() error { return k.Host.Artifact(ctx, name, media, content) }) // it asks the gate as well
+	name := k.readText(ctx, guest, stack[0], stack[1], maxText, "an artifact's name")
+	media := k.readText(ctx, guest, stack[2], stack[3], maxText, "an artifact's media type")
+	view := readBuffer(guest, uint32(stack[4]), uint32(stack[5]))
+	err := k.keep(ctx, view, func(c *content) error { return k.Host.Artifact(ctx, name, media, c) })
 	if err != nil {
 		panic(hostError{err})
 	}
 }
 
-func progress(_ context.Context, k *call, guest api.Module, stack []uint64) {
-	message := readText(guest, stack[1], stack[2], maxText, "a progress message")
+func progress(ctx context.Context, k *call, guest api.Module, stack []uint64) {
+	message := k.readText(ctx, guest, stack[1], stack[2], maxText, "a progress message")
 	fraction := api.DecodeF64(stack[0])
 	if math.IsNaN(fraction) {
 		fraction = 0
@@ -226,11 +229,13 @@ func progress(_ context.Context, k *call, guest api.Module, stack []uint64) {
 	k.Host.Progress(fraction, message)
 }
 
-func logText(_ context.Context, k *call, guest api.Module, stack []uint64) {
-	k.log(readBuffer(guest, uint32(stack[0]), uint32(stack[1])))
+func logText(ctx context.Context, k *call, guest api.Module, stack []uint64) {
+	k.log(ctx, readBuffer(guest, uint32(stack[0]), uint32(stack[1])))
 }
 
-func fail(_ context.Context, k *call, guest api.Module, stack []uint64) {
+func fail(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 	text := readBuffer(guest, uint32(stack[0]), uint32(stack[1]))
-	k.failed = printable(text[:min(len(text), maxMessage)])
+	text = text[:min(len(text), maxMessage)]
+	k.work(ctx, escaped, len(text))
+	k.failed = printable(text)
 }

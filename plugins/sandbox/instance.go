@@ -66,7 +66,7 @@ const exportInitialize = "_initialize"
 // begin gives the instance to a job.
 func (i *instance) begin(k *call) {
 	k.memory = i.memory
-	i.memory.limit, i.memory.peak, i.memory.refused = k.memoryLimit(), i.memory.size, false
+	i.memory.limit, i.memory.host, i.memory.peak, i.memory.refused = k.memoryLimit(), 0, i.memory.size, false
 	if image := i.module.image; image != nil {
 		k.clock = image.clock
 	}

@@ -3,19 +3,21 @@ package sandbox
 // jsonNesting is how deep JSON may be nested: as encoding/json has it.
 const jsonNesting = 10_000
 
-// jsonText reads JSON as [encoding/json.Valid] does, but rests on the way: that takes
-// tens of milliseconds for what a guest may hand over.
+// jsonText reads JSON as [encoding/json.Valid] does, but part by part: it takes tens of
+// milliseconds for what a guest may hand over.
 type jsonText struct {
 	text []byte
 	at   int
 	open []byte // the brackets around
-	due  int    // where the next rest is
-	rest func()
+	due  int    // where the next part begins
+	pay  func(next int)
 }
 
-// isJSON reports whether a text is a value in JSON. It calls rest every so often.
-func isJSON(text []byte, rest func()) bool {
-	j := jsonText{text: text, due: restEvery, rest: rest}
+// isJSON reports whether a text is a value in JSON. It calls pay with the length of each
+// part before it reads it.
+func isJSON(text []byte, pay func(next int)) bool {
+	j := jsonText{text: text, pay: pay}
+	j.payPart()
 	for {
 		switch begun, ok := j.value(); {
 		case !ok:
@@ -35,7 +37,7 @@ func isJSON(text []byte, rest func()) bool {
 // peek returns the next byte that means something, or 0 at the end.
 func (j *jsonText) peek() byte {
 	for ; j.at < len(j.text); j.at++ {
-		j.mayRest()
+		j.payPart()
 		switch c := j.text[j.at]; c {
 		case ' ', '\t', '\n', '\r':
 		default:
@@ -45,10 +47,11 @@ func (j *jsonText) peek() byte {
 	return 0
 }
 
-func (j *jsonText) mayRest() {
+func (j *jsonText) payPart() {
 	if j.at >= j.due {
-		j.due = j.at + restEvery
-		j.rest()
+		next := min(partBytes, len(j.text)-j.due)
+		j.due += next
+		j.pay(next)
 	}
 }
 
@@ -117,7 +120,7 @@ func (j *jsonText) word(want string) bool {
 
 func (j *jsonText) string() bool {
 	for j.at++; j.at < len(j.text); j.at++ {
-		j.mayRest()
+		j.payPart()
 		c := j.text[j.at]
 		if c == '"' {
 			j.at++
@@ -173,7 +176,7 @@ func (j *jsonText) number() bool {
 
 func (j *jsonText) digits() (n int) {
 	for j.skip('0', '9') == 1 {
-		j.mayRest()
+		j.payPart()
 		n++
 	}
 	return n

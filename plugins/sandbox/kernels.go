@@ -14,27 +14,11 @@ import (
 // memory and on the columns of their inputs, neither of which is copied. docs/abi.md
 // has a table for each. What they write depends on nothing but the arguments.
 
-// Kernels are charged a unit of gas for each element that they pass over, which is
-// what a guest pays for an instruction. They are charged, and can be paused and
-// ended, every so many elements: well below a millisecond of a sum, a few of a sort.
-const chargeEvery = 1 << 18
-
-// passed accounts for the work of kernels. What is not enough for a charge is left
-// for the next.
-func (k *call) passed(ctx context.Context, elements int) {
-	if k.elements += elements; k.elements >= chargeEvery {
-		gas := uint64(k.elements)
-		k.elements = 0
-		k.charge(ctx, gas)
-	}
-}
-
 // kernelCall makes a host function of a kernel, which returns how many values took
 // part.
 func kernelCall(fn func(a *arguments) (int, error)) func(context.Context, *call, api.Module, []uint64) {
 	return func(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 		a := &arguments{ctx: ctx, k: k, guest: guest, stack: stack}
-		defer a.release()
 		n, err := fn(a)
 		answer := int64(n)
 		switch {

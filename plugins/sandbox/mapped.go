@@ -14,7 +14,7 @@ import (
 // inputLayout says where the columns of a record batch are in an input's file:
 // input_layout(input, batch, buffer, room) → bytes. If the room is too small nothing
 // is written; the number of bytes is returned all the same.
-func inputLayout(_ context.Context, k *call, guest api.Module, stack []uint64) {
+func inputLayout(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 	input, batch := int(int32(stack[0])), int(int32(stack[1]))
 	ptr, room := uint32(stack[2]), uint32(stack[3])
 	if input < 0 || input >= len(k.inputs) || batch < 0 || batch >= k.inputs[input].NumBatches() {
@@ -22,15 +22,19 @@ func inputLayout(_ context.Context, k *call, guest api.Module, stack []uint64) {
 		stack[0] = uint64(missing)
 		return
 	}
-	l, err := k.inputs[input].Layout(batch)
+	f := k.inputs[input]
+	size := table.LayoutBytes(f.Schema().NumFields())
+	stack[0] = uint64(size)
+	if size > int(room) {
+		return
+	}
+	out := readBuffer(guest, ptr, uint32(size))
+	k.work(ctx, columnsRead, f.Schema().NumFields())
+	l, err := f.Layout(batch)
 	if err != nil {
 		panic(hostError{err})
 	}
-	out := l.Encode()
-	stack[0] = uint64(len(out))
-	if len(out) <= int(room) {
-		copy(readBuffer(guest, ptr, uint32(len(out))), out)
-	}
+	copy(out, l.Encode())
 }
 
 // inputMap puts bytes of an input's file into the guest's memory without copying
@@ -66,12 +70,12 @@ func (k *call) place(ctx context.Context, f *table.File, offset, size int64, buf
 			return data
 		}
 	}
-	for piece := range slices.Chunk(k.memory.reserved[data:data+uint64(size)], 1<<20) {
-		k.charge(ctx, uint64(len(piece)/16))
-		if _, err := f.OS().ReadAt(piece, offset); err != nil {
+	for part := range slices.Chunk(k.memory.reserved[data:data+uint64(size)], partBytes) {
+		k.work(ctx, copied, len(part))
+		if _, err := f.OS().ReadAt(part, offset); err != nil {
 			panic(hostError{err})
 		}
-		offset += int64(len(piece))
+		offset += int64(len(part))
 	}
 	return data
 }

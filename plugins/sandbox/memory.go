@@ -19,7 +19,8 @@ import (
 // than the limit of the job that the instance belongs to.
 type linearMemory struct {
 	limit   uint64 // of the job, bytes
-	peak    uint64 // of the job so far
+	host    uint64 // what the host has made for the job: see hold
+	peak    uint64 // of the job so far, both together
 	refused bool   // the job asked for more than the limit
 
 	image    *image // what it holds at first; nil: zeros
@@ -72,12 +73,12 @@ func (m *linearMemory) Reallocate(size uint64) []byte {
 	switch {
 	case m.back:
 		size, m.back = m.image.size, false
-	case size > min(m.limit, uint64(len(m.reserved))):
+	case size > min(m.limit-m.host, uint64(len(m.reserved))):
 		m.refused = true
 		return nil
 	}
 	m.size = size
-	m.peak = max(m.peak, size)
+	m.peak = max(m.peak, size+m.host)
 	m.touched = max(m.touched, size)
 	return m.reserved[:size:size]
 }

@@ -15,10 +15,11 @@ import (
 
 // meter counts what a guest uses: gas by the instructions it executes, and CPU time
 // by the clock of the thread it runs on. The guest spends gas on its own and calls
-// the tick when it has none left: there it is counted, held against the limits, and
-// paused or ended if that is desired. Only the goroutine that runs the guest uses it.
+// the tick when it has none left, and what the host does for it is paid out of the same
+// slice: see pay. Where that ends is a safepoint. Only the goroutine that runs the guest
+// uses it.
 //
-// How much the tick gives at once depends on the clock, so that ticks come often
+// How much a safepoint gives at once depends on the clock, so that they come often
 // enough to be stopped by and seldom enough to cost nothing. How much is spent in
 // all does not: it follows from what the guest did.
 type meter struct {
@@ -73,7 +74,28 @@ func (m *meter) stop() {
 	runtime.UnlockOSThread()
 }
 
+// left is how much of the slice the guest still has. Initialisers that the runtime
+// itself calls may have none yet.
+func (m *meter) left() int64 {
+	if m.gas == nil {
+		return 0
+	}
+	return int64(m.gas.Get())
+}
+
+// take spends gas of the slice.
+func (m *meter) take(gas uint64) {
+	if m.gas == nil {
+		m.spent += gas
+		return
+	}
+	m.gas.Set(m.gas.Get() - gas)
+}
+
 func (m *meter) refill(gas int64) {
+	if m.gas == nil {
+		return
+	}
 	if m.gasLimit > 0 {
 		gas = min(gas, int64(m.gasLimit-min(m.spent, m.gasLimit)))
 	}
@@ -115,19 +137,37 @@ func (k *call) tick(ctx context.Context, guest api.Module, params []uint64) {
 		m.given = 0 // all that it has is what it was just given
 		m.gas.Set(uint64(-owed))
 	}
+	m.gas.Set(m.gas.Get() + params[0]) // should it end here, it has not done what it owes for
+	k.checkStack(params)
+	k.safepoint(ctx, owed)
+}
+
+// pay takes gas for what the host is about to do on a guest's behalf. Where the slice
+// does not have as much, it is a safepoint first. What takes long is paid in parts, each
+// of some 100 µs at most.
+func (k *call) pay(ctx context.Context, gas uint64) {
+	m := &k.meter
+	if m.left() < int64(gas) {
+		k.safepoint(ctx, int64(gas))
+	}
+	m.take(gas)
+}
+
+// safepoint is where a guest looks at its host: what it has used is counted and held
+// against its limits, it is paused or ended if that is desired, and others get their
+// turn. Then it has a slice again, of so much gas at least.
+func (k *call) safepoint(ctx context.Context, wants int64) {
+	m := &k.meter
 	slice := m.given
-	left := int64(m.gas.Get()) + owed
-	m.settle(left)
-	m.gas.Set(uint64(left)) // should it end here, it has not done what it owes for
+	m.settle(m.left())
 	slice = nextSlice(slice, m.look(), m.slice)
 	k.Meter.Note(m.cpu, m.spent, k.memory.peak)
 	k.checkReadable()
-	k.checkBudgets(owed)
-	k.checkStack(params)
+	k.checkBudgets(wants)
 	k.yield(ctx)
 	k.gate(ctx)
 	m.since = threadTime()
-	m.refill(max(slice, owed))
+	m.refill(max(slice, wants))
 }
 
 // nextSlice is how much gas comes after a slice that took a time and should have taken
@@ -140,28 +180,6 @@ func nextSlice(last int64, took, want time.Duration) int64 {
 		last /= 2
 	}
 	return min(max(last, leastSlice), mostSlice)
-}
-
-// charge takes gas for what the host does on a guest's behalf, and is a tick of its
-// own: a long host function calls it every few milliseconds at least.
-func (k *call) charge(ctx context.Context, gas uint64) {
-	m := &k.meter
-	left := int64(0)
-	if m.gas != nil { // the runtime itself calls the initialisers of a plain instance
-		left = int64(m.gas.Get())
-		m.settle(left)
-	}
-	m.look()
-	k.Meter.Note(m.cpu, m.spent, k.memory.peak)
-	k.checkReadable()
-	k.checkBudgets(int64(gas))
-	m.spent += gas
-	if m.gas != nil {
-		m.refill(left)
-	}
-	k.yield(ctx)
-	k.gate(ctx)
-	m.since = threadTime()
 }
 
 // checkReadable ends a guest that has read what could not be read.

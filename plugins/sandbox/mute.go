@@ -19,7 +19,7 @@ func (mute) Append(string, arrow.RecordBatch) error {
 	return violation("a table while describing itself")
 }
 
-func (mute) Artifact(context.Context, string, string, []byte) error {
+func (mute) Artifact(context.Context, string, string, work.Content) error {
 	return violation("an artifact while describing itself")
 }
 

@@ -40,9 +40,10 @@ type call struct {
 
 	program *world // of a command; else nil
 
-	itsTurn  bool // it has one: not while it waits
-	starting bool // the module's initialisers run
-	elements int  // that kernels have passed over and not yet paid for
+	itsTurn  bool   // it has one: not while it waits
+	starting bool   // the module's initialisers run
+	price    *price // of the host function that was called last
+	info     []byte // once the guest has asked for it
 }
 
 type callKey struct{}
@@ -70,27 +71,6 @@ func (k *call) random() *rand.ChaCha8 {
 		k.dice = rand.NewChaCha8(seed)
 	}
 	return k.dice
-}
-
-// info is what the guest was called with, as JSON.
-func (k *call) info() ([]byte, error) {
-	info := abi.Call{Params: k.Params, Seed: k.Seed}
-	for i, name := range slices.Sorted(maps.Keys(k.Inputs)) {
-		f := k.inputs[i]
-		in := abi.Input{Name: name, Rows: f.Rows(), Bytes: f.Size(), Batches: f.NumBatches()}
-		for _, col := range f.Info().Columns {
-			in.Columns = append(in.Columns, abi.Column{Name: col.Name, Type: col.Type})
-		}
-		info.Inputs = append(info.Inputs, in)
-	}
-	if k.File != nil {
-		info.File = &abi.File{Bytes: k.File.Bytes}
-	}
-	raw, err := json.Marshal(info)
-	if err != nil {
-		return nil, fmt.Errorf("encode call: %w", err)
-	}
-	return raw, nil
 }
 
 // Run implements work.Runner.

@@ -90,9 +90,9 @@ func (r *recorder) Append(name string, rows arrow.RecordBatch) (err error) {
 	return r.spend(int(rows.NumRows()) * 1000)
 }
 
-func (r *recorder) Artifact(_ context.Context, name, _ string, content []byte) error {
+func (r *recorder) Artifact(_ context.Context, name, _ string, content work.Content) error {
 	r.artifacts = append(r.artifacts, name)
-	return r.spend(len(content))
+	return r.spend(int(content.Size()))
 }
 
 var shared struct {

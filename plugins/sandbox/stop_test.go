@@ -92,7 +92,11 @@ func prepared(t testing.TB, m hostile.Module) (*Host, *module) {
 func (h *Host) attack(ctx context.Context, m *module, host work.Host, limits job.Limits) (*call, error) {
 	limits.MemoryBytes = 2 << 30
 	k := newCall(work.Call{Host: host, Limits: limits})
-	return k, h.with(ctx, m, k, func(ctx context.Context, guest api.Module) error {
+	return k, h.attackBy(ctx, m, k)
+}
+
+func (h *Host) attackBy(ctx context.Context, m *module, k *call) error {
+	return h.with(ctx, m, k, func(ctx context.Context, guest api.Module) error {
 		return run(ctx, guest, abi.ExportRun, 0)
 	})
 }

@@ -17,8 +17,8 @@ import (
 
 // vector is a vector that a guest has described, of either type.
 type vector struct {
-	floats kernel.Vector[float64]
-	ints   kernel.Vector[int64] // nil: it is of floats
+	floats kernel.Values[float64]
+	ints   kernel.Values[int64] // nil: it is of floats
 	rows   int
 	values span // where in guest memory; nowhere if it is a column
 }
@@ -40,15 +40,14 @@ func (s span) overlaps(o span) bool { return s.start < o.end && o.start < s.end 
 // arguments reads the arguments of a kernel, one after the other, and makes sure
 // that what it writes is apart from all else.
 type arguments struct {
-	ctx     context.Context
-	k       *call
-	guest   api.Module
-	stack   []uint64
-	used    int // of the stack
-	reads   []span
-	writes  []span
-	alias   span // the next output may begin where this does
-	batches []arrow.RecordBatch
+	ctx    context.Context
+	k      *call
+	guest  api.Module
+	stack  []uint64
+	used   int // of the stack
+	reads  []span
+	writes []span
+	alias  span // the next output may begin where this does
 }
 
 func (a *arguments) next() uint64 {
@@ -78,21 +77,15 @@ func (a *arguments) begin() kernel.Pause {
 			}
 		}
 	}
-	return func(elements int) error {
-		a.k.passed(a.ctx, elements)
+	elements := a.k.price.rates[0]
+	return func(n int) error {
+		a.k.work(a.ctx, elements, n)
 		return nil
 	}
 }
 
 // mayBe lets the next output be the memory of a vector.
 func (a *arguments) mayBe(v vector) { a.alias = v.values }
-
-// release lets go of the batches of columns.
-func (a *arguments) release() {
-	for _, b := range a.batches {
-		b.Release()
-	}
-}
 
 // read returns the memory of n elements that the kernel reads.
 func read[T kernel.Element](a *arguments, n int) []T {
@@ -159,37 +152,34 @@ func describedBy(raw []int64) abi.Vector {
 }
 
 func (a *arguments) memoryVector(d abi.Vector) (v vector) {
-	var validity []byte
 	switch d.Column {
 	case abi.Floats:
-		var values []float64
-		values, v.values = memoryOf[float64](a, d.From, d.Rows)
-		v.floats = kernel.Of(values)
+		piece := kernel.Piece[float64]{}
+		piece.Values, v.values = memoryOf[float64](a, d.From, d.Rows)
+		piece.Validity = a.validity(d, v.values)
+		v.floats = kernel.Vector[float64]{piece}
 	case abi.Ints:
-		var values []int64
-		values, v.values = memoryOf[int64](a, d.From, d.Rows)
-		v.ints = kernel.Of(values)
+		piece := kernel.Piece[int64]{}
+		piece.Values, v.values = memoryOf[int64](a, d.From, d.Rows)
+		piece.Validity = a.validity(d, v.values)
+		v.ints = kernel.Vector[int64]{piece}
 	default:
 		panic(violation("a vector in memory is of %d: want floats or ints", d.Column))
 	}
 	v.rows = int(d.Rows)
-	a.reads = append(a.reads, v.values)
-	if d.Validity == 0 {
-		return v
-	}
-	n := uint32(bitutil.BytesForBits(int64(d.Rows)))
-	validity = readBuffer(a.guest, d.Validity, n)
-	a.reads = append(a.reads, span{uint64(d.Validity), uint64(d.Validity) + uint64(n)})
-	if v.isInts() {
-		v.ints[0].Validity = validity
-	} else {
-		v.floats[0].Validity = validity
-	}
 	return v
 }
 
-// batchWork is what it costs to find a batch of a table, in elements.
-const batchWork = 1 << 12
+// validity notes what a vector in memory reads, and returns its bitmap, if it has one.
+func (a *arguments) validity(d abi.Vector, values span) []byte {
+	a.reads = append(a.reads, values)
+	if d.Validity == 0 {
+		return nil
+	}
+	n := uint32(bitutil.BytesForBits(int64(d.Rows)))
+	a.reads = append(a.reads, span{uint64(d.Validity), uint64(d.Validity) + uint64(n)})
+	return readBuffer(a.guest, d.Validity, n)
+}
 
 // columnVector is a column as the table's file has it in memory.
 func (a *arguments) columnVector(d abi.Vector) (v vector) {
@@ -200,16 +190,67 @@ func (a *arguments) columnVector(d abi.Vector) (v vector) {
 	if d.Validity != 0 {
 		panic(violation("a vector of a column with a validity bitmap of its own"))
 	}
+	p := &page{ctx: a.ctx, k: a.k, f: f, column: int(d.Column), from: int64(d.From), to: int64(d.From + d.Rows)}
+	v.rows = int(d.Rows)
 	switch t := f.Schema().Field(int(d.Column)).Type; t.ID() {
 	case arrow.FLOAT64:
-	case arrow.INT64, arrow.TIMESTAMP:
-		v.ints = kernel.Vector[int64]{}
+		v.floats = kernel.Paged[float64]{Rows: v.rows, Pieces: p.count(), Piece: func(i int) kernel.Piece[float64] {
+			col := p.at(i)
+			return pieceOf(col, col.(*array.Float64).Float64Values())
+		}}
+	case arrow.INT64:
+		v.ints = kernel.Paged[int64]{Rows: v.rows, Pieces: p.count(), Piece: func(i int) kernel.Piece[int64] {
+			col := p.at(i)
+			return pieceOf(col, col.(*array.Int64).Int64Values())
+		}}
+	case arrow.TIMESTAMP:
+		v.ints = kernel.Paged[int64]{Rows: v.rows, Pieces: p.count(), Piece: func(i int) kernel.Piece[int64] {
+			col := p.at(i)
+			times := col.(*array.Timestamp).TimestampValues()
+			return pieceOf(col, unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(times))), len(times)))
+		}}
 	default:
 		panic(violation("a vector of a %s column", t))
 	}
-	v.rows = int(d.Rows)
-	a.eachBatch(f, int64(d.From), int64(d.From+d.Rows), func(b arrow.RecordBatch) { v.append(b.Column(int(d.Column))) })
 	return v
+}
+
+// page is a range of rows of a column, which is fetched batch by batch.
+type page struct {
+	ctx      context.Context
+	k        *call
+	f        *table.File
+	column   int
+	from, to int64
+	seen     int // batches that were fetched at least once: they are in order at first
+}
+
+func (p *page) count() int {
+	if p.from == p.to {
+		return 0
+	}
+	return p.f.BatchOf(p.to-1) - p.f.BatchOf(p.from) + 1
+}
+
+// at returns the rows that a batch has of the range.
+func (p *page) at(i int) arrow.Array {
+	isNew := i >= p.seen
+	p.seen = max(p.seen, i+1)
+	batch := p.f.BatchOf(p.from) + i
+	first, end := p.f.FirstRow(batch), p.f.FirstRow(batch+1)
+	return p.k.column(p.ctx, p.f, batch, p.column, max(p.from, first)-first, min(p.to, end)-first, isNew)
+}
+
+func pieceOf[T kernel.Element](col arrow.Array, values []T) kernel.Piece[T] {
+	return kernel.Piece[T]{Values: values, Validity: validityOf(col), Offset: col.Data().Offset()}
+}
+
+// validityOf is a column's bitmap; nil if nothing is null.
+func validityOf(col arrow.Array) []byte {
+	if col.NullN() == 0 {
+		return nil
+	}
+	return col.NullBitmapBytes()
 }
 
 // column returns the table of a column that there is.
@@ -224,31 +265,20 @@ func (a *arguments) column(input, column int32) *table.File {
 	return f
 }
 
-// eachBatch keeps the batches in use until the kernel has ended.
-func (a *arguments) eachBatch(f *table.File, from, to int64, fn func(arrow.RecordBatch)) {
-	err := f.Range(from, to, func(b arrow.RecordBatch) error {
-		b.Retain()
-		a.batches = append(a.batches, b)
-		fn(b)
-		a.k.passed(a.ctx, batchWork)
-		return nil
-	})
-	if err != nil {
-		panic(hostError{err})
-	}
-}
+// texts is a column of text.
+type texts struct{ *page }
+
+func (t texts) Pieces() int                  { return t.count() }
+func (t texts) Piece(i int) kernel.TextPiece { return textPiece(t.at(i).(*array.String)) }
 
 // text reads the numbers of an input and of a column of text.
-func (a *arguments) text() (text kernel.Text) {
+func (a *arguments) text() kernel.Texts {
 	input, column := int32(uint32(a.next())), int32(uint32(a.next()))
 	f := a.column(input, column)
 	if t := f.Schema().Field(int(column)).Type; t.ID() != arrow.STRING {
 		panic(violation("the texts of a %s column", t))
 	}
-	a.eachBatch(f, 0, f.Rows(), func(b arrow.RecordBatch) {
-		text = append(text, textPiece(b.Column(int(column)).(*array.String)))
-	})
-	return text
+	return texts{&page{ctx: a.ctx, k: a.k, f: f, column: int(column), to: f.Rows()}}
 }
 
 func textPiece(c *array.String) kernel.TextPiece {
@@ -260,27 +290,6 @@ func textPiece(c *array.String) kernel.TextPiece {
 	if values := c.Data().Buffers()[2]; values != nil {
 		p.Bytes = values.Bytes()
 	}
-	if c.NullN() != 0 {
-		p.Validity = c.NullBitmapBytes()
-	}
+	p.Validity = validityOf(c)
 	return p
-}
-
-// append adds a batch's part of a column.
-func (v *vector) append(col arrow.Array) {
-	var validity []byte
-	if col.NullN() != 0 {
-		validity = col.NullBitmapBytes()
-	}
-	offset := col.Data().Offset()
-	switch c := col.(type) {
-	case *array.Float64:
-		v.floats = append(v.floats, kernel.Piece[float64]{Values: c.Float64Values(), Validity: validity, Offset: offset})
-	case *array.Int64:
-		v.ints = append(v.ints, kernel.Piece[int64]{Values: c.Int64Values(), Validity: validity, Offset: offset})
-	case *array.Timestamp:
-		times := c.TimestampValues()
-		ints := unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(times))), len(times))
-		v.ints = append(v.ints, kernel.Piece[int64]{Values: ints, Validity: validity, Offset: offset})
-	}
 }

@@ -35,13 +35,13 @@ var wasiFunctions = map[string]hostFunction{
 	"environ_sizes_get":     wasi(environSizes, i32, i32),
 	"clock_res_get":         wasi(clockResolution, i32, i32),
 	"clock_time_get":        wasi(clockTime, i32, i64, i32),
-	"random_get":            {types(i32, i32), types(i32), randomGet},
+	"random_get":            wasi(randomGet, i32, i32),
 	"sched_yield":           wasi(answer(wasiOK)),
-	"poll_oneoff":           {types(i32, i32, i32, i32), types(i32), pollOneoff},
+	"poll_oneoff":           wasi(poll, i32, i32, i32, i32),
 	"proc_exit":             {types(i32), nil, procExit},
 	"proc_raise":            wasi(answer(wasiNoSys), i32),
-	"fd_write":              {types(i32, i32, i32, i32), types(i32), fdWrite},
-	"fd_read":               {types(i32, i32, i32, i32), types(i32), fdRead},
+	"fd_write":              wasi(fdWrite, i32, i32, i32, i32),
+	"fd_read":               wasi(fdRead, i32, i32, i32, i32),
 	"fd_close":              wasi(answer(wasiOK), i32),
 	"fd_fdstat_get":         wasi(fdStat, i32, i32),
 	"fd_fdstat_set_flags":   wasi(answer(wasiOK), i32, i32),
@@ -84,20 +84,20 @@ func exportWASI(ctx context.Context, r wazero.Runtime) error {
 }
 
 // wasi makes a host function that returns an error number.
-func wasi(f func(k *call, guest api.Module, args []uint64) uint32, params ...api.ValueType) hostFunction {
-	return hostFunction{params, types(i32), func(_ context.Context, k *call, guest api.Module, stack []uint64) {
-		stack[0] = uint64(f(k, guest, stack[:len(params)]))
+func wasi(f func(ctx context.Context, k *call, guest api.Module, args []uint64) uint32, params ...api.ValueType) hostFunction {
+	return hostFunction{params, types(i32), func(ctx context.Context, k *call, guest api.Module, stack []uint64) {
+		stack[0] = uint64(f(ctx, k, guest, stack[:len(params)]))
 	}}
 }
 
-func answer(errno uint32) func(*call, api.Module, []uint64) uint32 {
-	return func(*call, api.Module, []uint64) uint32 { return errno }
+func answer(errno uint32) func(context.Context, *call, api.Module, []uint64) uint32 {
+	return func(context.Context, *call, api.Module, []uint64) uint32 { return errno }
 }
 
 // ofStream answers what files can do and the three standard streams cannot: as a pipe
 // does.
-func ofStream(errno uint32) func(*call, api.Module, []uint64) uint32 {
-	return func(_ *call, _ api.Module, args []uint64) uint32 {
+func ofStream(errno uint32) func(context.Context, *call, api.Module, []uint64) uint32 {
+	return func(_ context.Context, _ *call, _ api.Module, args []uint64) uint32 {
 		if args[0] > 2 {
 			return wasiBadFD
 		}
@@ -107,18 +107,27 @@ func ofStream(errno uint32) func(*call, api.Module, []uint64) uint32 {
 
 // texts writes the addresses of texts to one place and the texts, with a zero behind
 // each, to another.
-func texts(guest api.Module, all []string, addresses, content uint64) uint32 {
+func (k *call) texts(ctx context.Context, guest api.Module, all []string, addresses, content uint64) uint32 {
+	memory := guest.Memory()
 	for i, text := range all {
-		if !guest.Memory().WriteUint32Le(uint32(addresses)+uint32(4*i), uint32(content)) ||
-			!guest.Memory().WriteString(uint32(content), text+"\x00") {
+		k.work(ctx, buffers, 1)
+		view, ok := memory.Read(uint32(content), uint32(len(text)+1))
+		if !ok || !memory.WriteUint32Le(uint32(addresses)+uint32(4*i), uint32(content)) {
 			return wasiFault
 		}
-		content += uint64(len(text) + 1)
+		for len(text) > 0 {
+			part := text[:min(len(text), partBytes)]
+			k.work(ctx, copied, len(part))
+			view, text = view[copy(view, part):], text[len(part):]
+		}
+		view[0] = 0
+		content += uint64(len(all[i]) + 1)
 	}
 	return wasiOK
 }
 
-func sizes(guest api.Module, all []string, count, bytes uint64) uint32 {
+func (k *call) sizes(ctx context.Context, guest api.Module, all []string, count, bytes uint64) uint32 {
+	k.work(ctx, buffers, len(all))
 	n := 0
 	for _, text := range all {
 		n += len(text) + 1
@@ -126,20 +135,20 @@ func sizes(guest api.Module, all []string, count, bytes uint64) uint32 {
 	return writeAll(guest, [2]uint64{count, uint64(len(all))}, [2]uint64{bytes, uint64(n)})
 }
 
-func argsGet(k *call, guest api.Module, at []uint64) uint32 {
-	return texts(guest, k.program.arguments(), at[0], at[1])
+func argsGet(ctx context.Context, k *call, guest api.Module, at []uint64) uint32 {
+	return k.texts(ctx, guest, k.program.arguments(), at[0], at[1])
 }
 
-func argsSizes(k *call, guest api.Module, at []uint64) uint32 {
-	return sizes(guest, k.program.arguments(), at[0], at[1])
+func argsSizes(ctx context.Context, k *call, guest api.Module, at []uint64) uint32 {
+	return k.sizes(ctx, guest, k.program.arguments(), at[0], at[1])
 }
 
-func environGet(k *call, guest api.Module, at []uint64) uint32 {
-	return texts(guest, k.program.environment(), at[0], at[1])
+func environGet(ctx context.Context, k *call, guest api.Module, at []uint64) uint32 {
+	return k.texts(ctx, guest, k.program.environment(), at[0], at[1])
 }
 
-func environSizes(k *call, guest api.Module, at []uint64) uint32 {
-	return sizes(guest, k.program.environment(), at[0], at[1])
+func environSizes(ctx context.Context, k *call, guest api.Module, at []uint64) uint32 {
+	return k.sizes(ctx, guest, k.program.environment(), at[0], at[1])
 }
 
 // writeAll writes pairs of an address and a 32-bit value.
@@ -156,7 +165,7 @@ func writeAll(guest api.Module, pairs ...[2]uint64) uint32 {
 // waits for time to pass.
 const tick = 1000 // nanoseconds
 
-func clockTime(k *call, guest api.Module, args []uint64) uint32 {
+func clockTime(_ context.Context, k *call, guest api.Module, args []uint64) uint32 {
 	if args[0] > 3 {
 		return wasiInval
 	}
@@ -167,7 +176,7 @@ func clockTime(k *call, guest api.Module, args []uint64) uint32 {
 	return wasiOK
 }
 
-func clockResolution(_ *call, guest api.Module, args []uint64) uint32 {
+func clockResolution(_ context.Context, _ *call, guest api.Module, args []uint64) uint32 {
 	if args[0] > 3 {
 		return wasiInval
 	}
@@ -177,18 +186,16 @@ func clockResolution(_ *call, guest api.Module, args []uint64) uint32 {
 	return wasiOK
 }
 
-// randomGet fills a buffer piece by piece, so that it can be ended on the way.
-func randomGet(ctx context.Context, k *call, guest api.Module, stack []uint64) {
-	view, ok := guest.Memory().Read(uint32(stack[0]), uint32(stack[1]))
+func randomGet(ctx context.Context, k *call, guest api.Module, args []uint64) uint32 {
+	view, ok := guest.Memory().Read(uint32(args[0]), uint32(args[1]))
 	if !ok {
-		stack[0] = wasiFault
-		return
+		return wasiFault
 	}
-	for piece := range slices.Chunk(view, 1<<20) {
-		k.charge(ctx, uint64(len(piece)/bytesOfGas))
-		_, _ = k.random().Read(piece) // it never fails
+	for part := range slices.Chunk(view, partBytes) {
+		k.work(ctx, drawn, len(part))
+		_, _ = k.random().Read(part) // it never fails
 	}
-	stack[0] = wasiOK
+	return wasiOK
 }
 
 // procExit ends the guest. Whatever the code, a routine that does not return has
@@ -196,15 +203,6 @@ func randomGet(ctx context.Context, k *call, guest api.Module, stack []uint64) {
 func procExit(_ context.Context, _ *call, _ api.Module, stack []uint64) {
 	panic(exit{uint32(stack[0])})
 }
-
-// fdWrite appends to the job's log.
-func fdWrite(ctx context.Context, k *call, guest api.Module, stack []uint64) {
-	stack[0] = uint64(k.write(ctx, guest, stack))
-}
-
-// vectorGas is what one of many costs: a piece of text beside its length, or a moment
-// that is waited for.
-const vectorGas = 64
 
 // vectorBytes is what a buffer takes in a list of them: its address and its length.
 const vectorBytes = 8
@@ -226,7 +224,8 @@ func vectorAt(guest api.Module, v []byte) (buffer []byte, ok bool) {
 	return guest.Memory().Read(binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:]))
 }
 
-func (k *call) write(ctx context.Context, guest api.Module, args []uint64) uint32 {
+// fdWrite appends to the job's log, or to what a command writes.
+func fdWrite(ctx context.Context, k *call, guest api.Module, args []uint64) uint32 {
 	fd, vectors, count, written := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if fd != 1 && fd != 2 {
 		return wasiBadFD
@@ -241,11 +240,11 @@ func (k *call) write(ctx context.Context, guest api.Module, args []uint64) uint3
 		if !ok {
 			return wasiFault
 		}
-		k.passed(ctx, vectorGas+len(text)/bytesOfGas)
+		k.work(ctx, buffers, 1)
 		if fd == 1 && k.program != nil {
-			k.program.write(text)
+			k.writeOutput(ctx, text)
 		} else {
-			k.log(text)
+			k.log(ctx, text)
 		}
 		total += uint32(len(text))
 	}
@@ -254,11 +253,7 @@ func (k *call) write(ctx context.Context, guest api.Module, args []uint64) uint3
 
 // fdRead reads standard input: a command's tables, or nothing. It reads what one piece
 // of the buffers takes: whoever wants more asks again.
-func fdRead(ctx context.Context, k *call, guest api.Module, stack []uint64) {
-	stack[0] = uint64(k.read(ctx, guest, stack))
-}
-
-func (k *call) read(ctx context.Context, guest api.Module, args []uint64) uint32 {
+func fdRead(ctx context.Context, k *call, guest api.Module, args []uint64) uint32 {
 	fd, vectors, count, read := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint64(uint32(args[3]))
 	if fd != 0 {
 		return wasiBadFD
@@ -268,6 +263,7 @@ func (k *call) read(ctx context.Context, guest api.Module, args []uint64) uint32
 		return wrong
 	}
 	for v := range slices.Chunk(list, vectorBytes) {
+		k.work(ctx, buffers, 1)
 		room, ok := vectorAt(guest, v)
 		if !ok {
 			return wasiFault
@@ -276,7 +272,6 @@ func (k *call) read(ctx context.Context, guest api.Module, args []uint64) uint32
 			continue
 		}
 		n := k.readInput(ctx, room[:min(len(room), 1<<20)])
-		k.passed(ctx, vectorGas+n/bytesOfGas)
 		return writeAll(guest, [2]uint64{read, uint64(n)})
 	}
 	return writeAll(guest, [2]uint64{read, 0})
@@ -301,7 +296,7 @@ func (k *call) streamType() byte {
 }
 
 // fdStat says what the three standard streams are.
-func fdStat(k *call, guest api.Module, args []uint64) uint32 {
+func fdStat(_ context.Context, k *call, guest api.Module, args []uint64) uint32 {
 	if args[0] > 2 {
 		return wasiBadFD
 	}
@@ -318,7 +313,7 @@ func fdStat(k *call, guest api.Module, args []uint64) uint32 {
 }
 
 // fileStat is the same for programs that ask for more: a size and times of 0.
-func fileStat(k *call, guest api.Module, args []uint64) uint32 {
+func fileStat(_ context.Context, k *call, guest api.Module, args []uint64) uint32 {
 	if args[0] > 2 {
 		return wasiBadFD
 	}
@@ -337,18 +332,14 @@ const (
 	maxSubscriptions = 1024
 )
 
-// pollOneoff sleeps without waiting: the clock moves to the earliest moment that
-// the guest waits for. Reading and writing are always possible.
-func pollOneoff(ctx context.Context, k *call, guest api.Module, stack []uint64) {
-	stack[0] = uint64(k.poll(ctx, guest, stack))
-}
-
-func (k *call) poll(ctx context.Context, guest api.Module, args []uint64) uint32 {
+// poll sleeps without waiting: the clock moves to the earliest moment that the guest
+// waits for. Reading and writing are always possible.
+func poll(ctx context.Context, k *call, guest api.Module, args []uint64) uint32 {
 	in, out, n, done := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if n == 0 || n > maxSubscriptions {
 		return wasiInval
 	}
-	k.passed(ctx, int(n)*vectorGas)
+	k.work(ctx, buffers, int(n))
 	subscriptions, ok := guest.Memory().Read(in, n*subscriptionSize)
 	if !ok {
 		return wasiFault

@@ -8,12 +8,13 @@ import (
 // Argsort writes the rows that are not null to out, in the ascending order of their
 // values and, where those are equal, of the rows. It needs room for as many values
 // as the vector has rows. It returns how many rows it wrote.
-func Argsort[T Element](v Vector[T], out []uint32, room []T, pause Pause) (n int, err error) {
+func Argsort[T Element](v Values[T], out []uint32, room []T, pause Pause) (n int, err error) {
 	rows := v.Len()
 	if len(out) < rows || len(room) < rows {
 		return 0, ErrLengths
 	}
 	a := argsorter{pace: pacer{pause: pause}}
+	defer a.pace.end(&err)
 	c := v.cursor()
 	row := 0
 	for {

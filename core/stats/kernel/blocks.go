@@ -1,5 +1,7 @@
 package kernel
 
+import "cmp"
+
 // block is how many values a kernel is given at once: few enough to stay in the
 // first cache, and that sums within it lose little.
 const block = 1024
@@ -9,6 +11,7 @@ const block = 1024
 // depend on that. It returns how many values there were.
 func blocks[T Element](c cursor[T], pause Pause, fn func([]T)) (n int, err error) {
 	pace := pacer{pause: pause}
+	defer pace.end(&err)
 	var held []T // of a block that is not full
 	for {
 		take := min(c.left(), block)
@@ -57,6 +60,7 @@ func (p Piece[T]) appendTo(held []T) []T {
 // pairs calls fn with the rows in which neither vector is null, in blocks as above.
 func pairs[A, B Element](a cursor[A], b cursor[B], pause Pause, fn func([]A, []B) error) (n int, err error) {
 	pace := pacer{pause: pause}
+	defer pace.end(&err)
 	var as []A
 	var bs []B
 	for {
@@ -79,10 +83,7 @@ func pairs[A, B Element](a cursor[A], b cursor[B], pause Pause, fn func([]A, []B
 				as, bs = as[:copy(as, as[block:])], bs[:copy(bs, bs[block:])]
 			}
 		}
-		if err == nil {
-			err = pace.add(take)
-		}
-		if err != nil {
+		if err = cmp.Or(err, pace.add(take)); err != nil {
 			return n, err
 		}
 	}

@@ -1,13 +1,16 @@
 package kernel
 
+import "cmp"
+
 // Cumsum writes the sum of each row and those before it, added from the first to
 // the last. A null adds nothing. out has the vector's length and may be its own
 // memory. Integers that overflow on the way are [ErrOverflow].
-func Cumsum[T Element](v Vector[T], out []T, pause Pause) error {
+func Cumsum[T Element](v Values[T], out []T, pause Pause) (err error) {
 	if len(out) < v.Len() {
 		return ErrLengths
 	}
 	pace := pacer{pause: pause}
+	defer pace.end(&err)
 	c := v.cursor()
 	var sum T
 	for {
@@ -26,13 +29,10 @@ func Cumsum[T Element](v Vector[T], out []T, pause Pause) error {
 			s, err = cumulateInts(out, int64(sum))
 			sum = T(s)
 		}
-		if err != nil {
+		if err = cmp.Or(err, pace.add(take)); err != nil {
 			return err
 		}
 		out = out[take:]
-		if err := pace.add(take); err != nil {
-			return err
-		}
 	}
 }
 

@@ -5,8 +5,20 @@ import (
 	"math/bits"
 )
 
-// Text is a column of text, in pieces.
+// Texts is a column of text, in pieces.
+type Texts interface {
+	Pieces() int
+	Piece(i int) TextPiece
+}
+
+// Text is a column of text whose pieces are all at hand.
 type Text []TextPiece
+
+// Pieces implements [Texts].
+func (t Text) Pieces() int { return len(t) }
+
+// Piece implements [Texts].
+func (t Text) Piece(i int) TextPiece { return t[i] }
 
 // TextPiece is a stretch of it. Row i is Bytes from Offsets[i] to Offsets[i+1].
 type TextPiece struct {
@@ -30,16 +42,18 @@ func (p TextPiece) valid(row int) bool {
 // those rows, and how many rows have the text, and returns how many texts there are. If
 // there are more than rows and counts have room for, that is [ErrRange]. room must be as
 // long as those, and slots twice as long.
-func Distinct(t Text, rows []uint32, counts, room []int64, slots []uint32, pause Pause) (n int, err error) {
+func Distinct(t Texts, rows []uint32, counts, room []int64, slots []uint32, pause Pause) (n int, err error) {
 	if len(counts) != len(rows) || len(room) != len(rows) || len(slots) != 2*len(rows) {
 		return 0, ErrLengths
 	}
-	d := distinct{text: t, rows: rows, counts: counts, places: room, slots: slots, pace: pacer{pause: pause}}
+	d := distinct{text: t, rows: rows, counts: counts, places: room, slots: slots, near: make([]nearPiece, min(t.Pieces(), maxNear)), pace: pacer{pause: pause}}
+	defer d.pace.end(&err)
 	if err := inParts(slots, &d.pace, func(part []uint32) { clear(part) }); err != nil {
 		return 0, err
 	}
 	first := 0
-	for i, p := range t {
+	for i := range t.Pieces() {
+		p := *d.piece(i)
 		for row := range p.Rows() {
 			if !p.valid(row) {
 				if err := d.pace.add(1); err != nil {
@@ -57,7 +71,8 @@ func Distinct(t Text, rows []uint32, counts, room []int64, slots []uint32, pause
 }
 
 type distinct struct {
-	text   Text
+	text   Texts
+	near   []nearPiece // of those with texts that were compared
 	n      int
 	rows   []uint32
 	counts []int64
@@ -67,7 +82,8 @@ type distinct struct {
 }
 
 // add counts a text. What it costs grows with the text, and with the slots that it
-// finds taken: whoever makes texts collide pays for it.
+// finds taken, and with the texts there that are as long: whoever makes texts collide
+// pays for it.
 func (d *distinct) add(text []byte, row uint32, place int64) error {
 	slot := 0
 	if len(d.slots) > 0 {
@@ -78,7 +94,11 @@ func (d *distinct) add(text []byte, row uint32, place int64) error {
 	for d.n > 0 && d.slots[slot] != 0 {
 		number := d.slots[slot] - 1
 		at := d.places[number]
-		if string(d.text[at>>32].at(int(uint32(at)))) == string(text) {
+		other := d.piece(int(at >> 32)).at(int(uint32(at)))
+		if len(other) == len(text) {
+			work += len(text) / 8
+		}
+		if string(other) == string(text) {
 			d.counts[number]++
 			return d.pace.add(work)
 		}
@@ -92,13 +112,34 @@ func (d *distinct) add(text []byte, row uint32, place int64) error {
 			work = 0
 		}
 	}
+	if err := d.pace.add(work); err != nil {
+		return err
+	}
 	if d.n == len(d.rows) {
 		return ErrRange
 	}
 	d.rows[d.n], d.counts[d.n], d.places[d.n] = row, 1, place
 	d.n++
 	d.slots[slot] = uint32(d.n)
-	return d.pace.add(work)
+	return nil
+}
+
+// maxNear is how many pieces are at hand at most.
+const maxNear = 1024
+
+// nearPiece is a piece of the text, and one more than its number.
+type nearPiece struct {
+	next  int
+	piece TextPiece
+}
+
+// piece returns a piece that has been read before: to find one may take long.
+func (d *distinct) piece(i int) *TextPiece {
+	near := &d.near[i%len(d.near)]
+	if near.next != i+1 {
+		*near = nearPiece{i + 1, d.text.Piece(i)}
+	}
+	return &near.piece
 }
 
 // hash mixes eight bytes at a time. Nothing that is told depends on it.

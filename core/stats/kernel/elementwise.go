@@ -17,7 +17,7 @@ const (
 
 // Elementwise writes what an operation makes of each row of x and y, or of x alone. All
 // have one length. Rows are taken in order, and out may be the memory of x or y.
-func Elementwise(op Operation, x, y, out []float64, pause Pause) error {
+func Elementwise(op Operation, x, y, out []float64, pause Pause) (err error) {
 	if op < Add || op > Abs {
 		return ErrRange
 	}
@@ -25,6 +25,7 @@ func Elementwise(op Operation, x, y, out []float64, pause Pause) error {
 		return ErrLengths
 	}
 	pace := pacer{pause: pause}
+	defer pace.end(&err)
 	for len(out) > 0 {
 		n := min(len(out), pauseEvery)
 		operate(op, x[:n], y[:n], out[:n])

@@ -4,7 +4,7 @@ package kernel
 // how many of them are not null. There must be so many rows. It is called for every few
 // thousand rows, so it has no room of its own.
 func Floats(v Numbers, out []float64, pause Pause) (n int, err error) {
-	if ints, ok := v.(Vector[int64]); ok {
+	if ints, ok := v.(Values[int64]); ok {
 		return floats(ints.cursor(), out, pause)
 	}
 	return floats(v.floats(), out, pause)
@@ -12,6 +12,7 @@ func Floats(v Numbers, out []float64, pause Pause) (n int, err error) {
 
 func floats[T Element](c cursor[T], out []float64, pause Pause) (n int, err error) {
 	pace := pacer{pause: pause}
+	defer pace.end(&err)
 	for len(out) > 0 {
 		take := min(c.left(), block, len(out))
 		if take == 0 {

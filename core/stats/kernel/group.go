@@ -35,7 +35,7 @@ func Histogram(v Numbers, low, high float64, counts []int64, pause Pause) (count
 // rows of each group in counts, and adds their values in sums, in the order of rows and
 // with Neumaier's compensation; lost is its room. All three have one length. A key
 // without a group is [ErrRange]. NaN and infinities are as in [Sum].
-func Group(keys Vector[int64], base int64, values Numbers, counts []int64, sums, lost []float64, pause Pause) (n int, err error) {
+func Group(keys Values[int64], base int64, values Numbers, counts []int64, sums, lost []float64, pause Pause) (n int, err error) {
 	if len(counts) != len(sums) || len(counts) != len(lost) {
 		return 0, ErrLengths
 	}
@@ -65,6 +65,7 @@ func Group(keys Vector[int64], base int64, values Numbers, counts []int64, sums,
 		return n, err
 	}
 	pace, g := pacer{pause: pause}, 0
+	defer pace.end(&err)
 	if err := inParts(sums, &pace, func(part []float64) {
 		for i, sum := range part {
 			t := total{sum, lost[g]}
@@ -78,8 +79,9 @@ func Group(keys Vector[int64], base int64, values Numbers, counts []int64, sums,
 }
 
 // zero clears what may be large.
-func zero[T Element](values []T, pause Pause) error {
+func zero[T Element](values []T, pause Pause) (err error) {
 	pace := pacer{pause: pause}
+	defer pace.end(&err)
 	if err := inParts(values, &pace, func(part []T) { clear(part) }); err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import "math"
 
 // MinMax returns the smallest and the largest value. With a NaN among them both are
 // NaN; of nothing they are NaN.
-func MinMax(v Vector[float64], pause Pause) (low, high float64, n int, err error) {
+func MinMax(v Values[float64], pause Pause) (low, high float64, n int, err error) {
 	low, high = math.Inf(1), math.Inf(-1)
 	isNaN := false
 	n, err = blocks(v.cursor(), pause, func(x []float64) {
@@ -59,7 +59,7 @@ func minMaxBlock(x []float64) (low, high float64, ok bool) {
 }
 
 // MinMaxInts returns the smallest and the largest value; of nothing, zeros.
-func MinMaxInts(v Vector[int64], pause Pause) (low, high int64, n int, err error) {
+func MinMaxInts(v Values[int64], pause Pause) (low, high int64, n int, err error) {
 	low, high = math.MaxInt64, math.MinInt64
 	n, err = blocks(v.cursor(), pause, func(x []int64) {
 		l, h := minMaxInts(x)

@@ -1,13 +1,14 @@
 package kernel
 
-// Pause is called after a bounded number of elements, with their number. It may
-// wait, and may end the kernel with an error. An element that is passed over twice
-// counts twice. nil never waits.
+// Pause is called with the number of elements that a kernel passes over, each time
+// there are so many of them and at its end, also where that is an error. It may wait,
+// and may end the kernel with an error. An element that is passed over twice counts
+// twice. nil never waits.
 type Pause func(elements int) error
 
 // pauseEvery is how many elements are passed over before Pause hears of them: below
-// a millisecond of any kernel's work.
-const pauseEvery = 1 << 16
+// a tenth of a millisecond of most kernels' work.
+const pauseEvery = 1 << 14
 
 // pacer collects the elements that Pause has not heard of.
 type pacer struct {
@@ -20,6 +21,13 @@ func (p *pacer) add(n int) error {
 		return nil
 	}
 	return p.flush()
+}
+
+// end flushes at the end of a kernel, whatever that is.
+func (p *pacer) end(err *error) {
+	if late := p.flush(); *err == nil {
+		*err = late
+	}
 }
 
 func (p *pacer) flush() error {

@@ -9,7 +9,7 @@ package kernel
 // once forwards and once backwards. So the work does not grow with the window, and
 // nothing is subtracted that was added before: no error is left behind, nor by an
 // infinity.
-func Rolling(x []float64, window int, means, variances, room []float64, pause Pause) error {
+func Rolling(x []float64, window int, means, variances, room []float64, pause Pause) (err error) {
 	if window < 1 {
 		return ErrRange
 	}
@@ -18,6 +18,7 @@ func Rolling(x []float64, window int, means, variances, room []float64, pause Pa
 		return ErrLengths
 	}
 	r := rolling{window: window, sums: room[:window+1], squares: room[window+1 : 2*(window+1)], pace: pacer{pause: pause}}
+	defer r.pace.end(&err)
 	for _, ends := range [][]float64{r.sums, r.squares} {
 		if err := inParts(ends, &r.pace, func(part []float64) { clear(part) }); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -8,13 +9,14 @@ import (
 // Sort writes the values in ascending order to out, which has room for as many as the
 // vector has rows, and may be the vector's memory if that is one piece. It returns
 // how many there are. Equal values are alike, so there is nothing to keep stable.
-func Sort[T Element](v Vector[T], out []T, pause Pause) (n int, err error) {
+func Sort[T Element](v Values[T], out []T, pause Pause) (n int, err error) {
 	n, err = gather(v.cursor(), out, pause)
 	if err != nil {
 		return n, err
 	}
 	out = out[:n]
 	s := sorter{pace: pacer{pause: pause}}
+	defer s.pace.end(&err)
 	if err := inParts(out, &s.pace, func(part []T) { toKeys(part) }); err != nil {
 		return n, err
 	}
@@ -31,6 +33,7 @@ func Sort[T Element](v Vector[T], out []T, pause Pause) (n int, err error) {
 // what it reads: out may be the memory that it reads.
 func gather[T Element](c cursor[T], out []T, pause Pause) (n int, err error) {
 	pace := pacer{pause: pause}
+	defer pace.end(&err)
 	for {
 		take := min(c.left(), block)
 		if take == 0 {
@@ -67,16 +70,22 @@ func Quantiles(v Numbers, q, out, room []float64, pause Pause) (n int, err error
 	if len(out) < len(q) {
 		return 0, ErrLengths
 	}
-	for _, q := range q {
-		if !(q >= 0 && q <= 1) {
-			return 0, ErrRange
-		}
+	s := sorter{pace: pacer{pause: pause}}
+	defer s.pace.end(&err)
+	outside := false
+	err = inParts(q, &s.pace, func(part []float64) {
+		outside = outside || slices.ContainsFunc(part, func(q float64) bool { return !(q >= 0 && q <= 1) })
+	})
+	if outside {
+		return 0, ErrRange
+	}
+	if err = cmp.Or(err, s.pace.flush()); err != nil {
+		return 0, err
 	}
 	if n, err = gather(v.floats(), room, pause); err != nil {
 		return n, err
 	}
 	room = room[:n]
-	s := sorter{pace: pacer{pause: pause}, ranks: []int{}}
 	isNaN := n == 0
 	err = inParts(room, &s.pace, func(part []float64) {
 		for _, v := range part {
@@ -87,26 +96,39 @@ func Quantiles(v Numbers, q, out, room []float64, pause Pause) (n int, err error
 	if err != nil {
 		return n, err
 	}
-	if isNaN {
-		for i := range q {
-			out[i] = nan
+	if !isNaN {
+		if err := s.toRanks(keysOf(room), q); err != nil {
+			return n, err
 		}
-		return n, s.pace.flush()
 	}
-	for _, q := range q {
-		low, high, _ := Place(n, q)
-		s.ranks = append(s.ranks, low, high)
+	keys, i := keysOf(room), 0
+	err = inParts(q, &s.pace, func(part []float64) {
+		for _, q := range part {
+			if out[i] = nan; !isNaN {
+				low, high, share := Place(n, q)
+				out[i] = Between(keyFloat(keys[low]), keyFloat(keys[high]), share)
+			}
+			i++
+		}
+	})
+	return n, err
+}
+
+// maxRanks is of how many quantiles the ranks are looked for. For more of them
+// everything is sorted: a list of them would take room.
+const maxRanks = 1024
+
+// toRanks sorts keys as far as quantiles need it.
+func (s *sorter) toRanks(keys []uint64, q []float64) error {
+	if len(q) <= maxRanks {
+		s.ranks = make([]int, 0, 2*len(q))
+		for _, q := range q {
+			low, high, _ := Place(len(keys), q)
+			s.ranks = append(s.ranks, low, high)
+		}
+		slices.Sort(s.ranks)
 	}
-	slices.Sort(s.ranks)
-	if err := s.sort(keysOf(room), 0); err != nil {
-		return n, err
-	}
-	keys := keysOf(room)
-	for i, q := range q {
-		low, high, share := Place(n, q)
-		out[i] = Between(keyFloat(keys[low]), keyFloat(keys[high]), share)
-	}
-	return n, s.pace.flush()
+	return s.sort(keys, 0)
 }
 
 // Place says where quantile q of n sorted values lies: a share of the way from the

@@ -40,7 +40,7 @@ func (t *total) value() float64 {
 // Sum adds the values. Blocks of 1024 are added in 8 lanes (a value's place in the
 // block, modulo 8), the lanes pairwise, and the blocks with Neumaier's
 // compensation. Of nothing it is 0. A sum that overflows on the way is infinite.
-func Sum(v Vector[float64], pause Pause) (sum float64, n int, err error) {
+func Sum(v Values[float64], pause Pause) (sum float64, n int, err error) {
 	return sumOf(v.cursor(), pause)
 }
 
@@ -77,7 +77,7 @@ func pairwise(l *[8]float64) float64 {
 
 // SumInts adds the values exactly. It returns [ErrOverflow] if the sum, not what
 // is added up on the way, does not fit.
-func SumInts(v Vector[int64], pause Pause) (sum int64, n int, err error) {
+func SumInts(v Values[int64], pause Pause) (sum int64, n int, err error) {
 	var high, low uint64 // of 128 bits
 	n, err = blocks(v.cursor(), pause, func(x []int64) {
 		h, l := high, low

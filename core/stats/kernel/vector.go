@@ -16,6 +16,42 @@ type Vector[T Element] []Piece[T]
 // Of makes a vector of values without nulls.
 func Of[T Element](values []T) Vector[T] { return Vector[T]{{Values: values}} }
 
+// Values is a vector of one type, whose pieces are at hand or not.
+type Values[T Element] interface {
+	Numbers
+	cursor() cursor[T]
+}
+
+// Paged is a vector whose pieces are fetched as they come, and may be fetched again: a
+// list of them would take room that grows with the data.
+type Paged[T Element] struct {
+	Rows   int
+	Pieces int
+	Piece  func(i int) Piece[T]
+}
+
+// Len implements [Numbers].
+func (p Paged[T]) Len() int { return p.Rows }
+
+func (p Paged[T]) floats() cursor[float64] { return asFloats(p.cursor()) }
+
+func (p Paged[T]) cursor() cursor[T] { return &paging[T]{of: p} }
+
+// paging is the cursor of a Paged.
+type paging[T Element] struct {
+	reading[T]
+	of   Paged[T]
+	next int
+}
+
+func (p *paging[T]) left() int {
+	for len(p.piece.Values) == 0 && p.next < p.of.Pieces {
+		p.piece = p.of.Piece(p.next)
+		p.next++
+	}
+	return len(p.piece.Values)
+}
+
 // Numbers is a vector of either type. The kernels that take one read integers as
 // floats, rounded where they are beyond 2^53.
 type Numbers interface {
@@ -32,14 +68,13 @@ func (v Vector[T]) Len() (n int) {
 	return n
 }
 
-func (v Vector[T]) floats() cursor[float64] {
-	switch v := any(v).(type) {
-	case Vector[float64]:
-		return v.cursor()
-	case Vector[int64]:
-		return &widening{ints: v.cursor()}
+func (v Vector[T]) floats() cursor[float64] { return asFloats(v.cursor()) }
+
+func asFloats[T Element](c cursor[T]) cursor[float64] {
+	if ints, ok := any(c).(cursor[int64]); ok {
+		return &widening{ints: ints}
 	}
-	return nil
+	return any(c).(cursor[float64])
 }
 
 func (v Vector[T]) cursor() cursor[T] { return &reading[T]{rest: v} }
