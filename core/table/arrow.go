@@ -89,7 +89,7 @@ type batches = func(yield func(arrow.RecordBatch, error) bool)
 func openArrow(data []byte, in *input) (*arrow.Schema, batches, error) {
 	most := in.memory(maxArrowMemory)
 	options := []ipc.Option{
-		ipc.WithAllocator(&limited{Allocator: memory.DefaultAllocator, most: most, left: most, inAll: max(anySize, maxGrowth*int64(len(data)))}),
+		ipc.WithAllocator(&limited{Allocator: memory.DefaultAllocator, most: most, left: most, inAll: in.unpacked()}),
 		ipc.WithMetadataSizeLimit(maxMetadata),
 	}
 	if bytes.HasPrefix(data, ipc.Magic) {
@@ -153,7 +153,7 @@ func (l *limited) take(n int) {
 		panic(fmt.Errorf("a batch takes more than %d bytes of memory", l.most))
 	}
 	if l.inAll -= int64(max(n, 0)); l.inAll < 0 {
-		panic(fmt.Errorf("its batches unpack to more than %d times its bytes", maxGrowth))
+		panic(errors.New("its batches, all together, unpack to more than it may hold"))
 	}
 }
 

@@ -96,16 +96,17 @@ func (c *converter) rows(batch arrow.RecordBatch, from int64) (int64, error) {
 	if !slices.ContainsFunc(batch.Columns(), repeats) {
 		return most, nil
 	}
-	size := 0
+	size := int64(0)
 	for n := range most {
+		row := int64(0)
 		for _, col := range batch.Columns() {
-			size += repeated(col, int(from+n))
+			row += int64(repeated(col, int(from+n)))
 		}
-		switch {
-		case size > maxBatchBytes && n > 0:
+		if row > c.in.memory(maxRepeated) {
+			return 0, &ImportError{Message: fmt.Sprintf("a row has %d bytes of text in views and dictionaries: the limit is %d", row, c.in.memory(maxRepeated))}
+		}
+		if size += row; size > c.in.memory(maxBatchBytes) && n > 0 {
 			return n, nil
-		case int64(size) > c.in.memory(maxRepeated):
-			return 0, &ImportError{Message: fmt.Sprintf("row %d has %d bytes of text in views and dictionaries: the limit is %d", from+n+1, size, c.in.memory(maxRepeated))}
 		}
 	}
 	return most, nil

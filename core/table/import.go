@@ -40,6 +40,8 @@ const (
 	maxGrowth  = 64
 	anySize    = 1 << 30
 	spoolBytes = 1 << 18 // read at a time
+
+	anyUnpacked = 64 << 20 // bytes that any batches may unpack to, where the table is bounded
 )
 
 // Import reads a table and seals it in a temporary file in dir. It takes bounded
@@ -106,6 +108,14 @@ type input struct {
 	bytes    int64
 	bounds   Bounds
 	progress func(read, rows int64)
+}
+
+// unpacked is how many bytes its batches may unpack to, all together.
+func (in *input) unpacked() int64 {
+	if in.bounds.Bytes > 0 {
+		return max(anyUnpacked, 4*in.bounds.Bytes)
+	}
+	return max(anySize, maxGrowth*in.bytes)
 }
 
 // memory is the bound of some bytes in memory, which most is for any import.

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -20,6 +21,8 @@ type Attack struct {
 	Wasm    []byte
 	// Limits of its job, where they are not those of [Budget].
 	Limits job.Limits
+	// Params of its job. Where they are refused, that is how it ends.
+	Params json.RawMessage
 }
 
 // None is the Code of an attack that comes to nothing: its job completes.
@@ -34,7 +37,7 @@ var Budget = job.Limits{
 // Attacks returns all of them. Each is a plugin of another name, so that they can be
 // loaded side by side.
 func Attacks() []Attack {
-	all := slices.Concat(bombs(), malformed(), declares(), starts(), manifests(), crashes(), endless(), floods(), records(), breaches())
+	all := slices.Concat(bombs(), malformed(), declares(), starts(), manifests(), crashes(), endless(), unpaid(), floods(), records(), breaches(), sent(), tables())
 	for i := range all {
 		all[i].Wasm = bytes.Replace(all[i].Wasm, []byte(`"name":"forged"`), fmt.Appendf(nil, `"name":"a%05d"`, i), 1)
 	}

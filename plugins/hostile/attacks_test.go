@@ -107,7 +107,10 @@ func (w *world) attack(ctx context.Context, a hostile.Attack) (code string, err 
 	case a.Refused:
 		return "loaded", nil
 	}
-	j, err := w.run(ctx, core.Request{Routine: p.Name + "/attack", Limits: budget(a)})
+	j, err := w.run(ctx, core.Request{Routine: p.Name + "/attack", Limits: budget(a), Params: a.Params})
+	if err != nil && a.Params != nil {
+		return core.Code(err), bounded(err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -121,6 +124,14 @@ func (w *world) attack(ctx context.Context, a hostile.Attack) (code string, err 
 		return j.Outcome.Error.Code, nil
 	}
 	return hostile.None, nil
+}
+
+// bounded returns an error if what a submit was refused with is too long.
+func bounded(refused error) error {
+	if n := len(refused.Error()); n > 256<<10 {
+		return fmt.Errorf("a refusal of %d bytes", n)
+	}
+	return nil
 }
 
 // budget is what an attack's job may use.

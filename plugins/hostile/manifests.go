@@ -25,6 +25,10 @@ func manifests() []Attack {
 		Attack{Name: "ref_bomb", Does: "doubles its schema forty times by references", Wasm: params(refBomb(40))},
 		Attack{Name: "ref_loop", Does: "has a schema that refers to itself twice", Wasm: params(
 			`{"$defs":{"n":{"anyOf":[{"properties":{"a":{"$ref":"#/$defs/n"}}},{"properties":{"a":{"$ref":"#/$defs/n"}}}]}},"$ref":"#/$defs/n"}`)},
+		Attack{Name: "comparison_bomb", Does: "compares a value with two million, by references", Wasm: params(referred(1000, 2000))},
+		Attack{Name: "dynamic_reference", Does: "refers to what only the params show: to itself, twice at each depth", Wasm: params(
+			`{"$id":"http://a/r","$dynamicAnchor":"n","$ref":"inner","$defs":{"inner":{"$id":"inner","properties":{"a":{"allOf":[` +
+				`{"$dynamicRef":"#n"},{"$dynamicRef":"#n"}]}},"$defs":{"leaf":{"$dynamicAnchor":"n"}}}}}`)},
 		Attack{Name: "regex_bomb", Does: "has patterns that take gigabytes when compiled", Wasm: params(
 			`{"type":"object","properties":{` + numbered(900, `"p%d":{"pattern":"(`+strings.Repeat("ab|cd|", 100)+`x){1000}"}`) + `}}`)},
 		Attack{Name: "number_bomb", Does: "bounds a param by a number of a million digits",
