@@ -8,6 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -191,6 +194,23 @@ func TestEveryAttackEndsInItsErrorAndHurtsNobody(t *testing.T) {
 		}
 	}
 	held(t).mustBe(t, before)
+}
+
+// The tests that the docs name for other attacks are there.
+func TestOtherAttacksHaveTheirTests(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/attacks.md")
+	require.NoError(t, err)
+	rows := regexp.MustCompile("`(Test[A-Za-z0-9]+)` in `([a-z/]+)`").FindAllStringSubmatch(string(text), -1)
+	assert.Greater(t, len(rows), 10)
+	for _, row := range rows {
+		files, err := filepath.Glob("../../" + row[2] + "/*_test.go")
+		require.NoError(t, err)
+		assert.True(t, slices.ContainsFunc(files, func(path string) bool {
+			source, err := os.ReadFile(path)
+			return err == nil && strings.Contains(string(source), "func "+row[1]+"(t *testing.T)")
+		}), "%s in %s", row[1], row[2])
+	}
 }
 
 // everyTenth is a tenth of the attacks, of all kinds.

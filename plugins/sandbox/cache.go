@@ -175,13 +175,14 @@ func (h *Host) drop(entry string) {
 }
 
 // sealForm says which files seals are in.
-const sealForm = "thresher-cache/2"
+const sealForm = "thresher-cache/3"
 
-// seal returns the content of a mark: the files that belong together, with the checksum
-// of each.
-func (h *Host) seal(entries []string) (string, error) {
+// seal returns the content of a mark: its name, and the files that belong together, with
+// the checksum of each.
+func (h *Host) seal(mark string, entries []string) (string, error) {
 	var text strings.Builder
 	fmt.Fprintln(&text, sealForm)
+	fmt.Fprintln(&text, mark)
 	for _, entry := range entries {
 		sum, err := checksum(filepath.Join(h.cacheDir, entry))
 		if err != nil {
@@ -206,6 +207,9 @@ func (h *Host) marked(mark string) (entries []string, err error) {
 	}
 	if lines.Text() != sealForm {
 		return nil, otherForm(lines.Bytes())
+	}
+	if !lines.Scan() || lines.Text() != mark {
+		return nil, fmt.Errorf("%s is damaged, or of another module", mark)
 	}
 	for lines.Scan() {
 		want, entry, ok := strings.Cut(lines.Text(), " ")

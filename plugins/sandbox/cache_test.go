@@ -20,14 +20,21 @@ func cacheOf(t *testing.T, wasm []byte) (dir string, files []string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "cache")
 	loadIn(t, dir, wasm)
+	files = filesIn(t, dir)
+	require.Len(t, files, 4, "the rewritten module, its code, the mark, and the manifest")
+	return dir, files
+}
+
+// filesIn are all files in a folder, in the order of their names.
+func filesIn(t *testing.T, dir string) (files []string) {
+	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			files = append(files, path)
 		}
 		return err
 	}))
-	require.Len(t, files, 4, "the rewritten module, its code, the mark, and the manifest")
-	return dir, files
+	return files
 }
 
 // loadIn inspects and loads a module on a host with a cache, runs it, and returns what the host
@@ -112,6 +119,40 @@ func TestAFlippedBitInTheCacheIsNoticed(t *testing.T) {
 			assert.Contains(t, loadIn(t, dir, wasm), "again", "%s: byte %d", path, at)
 		}
 	}
+}
+
+// Files of another module, in the place of a module's own, are not used, though each is
+// whole: one of them, some, or all.
+func TestFilesOfAnotherModuleAreNotUsed(t *testing.T) {
+	t.Parallel()
+	mine, other := hostile.Module{}.Encode(), hostile.Module{Run: hostile.Code(hostile.I32Const(0), hostile.Drop, hostile.Unreachable)}.Encode()
+	dir, files := cacheOf(t, mine)
+	_, others := cacheOfCrashing(t, other)
+	require.Len(t, others, len(files))
+	for all := 1; all < 1<<len(files); all++ {
+		for i, path := range files {
+			if all&(1<<i) == 0 {
+				continue
+			}
+			content, err := os.ReadFile(others[i])
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path, content, 0o600))
+		}
+		assert.Contains(t, loadIn(t, dir, mine), "again")
+		assert.Empty(t, loadIn(t, dir, mine), "it is whole")
+	}
+}
+
+// cacheOfCrashing is cacheOf for a module that does not run to its end.
+func cacheOfCrashing(t *testing.T, wasm []byte) (dir string, files []string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "cache")
+	h, err := New(t.Context(), Config{CacheDir: dir})
+	require.NoError(t, err)
+	_, err = h.Inspect(t.Context(), wasm, nil)
+	require.NoError(t, err)
+	require.NoError(t, h.Close(context.Background()))
+	return dir, filesIn(t, dir)
 }
 
 // What is missing is made without a word: it may never have been there.

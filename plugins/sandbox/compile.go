@@ -151,7 +151,7 @@ func failedCompile(ctx context.Context, err error) error {
 
 // finish writes the mark of a module's code.
 func (h *Host) finish(wasm []byte, entries []string) error {
-	text, err := h.seal(entries)
+	text, err := h.seal(h.mark(wasm), entries)
 	if err == nil {
 		err = h.write(h.mark(wasm), []byte(text))
 	}

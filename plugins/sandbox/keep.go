@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -80,8 +81,9 @@ func (h *Host) maker() string {
 // those of older programs do not pile up.
 func keptFile(digest string) string { return "rewritten-" + digest }
 
-// keptForm begins a kept file. The checksum of the rest follows.
-const keptForm = "thresher-form/3\n"
+// keptForm begins a kept file. The checksum of the file's name and of the rest follows: a
+// file of another module, whatever put it there, is damaged.
+const keptForm = "thresher-form/5\n"
 
 // errOtherMaker is wrapped by the error of a file that this program made with other
 // limits, or that another program made.
@@ -170,7 +172,7 @@ func readForm(body *bufio.Reader, maker string, wasm []byte) (k kept, err error)
 // it is in memory twice: a module can be large.
 func (h *Host) writeKept(entry string, fill func(io.Writer) error) error {
 	return h.writeWith(entry, func(f *os.File) error {
-		sum := sha256.New()
+		sum := sumOf(entry)
 		if _, err := f.WriteString(keptForm + strings.Repeat("\x00", sha256.Size)); err != nil {
 			return err
 		}
@@ -193,7 +195,7 @@ func (h *Host) readKept(entry string, use func(*bufio.Reader) error) error {
 	if n, err := io.ReadFull(f, head); err != nil || !bytes.HasPrefix(head, []byte(keptForm)) {
 		return otherForm(head[:n])
 	}
-	sum := sha256.New()
+	sum := sumOf(entry)
 	if _, err := io.Copy(sum, f); err != nil {
 		return err
 	}
@@ -204,6 +206,13 @@ func (h *Host) readKept(entry string, use func(*bufio.Reader) error) error {
 		return err
 	}
 	return use(bufio.NewReader(f))
+}
+
+// sumOf begins the checksum of an entry.
+func sumOf(entry string) hash.Hash {
+	sum := sha256.New()
+	fmt.Fprintln(sum, entry)
+	return sum
 }
 
 // describedFile has what the module with a digest says of itself.

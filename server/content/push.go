@@ -32,7 +32,7 @@ func (h handlers) push(c *fiber.Ctx) error {
 		return problem.New("bad_request", "empty body: send the module as the request body")
 	}
 	limit := h.plugins.MaxBytes() + formRoom
-	received, signature, err := h.receive(c, &upload{body, c.Context().Conn(), limit, limit})
+	received, signature, err := h.receive(c, newUpload(body, c.Context().Conn(), limit))
 	if err != nil {
 		return err
 	}

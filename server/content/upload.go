@@ -14,8 +14,12 @@ import (
 	"thresher/server/problem"
 )
 
-// uploadPatience is how long an upload may pause.
-const uploadPatience = time.Minute
+// An upload may pause for so long, and brings so many bytes a second on average beyond
+// that: whoever sends a byte a minute holds a connection for as long as they like.
+const (
+	uploadPatience = time.Minute
+	uploadRate     = 1 << 10
+)
 
 // upload imports the body as a dataset's table.
 func (h handlers) upload(c *fiber.Ctx) error {
@@ -41,7 +45,7 @@ func (h handlers) upload(c *fiber.Ctx) error {
 	}
 	var d core.Dataset
 	var err error
-	file := &upload{body, c.Context().Conn(), h.maxUpload, h.maxUpload}
+	file := newUpload(body, c.Context().Conn(), h.maxUpload)
 	if importer == "" {
 		d, err = h.engine.PutDataset(c.Context(), name, format, file, nil)
 	} else {
@@ -72,18 +76,35 @@ func uploadFormat(c *fiber.Ctx) (table.Format, error) {
 
 // upload reads a body, as long as it comes, up to a limit.
 type upload struct {
-	body  io.Reader
-	conn  net.Conn
-	left  int64
-	limit int64
+	body   io.Reader
+	conn   deadliner
+	now    func() time.Time
+	read   int64
+	limit  int64
+	waited time.Duration // for the body
+}
+
+// deadliner is what an upload needs of its connection.
+type deadliner interface{ SetReadDeadline(time.Time) error }
+
+func newUpload(body io.Reader, conn net.Conn, limit int64) *upload {
+	return &upload{body: body, conn: conn, now: time.Now, limit: limit}
 }
 
 func (u *upload) Read(p []byte) (int, error) {
-	if err := u.conn.SetReadDeadline(time.Now().Add(uploadPatience)); err != nil {
+	start := u.now()
+	mayWait := min(uploadPatience, uploadPatience+time.Duration(u.read)*time.Second/uploadRate-u.waited)
+	if err := u.conn.SetReadDeadline(start.Add(mayWait)); err != nil {
 		return 0, err
 	}
 	n, err := u.body.Read(p)
-	if u.left -= int64(n); u.left < 0 {
+	waited := u.now().Sub(start)
+	u.waited += waited
+	if err != nil && waited >= mayWait {
+		return n, problem.New("bad_request", "the upload is too slow: %d bytes in %v; want %d a second, and pauses of %v at most",
+			u.read, u.waited.Round(time.Second), uploadRate, uploadPatience)
+	}
+	if u.read += int64(n); u.read > u.limit {
 		return 0, problem.New("too_large", "the upload has more than %d bytes, which is the limit", u.limit)
 	}
 	return n, err
