@@ -224,6 +224,10 @@ func (w *Writer) left() {
 	}
 }
 
+// largeSeals bounds how many tables that are not small are sealed at once. Each has up to
+// two batches in memory meanwhile, which are no job's.
+var largeSeals = make(chan struct{}, 4)
+
 // Seal makes a sealed file of all rows. The table can still be read, wherever that file is
 // moved, until it is closed. Where Seal returns another error than os.ErrClosed nothing is
 // left of the file, and Seal can be called again.
@@ -232,6 +236,10 @@ func (w *Writer) Seal() (Sealed, error) {
 	w.state.Must(func(g *grown) { closed = g.sealed || g.ended })
 	if closed {
 		return Sealed{}, fmt.Errorf("seal table: %w", os.ErrClosed)
+	}
+	if w.Bytes() > flushBytes {
+		largeSeals <- struct{}{}
+		defer func() { <-largeSeals }()
 	}
 	out, err := newSink(w.dir, w.schema)
 	if err != nil {
