@@ -52,6 +52,9 @@ type batchRecord struct {
 	Total   int  `json:"total,omitempty"` // jobs that were asked for
 	Added   int  `json:"added,omitempty"` // those of them that have been written
 	Written bool `json:"written"`         // all of them: the batch is whole
+
+	Desired job.Desired `json:"desired,omitempty"` // what is wanted of all of its jobs, those that join it included; empty: that they run
+	By      string      `json:"by,omitempty"`      // the bulk action that said so
 }
 
 // Batch is a batch and how far it is.
@@ -61,11 +64,12 @@ type Batch struct {
 	Created time.Time         `json:"created"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	Running int               `json:"running,omitempty"`
-	State   BatchState        `json:"state"`
-	Jobs    int               `json:"jobs"`              // those that are still kept; while it is expanding, all that it is going to have
-	Written int               `json:"written,omitempty"` // while it is expanding: those that are written
-	Phases  map[job.Phase]int `json:"phases"`            // how many are in each
-	Done    bool              `json:"done"`              // all have ended
+	State   BatchState        `json:"state" enum:"expanding,running,paused,stopping,stopped,ended"`
+	Desired job.Desired       `json:"desired,omitempty" enum:"run,pause,stop"` // what was last asked of it as a whole
+	Jobs    int               `json:"jobs"`                                    // those that are still kept; while it is expanding, all that it is going to have
+	Written int               `json:"written,omitempty"`                       // while it is expanding: those that are written
+	Phases  map[job.Phase]int `json:"phases"`                                  // how many are in each
+	Done    bool              `json:"done"`                                    // all have ended
 }
 
 // BatchState is what a batch is.
@@ -75,6 +79,9 @@ type BatchState string
 const (
 	BatchExpanding BatchState = "expanding" // its jobs are being written: none of them runs
 	BatchRunning   BatchState = "running"   // some of its jobs have not ended
+	BatchPaused    BatchState = "paused"    // it was paused: no job of it starts
+	BatchStopping  BatchState = "stopping"  // it was stopped, and some of its jobs have not ended
+	BatchStopped   BatchState = "stopped"   // it was stopped, and all of its jobs have ended
 	BatchEnded     BatchState = "ended"     // all of its jobs have ended
 )
 
@@ -83,13 +90,19 @@ func batchTerms(_ string, b batchRecord) []string {
 	if !b.Written {
 		terms = append(terms, termUnwritten)
 	}
+	if b.onHold() {
+		terms = append(terms, termOnHold)
+	}
 	if b.Request != nil {
 		terms = append(terms, requestTerm(b.Tenant, b.Request.Key))
 	}
 	return terms
 }
 
-const termUnwritten = "unwritten"
+const (
+	termUnwritten = "unwritten"
+	termOnHold    = "on hold"
+)
 
 // SubmitBatch makes all jobs of a batch durable, or none: a request that is not
 // valid is refused whole.
@@ -286,7 +299,7 @@ func (e *Engine) Batch(ctx context.Context, id string) (Batch, error) {
 }
 
 func (e *Engine) progress(ctx context.Context, r batchRecord) (Batch, error) {
-	b := Batch{ID: r.ID, Tenant: r.Tenant, Created: r.Created, Labels: r.Labels, Running: r.Running, Phases: map[job.Phase]int{}}
+	b := Batch{ID: r.ID, Tenant: r.Tenant, Created: r.Created, Labels: r.Labels, Running: r.Running, Desired: r.Desired, Phases: map[job.Phase]int{}}
 	terms := make([]string, len(job.Phases))
 	for i, p := range job.Phases {
 		terms[i] = batchTerm(r.ID, p)
@@ -308,11 +321,24 @@ func (e *Engine) progress(ctx context.Context, r batchRecord) (Batch, error) {
 		b.State, b.Jobs, b.Written = BatchExpanding, r.Total, r.Added
 		return b, nil
 	}
-	b.State, b.Done = BatchRunning, ended == b.Jobs
-	if b.Done {
-		b.State = BatchEnded
-	}
+	b.Done = ended == b.Jobs
+	b.State = r.state(b.Done)
 	return b, nil
+}
+
+// state is that of a batch that is whole.
+func (b batchRecord) state(done bool) BatchState {
+	switch {
+	case b.Desired == job.WantStop && done:
+		return BatchStopped
+	case done:
+		return BatchEnded
+	case b.Desired == job.WantStop:
+		return BatchStopping
+	case b.Desired == job.WantPause:
+		return BatchPaused
+	}
+	return BatchRunning
 }
 
 // BatchPage is a part of the list of batches, newest first.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"thresher/core/job"
 	"thresher/core/ledger"
 )
 
@@ -35,7 +34,7 @@ type Bulk struct {
 
 // BulkWaiting says why a bulk does not get on.
 type BulkWaiting struct {
-	On string `json:"on"` // "disk", or the limit of a queue, such as "queue_cap"
+	On string `json:"on"` // "disk", "batch ID", or the limit of a queue, such as "queue_cap"
 }
 
 // The states of a bulk.
@@ -74,7 +73,7 @@ var bulkActions = map[string]func(*Engine, context.Context, string) error{
 
 func (e *Engine) act(ctx context.Context, b Bulk, id string) error {
 	if b.Action == "retry" {
-		return e.retryOnce(ctx, b.ID, id)
+		return e.retryOnce(ctx, b, id)
 	}
 	return bulkActions[b.Action](e, ctx, id)
 }
@@ -116,7 +115,7 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 		return Bulk{}, &Refused{Code: "too_many_bulks", Detail: fmt.Sprintf("%d bulk actions have not ended: the limit is %d", n, MaxBulks)}
 	}
 	b.State = BulkRunning
-	if _, err := e.bulks.Create(ctx, b.ID, bulkRecord{Bulk: b}); err != nil {
+	if b, err = e.createBulk(ctx, b); err != nil {
 		if stalled(err) { // it may be there later, and nobody runs it
 			e.repairLater("interrupt bulk "+b.ID, func(ctx context.Context) error { return e.interrupt(ctx, b.ID) })
 		}
@@ -127,12 +126,16 @@ func (e *Engine) StartBulk(ctx context.Context, action string, f Filter, preview
 	return b, nil
 }
 
-// query selects the jobs that were there when the bulk began. Jobs are stopped and paused
+// query selects the jobs that were there when the bulk began; of a batch as a whole all,
+// because what joins it later is as the bulk leaves it. Jobs are stopped and paused
 // newest first: those that wait do not start because of it, and children are stopped
 // before their parents. They are resumed and retried in order of submit.
 func (b Bulk) query() ledger.Query {
 	q := b.Filter.query()
-	q.High, q.Limit = b.ID, together
+	q.Limit = together
+	if _, whole := b.wish(); !whole {
+		q.High = b.ID
+	}
 	q.Ascending = b.Action == "retry" || b.Action == "resume"
 	return q
 }
@@ -227,38 +230,5 @@ func (e *Engine) interrupt(ctx context.Context, id string) error {
 		interrupted.State = BulkInterrupted
 		return &interrupted, nil
 	})
-	return err
-}
-
-// retryOnce retries a job that failed or was stopped and has not been retried. Of
-// bulks that come to it at one moment, one retries it.
-func (e *Engine) retryOnce(ctx context.Context, bulk, id string) error {
-	mine := false
-	_, err, _ := e.submits.Do("retry "+id, func() (any, error) {
-		mine = true
-		return nil, e.retryFirst(ctx, bulk, id)
-	})
-	if err == nil && !mine {
-		return fmt.Errorf("job %s: another bulk retries it: %w", id, ErrInUse)
-	}
-	return err
-}
-
-func (e *Engine) retryFirst(ctx context.Context, bulk, id string) error {
-	if err := e.ledger.Able(); err != nil {
-		return fmt.Errorf("job %s: %w", id, err) // a retry may be on its way
-	}
-	j, err := e.Job(ctx, id)
-	if err != nil {
-		return err
-	}
-	retries, err := e.jobs.Count(ctx, "origin="+id)
-	if err != nil {
-		return fmt.Errorf("job %s: %w", id, err)
-	}
-	if j.Phase == job.Completed || retries > 0 {
-		return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry again", Phase: j.Phase, Desired: j.Desired})
-	}
-	_, err = e.retry(ctx, id, false, bulk)
 	return err
 }

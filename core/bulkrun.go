@@ -94,6 +94,7 @@ func (b Bulk) clone() Bulk {
 // carryOut does it chunk by chunk, and notes before each how far it is. Where the
 // process ends in the midst of one, the next process goes on with that.
 func (e *Engine) carryOut(ctx context.Context, run *bulkRun, r bulkRecord) {
+	late := e.beginBulk(ctx, run)
 	for redo, more := len(r.Chunk) > 0, true; more; redo = false {
 		jobs, err := e.nextChunk(ctx, &r, redo)
 		if err != nil && ctx.Err() == nil {
@@ -108,7 +109,7 @@ func (e *Engine) carryOut(ctx context.Context, run *bulkRun, r bulkRecord) {
 			run.cancel(by)
 		}
 		if err == nil && ctx.Err() == nil {
-			e.decideAll(ctx, run, jobs, redo)
+			e.decideAll(ctx, run, jobs, redo || late)
 			e.catchUp(context.WithoutCancel(ctx), r.Bulk, jobs)
 		}
 		if ctx.Err() != nil {
@@ -279,7 +280,7 @@ func parentsOf(r job.Record) (ids []string) {
 // skips are the errors of an action that does not fit a job.
 var skips = []string{
 	"illegal_move", "not_found", "in_use", "invalid", "too_many_paused",
-	"plugin_missing", "plugin_disabled", "parent_missing", "batch_expanding",
+	"plugin_missing", "plugin_disabled", "parent_missing", "batch_expanding", "batch_paused", "batch_stopped",
 }
 
 // decide changes one job, or counts why not. A retry waits for room in the queue. If the
@@ -321,7 +322,7 @@ func (e *Engine) decide(ctx context.Context, run *bulkRun, r job.Record, later [
 // changed before, by this bulk, is not skipped but done.
 func (e *Engine) count(ctx context.Context, run *bulkRun, id, code string, redo bool) {
 	skipped := slices.Contains(skips, code)
-	if skipped && redo && e.changedBefore(ctx, run.bulk, id) {
+	if skipped && (redo || run.bulk.Action == "retry") && e.changedBefore(ctx, run.bulk, id) {
 		code = ""
 	}
 	e.change(run, func(b *Bulk) {

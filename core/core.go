@@ -122,6 +122,7 @@ type Engine struct {
 	repairs *guard.Value[[]repair]                  // to be done once the disk takes writes
 	running *guard.Value[map[string]*bulkRun]       // bulks that are being carried out
 	pages   pages
+	writing writing
 	submits singleflight.Group // by idempotency key
 	closing atomic.Bool        // intake is closed
 	life    context.Context    // ends when Close is called
@@ -188,6 +189,7 @@ func read(ctx context.Context, cfg Config) (*Engine, error) {
 		repairs:  guard.New("repairs", guard.RankEngine, []repair(nil)),
 		running:  guard.New("bulks", guard.RankEngine, map[string]*bulkRun{}),
 		pages:    newPages(),
+		writing:  newWriting(),
 		tidy:     make(chan struct{}, 1),
 		prunes:   make(chan struct{}, 1),
 		verifies: make(chan struct{}, 1),

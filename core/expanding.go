@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"thresher/core/guard"
 	"thresher/core/job"
 	"thresher/core/ledger"
 )
@@ -46,6 +47,7 @@ func (e *Engine) createBatch(ctx context.Context, req BatchRequest, once *job.Re
 
 // writeBatch writes a batch and its jobs, part by part, in their order.
 func (e *Engine) writeBatch(ctx context.Context, b batchRecord, jobs []job.Record) (_ batchRecord, err error) {
+	defer e.writing.begin(b.ID)()
 	for len(jobs) > 0 {
 		n := inOneCommit(jobs)
 		if b, err = e.writePart(ctx, b, jobs[:n]); err != nil {
@@ -56,7 +58,8 @@ func (e *Engine) writeBatch(ctx context.Context, b batchRecord, jobs []job.Recor
 	return b, nil
 }
 
-// writePart writes some jobs of a batch, and with them how many there are now.
+// writePart writes some jobs of a batch, and with them how many there are now. What is
+// wanted of the batch meanwhile holds for them too.
 func (e *Engine) writePart(ctx context.Context, b batchRecord, jobs []job.Record) (batchRecord, error) {
 	ready := make([]job.Record, len(jobs))
 	for i, r := range jobs {
@@ -72,8 +75,12 @@ func (e *Engine) writePart(ctx context.Context, b batchRecord, jobs []job.Record
 		if next, err = e.grow(tx, b, len(jobs)); err != nil {
 			return err
 		}
-		for _, r := range ready {
-			if err := e.jobs.Add(tx, r.ID, r); err != nil {
+		for i, r := range jobs {
+			joined, err := next.join(r, ready[i], e.cfg.Now())
+			if err == nil {
+				err = e.jobs.Add(tx, r.ID, joined)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -177,30 +184,36 @@ func (e *Engine) removeJobsOf(ctx context.Context, batch string) error {
 	}
 }
 
-// join refuses a job that joins a batch which is not whole: a retry.
-func (e *Engine) join(tx *ledger.Tx, r job.Record) error {
-	if r.Spec.Batch == "" {
-		return nil
-	}
-	return e.batches.ModifyIn(tx, r.Spec.Batch, func(b *batchRecord) (*batchRecord, error) {
-		if b != nil && !b.Written {
-			return b, &Refused{Code: "batch_expanding", Detail: fmt.Sprintf("batch %s is expanding: its jobs are still being written", b.ID)}
-		}
-		return b, nil
-	})
+// writing is the batches that are being written in this process.
+type writing struct {
+	ended *guard.Value[map[string]chan struct{}] // by id; closed when one is whole or given up
 }
 
-// observeBatch tells the dispatcher whether the jobs of a batch may start. The ledger
-// calls it in commit order, before it tells of jobs that are written with the batch.
-func (e *Engine) observeBatch(c ledger.Change[batchRecord]) {
-	e.dispatch.Hold(c.Key, !c.Deleted && !c.Value.Written)
+func newWriting() writing {
+	return writing{guard.New("batches being written", guard.RankEngine, map[string]chan struct{}{})}
 }
 
-// holdBatches tells the dispatcher at the start of the batches whose jobs may not start.
-func (e *Engine) holdBatches(ctx context.Context) error {
-	ids, err := allKeys(ctx, e.batches, termUnwritten)
-	for _, id := range ids {
-		e.dispatch.Hold(id, true)
+// begin notes that a batch is being written, until end is called.
+func (w writing) begin(batch string) (end func()) {
+	done := make(chan struct{})
+	w.ended.Must(func(m *map[string]chan struct{}) { (*m)[batch] = done })
+	return func() {
+		w.ended.Must(func(m *map[string]chan struct{}) { delete(*m, batch) })
+		close(done)
 	}
-	return err
+}
+
+// wait waits until a batch is not being written any more. It reports whether it was.
+func (w writing) wait(ctx context.Context, batch string) (was bool, err error) {
+	var done chan struct{}
+	w.ended.Must(func(m *map[string]chan struct{}) { done = (*m)[batch] })
+	if done == nil {
+		return false, nil
+	}
+	select {
+	case <-done:
+		return true, nil
+	case <-ctx.Done():
+		return true, context.Cause(ctx)
+	}
 }

@@ -37,7 +37,16 @@ func (g *gated) List() []Plugin { return g.fixed.List() }
 
 func (g *gated) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	g.started.Add(1)
-	return g.idle.Run(ctx, c)
+	for {
+		if err := c.Host.Gate(ctx); err != nil { // it can be paused
+			return work.Report{}, err
+		}
+		select {
+		case <-ctx.Done():
+			return work.Report{}, context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 func (g *gated) Hold(context.Context, string) error {

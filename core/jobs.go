@@ -240,6 +240,9 @@ func (e *TooManyPaused) Error() string {
 
 // Resume asks a paused job to go on.
 func (e *Engine) Resume(ctx context.Context, id string) (Job, error) {
+	if err := e.notPaused(ctx, id); err != nil {
+		return Job{}, err
+	}
 	return e.request(ctx, id, job.Resume{})
 }
 

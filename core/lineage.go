@@ -24,26 +24,42 @@ func rootOf(r job.Record) string { return cmp.Or(r.Spec.Root, r.Spec.Origin, r.I
 func rootTerm(id string) string { return "root=" + id }
 
 // standIn returns the job that a retry needs in the place of a parent: of the parent's
-// lineage the newest that has completed, else the newest that has not ended.
-func (e *Engine) standIn(ctx context.Context, parent string) (r job.Record, found bool, err error) {
+// lineage the newest that has completed, else the newest that has not ended and is not to
+// stop, else the one that the same bulk action made, if any: what becomes of a retry does
+// not depend on how soon that failed.
+func (e *Engine) standIn(ctx context.Context, parent, bulk string) (r job.Record, found bool, err error) {
 	root, err := e.root(ctx, parent)
 	if err != nil {
 		return r, false, err
 	}
 	for _, phases := range [][]job.Phase{{job.Completed}, {job.Pending, job.Running, job.Paused}} {
-		q := Filter{Phases: phases}.query()
-		q.Terms, q.Limit = append(q.Terms, rootTerm(root.ID)), 1
-		retries, _, err := e.jobs.List(ctx, q)
-		switch {
-		case err != nil:
-			return r, false, fmt.Errorf("retries of job %s: %w", parent, err)
-		case len(retries) > 0:
-			return retries[0].Value, true, nil
-		case slices.Contains(phases, root.Phase):
-			return root, true, nil
+		r, found, err = e.newestRetry(ctx, root.ID, Filter{Phases: phases})
+		if !found && slices.Contains(phases, root.Phase) {
+			r, found = root, true
+		}
+		found = found && (r.Phase.Final() || r.Desired != job.WantStop)
+		if found || err != nil {
+			return r, found, err
 		}
 	}
-	return r, false, nil
+	if bulk == "" {
+		return r, false, nil
+	}
+	return e.newestRetry(ctx, root.ID, Filter{Bulk: bulk})
+}
+
+// newestRetry returns the newest of a lineage, but for its first job, that a filter selects.
+func (e *Engine) newestRetry(ctx context.Context, root string, f Filter) (r job.Record, found bool, err error) {
+	q := f.query()
+	q.Terms, q.Limit = append(q.Terms, rootTerm(root)), 1
+	retries, _, err := e.jobs.List(ctx, q)
+	if err != nil {
+		return r, false, fmt.Errorf("retries of job %s: %w", root, err)
+	}
+	if len(retries) == 0 {
+		return r, false, nil
+	}
+	return retries[0].Value, true, nil
 }
 
 // root returns the first job of a job's lineage. One that was deleted has no phase; its
@@ -71,14 +87,17 @@ func (e *Engine) jobOrGone(ctx context.Context, id string) (job.Record, error) {
 // onNewParents makes a job's spec need what is to be in the place of its parents where the
 // job is retried. A table that is pinned is the data that the job ran on, and stays;
 // unpin looks for its parent too.
-func (e *Engine) onNewParents(ctx context.Context, id string, spec job.Spec, unpin bool) (job.Spec, error) {
+func (e *Engine) onNewParents(ctx context.Context, id string, spec job.Spec, unpin bool, bulk string) (job.Spec, error) {
 	var missing []string
 	place := func(parent string) (string, error) {
-		r, found, err := e.standIn(ctx, parent)
+		r, found, err := e.standIn(ctx, parent, bulk)
 		if err == nil && !found {
 			var was job.Record
 			was, err = e.jobOrGone(ctx, parent)
-			missing = append(missing, fmt.Sprintf("job %s, which is %s", parent, cmp.Or(string(was.Phase), "gone")))
+			what := fmt.Sprintf("job %s, which is %s", parent, cmp.Or(string(was.Phase), "gone"))
+			if !slices.Contains(missing, what) {
+				missing = append(missing, what)
+			}
 		}
 		return r.ID, err
 	}
@@ -102,9 +121,12 @@ func (e *Engine) onNewParents(ctx context.Context, id string, spec job.Spec, unp
 		}
 		spec.Inputs[name] = job.Input{Source: "job:" + parent + "/" + in.Table, Job: parent, Table: in.Table}
 	}
-	if missing = slices.Compact(missing); len(missing) > 0 {
-		return spec, &Refused{Code: "parent_missing", Detail: fmt.Sprintf(
-			"job %s needs %s, and no retry of it has completed or is under way: retry that first, or all of the batch", id, strings.Join(missing, " and "))}
+	if len(missing) == 0 {
+		return spec, nil
 	}
-	return spec, nil
+	detail := fmt.Sprintf("job %s needs %s, and no retry of it has completed or is under way: retry it first", id, strings.Join(missing, " and "))
+	if spec.Batch != "" {
+		detail += ", or all of batch " + spec.Batch
+	}
+	return spec, &Refused{Code: "parent_missing", Detail: detail}
 }

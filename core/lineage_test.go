@@ -198,3 +198,89 @@ func TestARetryReadsThePinnedTable(t *testing.T) {
 	assert.NotEmpty(t, again.Spec.Inputs["data"].Digest)
 	assert.Equal(t, 3, f.times(2))
 }
+
+// chains submits a batch of chains: of each, the first job, one that needs it, and one
+// that needs that.
+func chains(t *testing.T, e *core.Engine, n int) core.Batch {
+	t.Helper()
+	var req core.BatchRequest
+	for i := range n {
+		first, second := fmt.Sprint("a", i), fmt.Sprint("b", i)
+		req.Jobs = append(req.Jobs,
+			core.BatchJob{Request: step(3*i+2, "@"+second)},
+			core.BatchJob{Name: second, Request: step(3*i+1, "@"+first)},
+			core.BatchJob{Name: first, Request: step(3 * i)})
+	}
+	b, err := e.SubmitBatch(t.Context(), req)
+	require.NoError(t, err)
+	eventually(t, "all end", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
+	return b
+}
+
+// The retry of a batch makes what failed anew, and all that fell with it, on the new
+// parents; what completed is not run again. It does so as often as is needed, whatever was
+// retried alone meanwhile.
+func TestARetryOfABatchRetriesWhatBelongsTogether(t *testing.T) {
+	t.Parallel()
+	const n = 60 // so that not all of it is retried at once
+	e, f := openFamily(t)
+	for i := range n {
+		f.breakDown(3*i+i%4, i%4 < 3) // the first, the second or the third; of some none
+	}
+	b := chains(t, e, n)
+	completed, failed := b.Phases[job.Completed], b.Phases[job.Failed]
+	assert.Equal(t, n/4*(0+1+2+3), completed)
+
+	retry := bulk(t, e, "retry", core.Filter{Batch: b.ID})
+	assert.Equal(t, failed, retry.Done)
+	eventually(t, "all end", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
+	assert.Equal(t, 2*failed, b.Phases[job.Failed], "they still fail")
+
+	// Some of the parents are retried alone before that, so that they come later in the
+	// list than the jobs that need them.
+	page, err := e.Jobs(t.Context(), core.Filter{Bulk: retry.ID, Error: "guest_error", Limit: 7})
+	require.NoError(t, err)
+	for _, j := range page.Jobs {
+		toTheEnd(t, e)(e.Retry(t.Context(), j.ID, false))
+	}
+	for i := range 3 * n {
+		f.breakDown(i, false)
+	}
+	retry = bulk(t, e, "retry", core.Filter{Batch: b.ID, Phases: []job.Phase{job.Failed, job.Stopped}})
+	assert.Equal(t, failed, retry.Done)
+	assert.Equal(t, map[string]int{"illegal_move": failed + 7}, retry.Reasons, "those that were retried before")
+	eventually(t, "all end", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
+	assert.Equal(t, 3*n, b.Phases[job.Completed], "each job completed once")
+	for i := range n {
+		for k := range 3 {
+			if i%4 != k {
+				assert.Equal(t, 1, f.times(3*i+k), "job %d of chain %d: it did not fail itself", k, i)
+			}
+		}
+	}
+	again := bulk(t, e, "retry", core.Filter{Batch: b.ID})
+	assert.Zero(t, again.Done, "nothing is left to retry")
+	consistent(t, e)
+}
+
+// A parent that was stopped is retried with the job that failed for it, also where only
+// failed jobs are to be retried.
+func TestARetryOfFailedJobsRetriesTheStoppedJobsTheyNeed(t *testing.T) {
+	t.Parallel()
+	s := newScript()
+	e := open(t, t.TempDir(), s, core.Limits{Slots: 1})
+	wait := core.Request{Routine: "test/wait", Cache: "off"}
+	next := core.Request{Routine: "test/quick", Cache: "off", After: []string{"@first"}}
+	b := batch(t, e, core.BatchRequest{Jobs: []core.BatchJob{{Name: "first", Request: wait}, {Request: next}, {Request: next}}})
+	first := <-s.started
+	until(t, e, first, job.Running)
+	_, err := e.Stop(t.Context(), first)
+	require.NoError(t, err)
+	eventually(t, "all end", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
+	require.Equal(t, 2, b.Phases[job.Failed])
+	close(s.finish)
+	retry := bulk(t, e, "retry", core.Filter{Batch: b.ID, Phase: job.Failed})
+	assert.Equal(t, 2, retry.Done)
+	eventually(t, "all end", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
+	assert.Equal(t, 3, b.Phases[job.Completed])
+}

@@ -79,7 +79,7 @@ const (
 )
 
 const (
-	batchParts  = jsonID + maxName + jsonTime + jsonLabels + jsonKey + 3*jsonNumber + 1<<10
+	batchParts  = 2*jsonID + maxName + jsonTime + jsonLabels + jsonKey + 3*jsonNumber + 1<<10
 	filterParts = jsonsize.PerByte*(maxPinned+maxRef+2*maxName+3*maxID+maxText) + 2*jsonLabels + 2*jsonTime + 1<<10
 	bulkParts   = filterParts + (3+together)*jsonID + 4*jsonNumber + 2*jsonTime + 2*maxCodes*jsonEntry + 1<<10
 	maxCodes    = 100 // by which jobs can be skipped, or fail: fewer are documented

@@ -219,7 +219,7 @@ func (b big) bulk() bulkRecord {
 func (b big) batch() batchRecord {
 	return batchRecord{
 		ID: longID, Tenant: strings.Repeat("t", maxName), Created: longTime, Labels: b.labels(), Running: maxSlots,
-		Written: true, Request: b.request(), Total: math.MaxInt64, Added: math.MaxInt64,
+		Written: true, Request: b.request(), Desired: job.WantPause, By: longID, Total: math.MaxInt64, Added: math.MaxInt64,
 	}
 }
 

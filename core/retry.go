@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"thresher/core/job"
 	"thresher/core/routine"
@@ -30,7 +31,7 @@ func (e *Engine) retry(ctx context.Context, id string, newest bool, bulk string)
 	if !r.Phase.Final() {
 		return Job{}, fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry", Phase: r.Phase, Desired: r.Desired})
 	}
-	spec, err := e.onNewParents(ctx, id, r.Spec, newest)
+	spec, err := e.onNewParents(ctx, id, r.Spec, newest, bulk)
 	if err != nil {
 		return Job{}, err
 	}
@@ -83,4 +84,78 @@ func requestOf(tenant string, s job.Spec) Request {
 // Pin keeps a job from retention, or lets it go.
 func (e *Engine) Pin(ctx context.Context, id string, on bool) (Job, error) {
 	return e.request(ctx, id, job.Pin{On: on})
+}
+
+// retryOnce retries a job that failed or was stopped and has not been retried. Of
+// bulks that come to it at one moment, one retries it.
+func (e *Engine) retryOnce(ctx context.Context, b Bulk, id string) error {
+	mine := false
+	_, err, _ := e.submits.Do("retry "+id, func() (any, error) {
+		mine = true
+		return nil, e.retryFirst(ctx, b, id)
+	})
+	if err == nil && !mine {
+		return fmt.Errorf("job %s: another bulk retries it: %w", id, ErrInUse)
+	}
+	return err
+}
+
+func (e *Engine) retryFirst(ctx context.Context, b Bulk, id string) error {
+	if err := e.ledger.Able(); err != nil {
+		return fmt.Errorf("job %s: %w", id, err) // a retry may be on its way
+	}
+	j, err := e.Job(ctx, id)
+	if err != nil {
+		return err
+	}
+	retries, err := e.jobs.Count(ctx, "origin="+id)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", id, err)
+	}
+	if j.Phase == job.Completed || retries > 0 {
+		return fmt.Errorf("job %s: %w", id, &job.IllegalMove{Event: "retry again", Phase: j.Phase, Desired: j.Desired})
+	}
+	if err := e.retryParents(ctx, b, j.Record); err != nil {
+		return err
+	}
+	_, err = e.retry(ctx, id, false, b.ID)
+	return err
+}
+
+// retryParents retries what a job of a batch needs and what the retry of that batch has not
+// come to yet, or does not select.
+func (e *Engine) retryParents(ctx context.Context, b Bulk, r job.Record) error {
+	if b.Filter.Batch == "" {
+		return nil
+	}
+	for _, parent := range parentsOf(r) {
+		last, missing, err := e.toRetry(ctx, parent, b.ID)
+		if err != nil {
+			return err
+		}
+		if !missing || last.Spec.Batch != b.Filter.Batch {
+			continue
+		}
+		if err := e.retryOnce(ctx, b, last.ID); err != nil && !slices.Contains(skips, Code(err)) { // else it is retried already
+			return err
+		}
+	}
+	return nil
+}
+
+// toRetry returns the newest job of a parent's lineage, and whether there is nothing in the
+// place of the parent unless that one is retried.
+func (e *Engine) toRetry(ctx context.Context, parent, bulk string) (last job.Record, missing bool, err error) {
+	if _, found, err := e.standIn(ctx, parent, bulk); found || err != nil {
+		return last, false, err
+	}
+	root, err := e.root(ctx, parent)
+	if err != nil {
+		return last, false, err
+	}
+	last, found, err := e.newestRetry(ctx, root.ID, Filter{})
+	if !found {
+		last = root
+	}
+	return last, last.Phase.Final(), err
 }

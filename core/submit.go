@@ -127,15 +127,17 @@ func (e *Engine) put(ctx context.Context, r job.Record) error {
 	}
 	defer release() // once the record holds it itself
 	err = e.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
-		if err := e.join(tx, r); err != nil {
+		joined, err := e.join(tx, r, ready)
+		if err != nil {
 			return err
 		}
-		return e.jobs.Add(tx, r.ID, ready)
+		return e.jobs.Add(tx, r.ID, joined)
 	})
-	if err != nil {
+	var refused *Refused
+	if err != nil && !errors.As(err, &refused) {
 		return fmt.Errorf("submit: %w", err)
 	}
-	return nil
+	return err
 }
 
 // prepare makes a new record ready to be written, and holds what it names until it is

@@ -23,8 +23,10 @@ type batchesCmd struct {
 	Ls     batchesLs     `cmd:"" help:"List batches, newest first."`
 	Show   batchesShow   `cmd:"" help:"Show a batch."`
 	Watch  batchesWatch  `cmd:"" help:"Follow a batch to its end."`
-	Stop   batchesStop   `cmd:"" help:"Stop every job of a batch."`
-	Retry  batchesRetry  `cmd:"" help:"Retry the failed jobs of a batch."`
+	Stop   batchesStop   `cmd:"" help:"Stop a batch: every job of it, and those that are still being written."`
+	Pause  batchesPause  `cmd:"" help:"Pause a batch: every job of it that has not ended, and those that join it."`
+	Resume batchesResume `cmd:"" help:"Resume a batch that was paused; let jobs join one that was stopped."`
+	Retry  batchesRetry  `cmd:"" help:"Retry the jobs of a batch that failed or were stopped, and those that fell with them."`
 }
 
 type batchesSubmit struct {
@@ -63,12 +65,16 @@ func showBatch(s streams, c *commands, b core.Batch) error {
 	return err
 }
 
-// howFar says how many jobs of a batch are in each phase, or are written yet.
+// howFar says what a batch is, where that is no matter of course, and how many of its jobs
+// are in each phase, or are written yet.
 func howFar(b core.Batch) string {
-	if b.State == core.BatchExpanding {
+	switch b.State {
+	case core.BatchExpanding:
 		return fmt.Sprintf("%s, %d written", b.State, b.Written)
+	case core.BatchRunning, core.BatchEnded:
+		return phases(b)
 	}
-	return phases(b)
+	return fmt.Sprintf("%s, %s", b.State, phases(b))
 }
 
 // phases says how many jobs are in each phase.
@@ -161,8 +167,10 @@ func (b *batchesWatch) await(ctx context.Context, s streams, cl *client.Client) 
 }
 
 type (
-	batchesStop  struct{ batchArg }
-	batchesRetry struct{ batchArg }
+	batchesStop   struct{ batchArg }
+	batchesPause  struct{ batchArg }
+	batchesResume struct{ batchArg }
+	batchesRetry  struct{ batchArg }
 )
 
 // Run stops.
@@ -170,9 +178,19 @@ func (b *batchesStop) Run(ctx context.Context, s streams, c *commands) error {
 	return b.bulk(ctx, s, c, "/stop")
 }
 
+// Run pauses.
+func (b *batchesPause) Run(ctx context.Context, s streams, c *commands) error {
+	return b.bulk(ctx, s, c, "/pause")
+}
+
+// Run resumes.
+func (b *batchesResume) Run(ctx context.Context, s streams, c *commands) error {
+	return b.bulk(ctx, s, c, "/resume")
+}
+
 // Run retries.
 func (b *batchesRetry) Run(ctx context.Context, s streams, c *commands) error {
-	return b.bulk(ctx, s, c, "/retry-failed")
+	return b.bulk(ctx, s, c, "/retry")
 }
 
 func (a batchArg) bulk(ctx context.Context, s streams, c *commands, what string) error {

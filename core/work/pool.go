@@ -131,7 +131,8 @@ func (p *Pool) grant(id string) {
 		return
 	}
 	granted, err := job.Apply(entry.Value, job.Grant{Node: p.Node, At: p.Now()})
-	if err != nil || entry.Value.Lease == nil && p.Holds(entry.Value.Spec.Batch) {
+	batch := entry.Value.Spec.Batch
+	if err != nil || batch != "" && entry.Value.Lease == nil && p.Holds(batch) {
 		p.Settle(id)
 		return
 	}

@@ -15,7 +15,19 @@ func (h handlers) mountBatches(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/batches", "submit-batch", "batches", "Submit many jobs: all, or none", http.StatusAccepted), h.submitBatch)
 	huma.Register(api, operation(http.MethodGet, "/batches", "list-batches", "batches", "List batches, newest first", http.StatusOK), h.batches)
 	huma.Register(api, operation(http.MethodGet, "/batches/{id}", "get-batch", "batches", "Get a batch, with how many of its jobs are in each phase", http.StatusOK), h.batch)
-	huma.Register(api, operation(http.MethodPost, "/batches/{id}/stop", "stop-batch", "batches", "Stop every job of a batch", http.StatusAccepted), h.onBatch("stop", ""))
+	stop := operation(http.MethodPost, "/batches/{id}/stop", "stop-batch", "batches", "Stop every job of a batch", http.StatusAccepted)
+	stop.Description = "Stops every job of the batch that has not ended, and those that are still being written. It takes no retries until it is retried as a whole or resumed."
+	huma.Register(api, stop, h.onBatch("stop"))
+	pause := operation(http.MethodPost, "/batches/{id}/pause", "pause-batch", "batches", "Pause a batch", http.StatusAccepted)
+	pause.Description = "Pauses every job of the batch that has not ended. Until the batch is resumed, no job of it starts, and jobs that join it are paused too."
+	huma.Register(api, pause, h.onBatch("pause"))
+	resume := operation(http.MethodPost, "/batches/{id}/resume", "resume-batch", "batches", "Resume a batch", http.StatusAccepted)
+	resume.Description = "Resumes every paused job of the batch. A batch that was stopped takes retries of its jobs again; the jobs that were stopped stay so."
+	huma.Register(api, resume, h.onBatch("resume"))
+	retry := operation(http.MethodPost, "/batches/{id}/retry", "retry-whole-batch", "batches", "Retry the jobs of a batch that failed or were stopped", http.StatusAccepted)
+	retry.Description = "Makes anew the jobs of the batch that failed or were stopped, those that fell with them included, each on the new jobs that it needs. " +
+		"Jobs that completed are not run again, and a job that was retried is not retried twice."
+	huma.Register(api, retry, h.onBatch("retry", job.Failed, job.Stopped))
 	huma.Register(api, operation(http.MethodPost, "/batches/{id}/retry-failed", "retry-batch", "batches", "Retry the jobs of a batch that failed and were not retried yet", http.StatusAccepted), h.onBatch("retry", job.Failed))
 	huma.Register(api, operation(http.MethodPost, "/bulk", "start-bulk", "jobs", "Pause, resume, stop, retry, delete, pin or unpin every job that a filter selects", http.StatusAccepted), h.bulk)
 	huma.Register(api, operation(http.MethodGet, "/bulk", "list-bulks", "jobs", "List bulk actions: those of the last day, and those that have not ended", http.StatusOK), h.bulks)
@@ -61,12 +73,16 @@ func (h handlers) batch(ctx context.Context, in *BatchID) (*output[core.Batch], 
 }
 
 // onBatch makes a handler that starts a bulk on a batch's jobs.
-func (h handlers) onBatch(action string, phase job.Phase) func(context.Context, *BatchID) (*output[core.Bulk], error) {
+func (h handlers) onBatch(action string, phases ...job.Phase) func(context.Context, *BatchID) (*output[core.Bulk], error) {
 	return func(ctx context.Context, in *BatchID) (*output[core.Bulk], error) {
 		if _, err := h.engine.Batch(ctx, in.ID); err != nil {
 			return nil, problem.Of(err)
 		}
-		return answer(h.engine.StartBulk(ctx, action, core.Filter{Batch: in.ID, Phase: phase}, false))
+		f := core.Filter{Batch: in.ID, Phases: phases}
+		if len(phases) == 1 {
+			f.Phase, f.Phases = phases[0], nil
+		}
+		return answer(h.engine.StartBulk(ctx, action, f, false))
 	}
 }
 

@@ -75,6 +75,8 @@ var kinds = map[string]struct {
 	"illegal_move":     {http.StatusConflict, "The job's phase does not allow this"},
 	"conflict":         {http.StatusConflict, "It was changed meanwhile"},
 	"key_reused":       {http.StatusConflict, "The idempotency key stands for another request"},
+	"batch_paused":     {http.StatusConflict, "The batch is paused"},
+	"batch_stopped":    {http.StatusConflict, "The batch was stopped"},
 	"batch_expanding":  {http.StatusConflict, "The batch is not whole yet"},
 	"parent_missing":   {http.StatusConflict, "A job that this one needs has not completed"},
 	"version_taken":    {http.StatusConflict, "That version already exists with different content"},

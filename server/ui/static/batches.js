@@ -37,8 +37,11 @@ function row(b) {
 
 const labels = (b) => Object.entries(b.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(', ');
 
-const counts = (b) => b.state === 'expanding' ? `expanding: ${count(b.written)} written` : phases.filter((p) => b.phases[p]).map((p) =>
-  h('a', { href: `#/jobs?${new URLSearchParams({ batch: b.id, phase: p })}` }, badge(p), ` ${count(b.phases[p])}`));
+// What a batch is, where the phases of its jobs do not say so.
+const said = { expanding: (b) => `expanding: ${count(b.written)} written `, paused: () => 'paused ', stopping: () => 'stopping ', stopped: () => 'stopped ' };
+
+const counts = (b) => [said[b.state]?.(b), ...phases.filter((p) => b.phases[p]).map((p) =>
+  h('a', { href: `#/jobs?${new URLSearchParams({ batch: b.id, phase: p })}` }, badge(p), ` ${count(b.phases[p])}`))];
 
 export async function batch(place, id) {
   const here = path('batches', id);
@@ -54,19 +57,24 @@ export async function batch(place, id) {
   const stop = button('Stop all', 'danger', async () => {
     if (await confirmed('Stop every job of this batch that has not ended?', 'Stop')) await post(`${here}/stop`);
   });
-  const retry = button('Retry failed', '', () => post(`${here}/retry-failed`));
+  const then = (what) => async () => { await post(`${here}/${what}`); await look(); };
+  const pause = button('Pause', '', then('pause'));
+  const resume = button('Resume', '', then('resume'));
+  const retry = button('Retry', '', then('retry'));
   const update = (b) => {
     const ended = b.phases.completed + b.phases.failed + b.phases.stopped;
     bar.value = b.jobs ? (b.written ?? ended) / b.jobs : 0;
     refresh(state, many(b.jobs, 'job'), b.running ? `, at most ${b.running} at once` : '', ' ', counts(b));
-    stop.hidden = b.done;
-    retry.hidden = !b.phases.failed;
+    stop.hidden = b.done || b.state === 'stopping';
+    pause.hidden = b.done || !['expanding', 'running'].includes(b.state);
+    resume.hidden = b.state !== 'paused';
+    retry.hidden = !b.phases.failed && !b.phases.stopped;
   };
   const look = async () => update(await get(here));
   const first = await get(here);
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/batches' }, 'Batches'), ' / ', h('code', {}, id)),
     h('h1', {}, labels(first) || 'Batch'), wrong, h('section', { class: 'batch card' }, state, bar,
-      h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/jobs?batch=${id}` }, 'Its jobs'), retry, stop)));
+      h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/jobs?batch=${id}` }, 'Its jobs'), retry, resume, pause, stop)));
   update(first);
   return follow('/events', { open: look, job: throttled(look, 500) });
 }

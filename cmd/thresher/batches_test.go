@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"thresher/client"
+	"thresher/core"
+	"thresher/core/job"
+)
+
+// submitSweep submits a batch of so many jobs, and returns what says how that went.
+func submitSweep(c *client.Client, jobs int) <-chan error {
+	seeds := make([]json.RawMessage, jobs)
+	for i := range seeds {
+		seeds[i] = json.RawMessage(fmt.Sprint(i))
+	}
+	answered := make(chan error, 1)
+	go func() {
+		template := sir()
+		answered <- c.Post(context.Background(), "/api/v1/batches", core.BatchRequest{
+			Template: &template, Grid: map[string][]json.RawMessage{"seed": seeds},
+		}, nil)
+	}()
+	return answered
+}
+
+// expanding returns the newest batch as soon as it is listed, unless that is whole already.
+func expanding(t *testing.T, c *client.Client) (b core.Batch, caught bool) {
+	t.Helper()
+	for {
+		var page core.BatchPage
+		require.NoError(t, c.Get(t.Context(), "/api/v1/batches?limit=1", &page))
+		if len(page.Batches) > 0 {
+			b = page.Batches[0]
+			return b, b.State == core.BatchExpanding
+		}
+	}
+}
+
+// kill -9 while a batch is being written: nothing of it is left, and nothing of it has run.
+func TestKill9RemovesABatchThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	data, plugins := t.TempDir(), pluginFolder(t)
+	p := startProgram(t, data, plugins)
+	answered := submitSweep(p.client, core.MaxBatch)
+	b, caught := expanding(t, p.client)
+	require.True(t, caught, "%+v", b)
+	assert.Equal(t, core.MaxBatch, b.Jobs)
+	assert.Equal(t, b.Written, b.Phases[job.Pending], "none has run")
+	p.kill()
+	require.Error(t, <-answered, "it was never acknowledged")
+
+	p = startProgram(t, data, plugins)
+	var page core.BatchPage
+	require.NoError(t, p.client.Get(t.Context(), "/api/v1/batches", &page))
+	assert.Empty(t, page.Batches)
+	jobs, err := p.client.Jobs(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Empty(t, jobs.Jobs)
+	require.NoError(t, audit(t, p))
+}
+
+// A stop that is given as soon as a batch is listed ends all of it, also where kill -9
+// meets the stop.
+func TestAStopOfABatchEndsAllOfIt(t *testing.T) {
+	t.Parallel()
+	data, plugins := t.TempDir(), pluginFolder(t)
+	p := startProgram(t, data, plugins)
+	answered := submitSweep(p.client, core.MaxBatch)
+	b, caught := expanding(t, p.client)
+	require.True(t, caught, "%+v", b)
+	var stop core.Bulk
+	require.NoError(t, p.client.Post(t.Context(), "/api/v1/batches/"+b.ID+"/stop", nil, &stop))
+	assert.Equal(t, core.MaxBatch, stop.Jobs)
+	require.NoError(t, <-answered, "it is whole")
+	p.kill()
+
+	p = startProgram(t, data, plugins)
+	for b.State != core.BatchStopped {
+		require.NoError(t, p.client.Get(t.Context(), "/api/v1/batches/"+b.ID, &b))
+	}
+	assert.Equal(t, core.MaxBatch, b.Phases[job.Stopped])
+	for stop.Open() {
+		require.NoError(t, p.client.Get(t.Context(), "/api/v1/bulk/"+stop.ID, &stop))
+	}
+	assert.Equal(t, core.BulkCompleted, stop.State)
+	assert.Equal(t, core.MaxBatch, stop.Done+stop.Skipped)
+	require.NoError(t, audit(t, p))
+}
