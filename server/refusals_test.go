@@ -135,7 +135,7 @@ func serving(cfg sandbox.Config, keeps registry.Config, before ...registrytest.P
 // ofAttacks are the modules of package hostile that are not loaded, on a server as it
 // is by default but for its patience.
 func ofAttacks(t *testing.T) (all []refusal) {
-	s := serving(sandbox.Config{DescribeTime: 2 * time.Second}, registry.Config{})(t)
+	s := serving(sandbox.Config{DescribeTime: 200 * time.Millisecond}, registry.Config{})(t)
 	for _, a := range attacks.Attacks() {
 		if !a.Refused || a.Code == "module_too_large" || len(a.Wasm) == 0 {
 			continue // an upload that is too large is not kept, an empty one is none
