@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"thresher/core/table/cell"
 )
 
 // csvRows reads rows of cells under a header.
@@ -38,13 +40,13 @@ func (c *csvRows) next() (value, error) {
 		return value{}, c.explain(cells, err)
 	}
 	c.row = c.row[:0]
-	for i, cell := range cells {
-		if !utf8.ValidString(cell) {
+	for i, text := range cells {
+		if !utf8.ValidString(text) {
 			return value{}, c.wrong(i, "the cell is not UTF-8")
 		}
 		v := value{null: true}
-		if cell != "" {
-			v = textCell(untyped, cell)
+		if text != "" {
+			v = textCell(cell.Untyped, text)
 		}
 		c.row = append(c.row, field{c.header[i], v})
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"thresher/core/table/cell"
 )
 
 // node is a column to be, or, if every value that it has is an object, the parent
@@ -16,7 +18,7 @@ type node struct {
 	tree     *tree
 	key      string
 	name     string // keys on the way here, joined by dots
-	cells    candidate
+	cells    cell.Column
 	objects  int64 // values that are objects
 	children []*node
 	byKey    map[string]*node
@@ -31,7 +33,7 @@ type tree struct{ nodes int }
 
 // value is one cell: null, scalar or object.
 type value struct {
-	kind   kind
+	kind   cell.Kind
 	null   bool
 	object bool
 	text   string  // of a scalar; the JSON of an object, where it may be needed
@@ -77,15 +79,15 @@ func (n *node) observe(v value) {
 	case v.null:
 	case v.object:
 		n.objects++
-		if n.cells.values > 0 {
+		if !n.cells.Empty() {
 			return // text, whatever its fields are
 		}
 		for i, f := range v.fields {
 			n.child(i, f.key).observe(f.value)
 		}
 	default:
-		n.cells.observe(v.kind, v.text)
-		if n.cells.values > 0 && len(n.children) > 0 {
+		n.cells.Observe(v.kind, v.text)
+		if !n.cells.Empty() && len(n.children) > 0 {
 			n.prune()
 		}
 	}
@@ -117,7 +119,7 @@ func (n *node) dataType() arrow.DataType {
 	if n.objects > 0 {
 		return String
 	}
-	return n.cells.dataType()
+	return typeNamed(n.cells.Type())
 }
 
 // append takes in a value in the second pass, for the row with that index.
@@ -152,7 +154,7 @@ func (n *node) appendScalar(v value) error {
 		b.Append(v.text)
 		return nil
 	}
-	if v.kind == untyped && nullToken(v.text) {
+	if v.kind == cell.Untyped && cell.Null(v.text) {
 		n.builder.AppendNull()
 		return nil
 	}
@@ -160,24 +162,24 @@ func (n *node) appendScalar(v value) error {
 	switch b := n.builder.(type) {
 	case *array.Int64Builder:
 		var i int64
-		i, ok = parseInt(v.text)
+		i, ok = cell.Int(v.text)
 		b.Append(i)
 	case *array.Float64Builder:
 		var f float64
-		f, ok = parseFloat(v.text)
+		f, ok = cell.Float(v.text)
 		b.Append(f)
 	case *array.BooleanBuilder:
 		var t bool
-		t, ok = parseBool(v.text)
+		t, ok = cell.Bool(v.text)
 		b.Append(t)
 	case *array.Date32Builder:
-		var d arrow.Date32
-		d, ok = parseDate(v.text)
-		b.Append(d)
+		var days int32
+		days, ok = cell.Date(v.text)
+		b.Append(arrow.Date32(days))
 	case *array.TimestampBuilder:
-		var t arrow.Timestamp
-		t, ok = parseTime(v.text)
-		b.Append(t)
+		var micros int64
+		micros, ok = cell.Time(v.text)
+		b.Append(arrow.Timestamp(micros))
 	}
 	if !ok { // the first pass saw every value: this one has changed since
 		return fmt.Errorf("import: column %s: %q is not %s", n.name, v.text, n.builder.Type())
@@ -187,7 +189,7 @@ func (n *node) appendScalar(v value) error {
 
 // textCell is the value of a CSV cell, or of a JSON string. Text that is a JSON
 // object counts as one; with a key twice, or nested too deep, it is text.
-func textCell(k kind, s string) value {
+func textCell(k cell.Kind, s string) value {
 	if trimmed := strings.TrimSpace(s); len(trimmed) > 1 && trimmed[0] == '{' && json.Valid([]byte(trimmed)) {
 		if v, err := parseObject([]byte(trimmed), 1); err == nil {
 			v.text = s

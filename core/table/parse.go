@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"thresher/core/table/cell"
 )
 
 // parser reads JSON that is known to be valid, so it looks only at what tells
@@ -135,21 +137,21 @@ func (p *parser) value(depth int) (value, error) {
 		return p.array(), nil
 	case '"':
 		s, err := p.text()
-		return textCell(text, s), err
+		return textCell(cell.Text, s), err
 	case 'n':
 		p.at += len("null")
 		return value{null: true}, nil
 	case 't':
 		p.at += len("true")
-		return value{kind: boolean, text: "true"}, nil
+		return value{kind: cell.Boolean, text: "true"}, nil
 	case 'f':
 		p.at += len("false")
-		return value{kind: boolean, text: "false"}, nil
+		return value{kind: cell.Boolean, text: "false"}, nil
 	}
 	for p.at < len(p.raw) && !strings.ContainsRune(",}] \t\r\n", rune(p.raw[p.at])) {
 		p.at++
 	}
-	return value{kind: number, text: string(p.raw[start:p.at])}, nil
+	return value{kind: cell.Number, text: string(p.raw[start:p.at])}, nil
 }
 
 // text reads a string, at whose quote the parser stands.
@@ -198,7 +200,7 @@ func (p *parser) array() value {
 		p.at++
 		compact = append(compact, p.raw[start])
 		if depth == 0 {
-			return value{kind: text, text: string(compact)}
+			return value{kind: cell.Text, text: string(compact)}
 		}
 	}
 }

@@ -80,6 +80,16 @@ func TypeName(t arrow.DataType) string {
 	return t.String()
 }
 
+// typeNamed is the type whose name it is: see [TypeName].
+func typeNamed(name string) arrow.DataType {
+	for _, t := range []arrow.DataType{Int64, Float64, Bool, Date, Timestamp} {
+		if TypeName(t) == name {
+			return t
+		}
+	}
+	return String
+}
+
 // normal reports whether tables have columns of this very type.
 func normal(t arrow.DataType) bool {
 	for _, known := range []arrow.DataType{Int64, Float64, Bool, String, Date, Timestamp} {

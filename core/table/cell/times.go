@@ -1,30 +1,26 @@
-package table
+package cell
 
-import (
-	"time"
+import "time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-)
-
-func isDate(k kind, s string) bool {
-	_, ok := parseDate(s)
-	return ok && (k == untyped || k == text)
+func isDate(k Kind, s string) bool {
+	_, ok := Date(s)
+	return ok && (k == Untyped || k == Text)
 }
 
-func isTime(k kind, s string) bool {
-	_, ok := parseTime(s)
-	return ok && (k == untyped || k == text)
+func isTime(k Kind, s string) bool {
+	_, ok := Time(s)
+	return ok && (k == Untyped || k == Text)
 }
 
 const secondsPerDay = 24 * 60 * 60
 
-// parseDate reads YYYY-MM-DD.
-func parseDate(s string) (arrow.Date32, bool) {
+// Date reads YYYY-MM-DD as days since 1970.
+func Date(s string) (days int32, ok bool) {
 	if len(s) != len(time.DateOnly) || s[4] != '-' {
 		return 0, false
 	}
 	day, ok := cutDate(s)
-	return arrow.Date32(day.Unix() / secondsPerDay), ok
+	return int32(day.Unix() / secondsPerDay), ok
 }
 
 // cutDate reads the date that s starts with, with dashes or slashes.
@@ -56,27 +52,27 @@ func digits(s string) (n int, ok bool) {
 // readers use.
 const firstYear, lastYear = 1678, 2261
 
-// parseTime reads a date, a T or blank, hours and minutes, and, where they are
+// Time reads, as microseconds since 1970, a date, a T or blank, hours and minutes, and, where they are
 // there, seconds, their fraction, and a zone. A date alone is its midnight, if it
 // is written with dashes. It is called for every cell, which rules out trying a
 // list of layouts with package time.
-func parseTime(s string) (arrow.Timestamp, bool) {
+func Time(s string) (micros int64, ok bool) {
 	day, ok := cutDate(s)
 	if !ok || day.Year() < firstYear || day.Year() > lastYear {
 		return 0, false
 	}
 	if len(s) == len(time.DateOnly) {
-		return arrow.Timestamp(day.UnixMicro()), s[4] == '-'
+		return day.UnixMicro(), s[4] == '-'
 	}
 	if s[10] != 'T' && s[10] != ' ' {
 		return 0, false
 	}
-	micros, rest, ok := cutClock(s[11:])
+	clock, rest, ok := cutClock(s[11:])
 	if !ok {
 		return 0, false
 	}
 	offset, ok := zone(rest)
-	return arrow.Timestamp(day.UnixMicro() + micros - offset), ok
+	return day.UnixMicro() + clock - offset, ok
 }
 
 // cutClock reads HH:MM[:SS[.fraction]] as microseconds, and returns what follows.
