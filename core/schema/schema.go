@@ -10,11 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -94,6 +93,46 @@ func Compile(raw json.RawMessage) (*Schema, error) {
 	return s, nil
 }
 
+// CheckDefaults returns an error that is an [Invalid] if the schema refuses a default of
+// its own. Every job that does not give that param would fail.
+func (s *Schema) CheckDefaults() error {
+	var wrong Invalid
+	for _, name := range slices.Sorted(maps.Keys(s.defaults)) {
+		value, err := exact(s.defaults[name])
+		var bad *jsonschema.ValidationError
+		if err == nil {
+			err = s.checkDefault(name, value)
+		}
+		switch {
+		case errors.As(err, &bad):
+			for _, v := range s.leaves(bad, nil) {
+				wrong = append(wrong, Violation{Field: name, Message: fmt.Sprintf("default %.80s: %s", value, v.Message)})
+			}
+		case err != nil:
+			wrong = append(wrong, Violation{Field: name, Message: fmt.Sprintf("default: %v", err)})
+		}
+	}
+	if wrong != nil {
+		return wrong
+	}
+	return nil
+}
+
+func (s *Schema) checkDefault(name string, value json.RawMessage) error {
+	property := s.compiled.Properties[name]
+	if property == nil {
+		return nil
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
+	if err != nil {
+		return err
+	}
+	if err := s.fits(doc); err != nil {
+		return err
+	}
+	return property.Validate(doc)
+}
+
 // Fill returns params with the defaults of absent properties filled in, keys
 // sorted, or an error that is an [Invalid]. Empty params are an empty object.
 func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
@@ -111,8 +150,15 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 			filled[name] = value
 		}
 	}
-	for name, value := range filled {
-		filled[name] = plainInteger(value)
+	for _, name := range slices.Sorted(maps.Keys(filled)) {
+		value, err := exact(filled[name])
+		if err == nil && strings.ContainsRune(name, utf8.RuneError) {
+			err = errors.New("the name is not UTF-8")
+		}
+		if err != nil {
+			return nil, Invalid{{Field: name, Message: err.Error()}}
+		}
+		filled[name] = value
 	}
 	out, err := json.Marshal(filled)
 	if err != nil {
@@ -122,12 +168,8 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 	if err != nil {
 		return nil, Invalid{{Message: err.Error()}}
 	}
-	var held size
-	if err := held.measure(doc); err != nil {
+	if err := s.fits(doc); err != nil {
 		return nil, Invalid{{Message: err.Error()}}
-	}
-	if !s.weight.fits(held) {
-		return nil, Invalid{{Message: "there are more values than can be checked against this schema"}}
 	}
 	var bad *jsonschema.ValidationError
 	if err := s.compiled.Validate(doc); errors.As(err, &bad) {
@@ -138,17 +180,16 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 	return out, nil
 }
 
-// plainInteger writes a number without a fraction as an integer: 100.0 and 1e2 are
-// integers to JSON Schema, but not to the decoders of most languages.
-func plainInteger(value json.RawMessage) json.RawMessage {
-	if !bytes.ContainsAny(value, ".eE") {
-		return value
+// fits returns an error where a value would take too much work to check.
+func (s *Schema) fits(doc any) error {
+	var held size
+	if err := held.measure(doc); err != nil {
+		return err
 	}
-	n, err := strconv.ParseFloat(string(value), 64)
-	if err != nil || n != math.Trunc(n) || math.Abs(n) >= 1<<53 {
-		return value
+	if !s.weight.fits(held) {
+		return errors.New("there are more values than can be checked against this schema")
 	}
-	return strconv.AppendInt(nil, int64(n), 10)
+	return nil
 }
 
 var english = message.NewPrinter(language.English)
@@ -187,11 +228,17 @@ func cut(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + " …"
 }
 
+// noNUL is the pattern of text in SDKs of languages where a NUL ends it.
+const noNUL = "^[^\x00]*$"
+
 // mostNamed is how many properties an explanation names.
 const mostNamed = 30
 
 // explain says what is wrong, and of an unknown property which there are.
 func (s *Schema) explain(e *jsonschema.ValidationError) string {
+	if p, ok := e.ErrorKind.(*kind.Pattern); ok && p.Want == noNUL {
+		return fmt.Sprintf("%q has the character U+0000, which this routine's text cannot have", p.Got)
+	}
 	unknown, ok := e.ErrorKind.(*kind.AdditionalProperties)
 	switch {
 	case !ok || len(e.InstanceLocation) > 0:

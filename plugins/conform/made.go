@@ -91,7 +91,7 @@ func madeParams(raw json.RawMessage) json.RawMessage {
 			params[name] = true
 		case p.Type == "array":
 			params[name] = []any{}
-		case p.Minimum != nil:
+		case p.Minimum != nil && *p.Minimum > -1<<53: // else it is only what its type can hold
 			params[name] = *p.Minimum
 		case p.Above != nil:
 			params[name] = *p.Above + 1

@@ -94,7 +94,11 @@ func checkRoutine(r routine.Routine) error {
 	if r.Kind == routine.Importer && (len(r.Inputs) > 0 || len(r.Outputs) == 0) {
 		return fmt.Errorf("%d inputs and %d outputs: an importer reads a file, and no table, and writes one table at least", len(r.Inputs), len(r.Outputs))
 	}
-	if _, err := schema.Compile(r.Params); err != nil {
+	params, err := schema.Compile(r.Params)
+	if err == nil {
+		err = params.CheckDefaults()
+	}
+	if err != nil {
 		return fmt.Errorf("params: %w", err)
 	}
 	if len(r.Inputs) > maxTables || len(r.Outputs) > maxTables {

@@ -443,6 +443,14 @@ TH__API void th__literal(th_json *j, const th__field *f, const char *text, size_
     th__put(&j->text, text, n);
 }
 
+/* What the schema says of values that the type in C cannot hold: an integer fits 64 bits,
+ * and text ends at its first NUL. A bound of the field's own stands in place of the type's. */
+TH__API void th__bounds(th_json *j, int kind, const th__field *own) {
+    if (kind == TH__INTEGER && !(own && (own->minimum || own->above))) th_set_raw(j, "minimum", "-9223372036854775808");
+    if (kind == TH__INTEGER && !(own && own->maximum)) th_set_raw(j, "maximum", "9223372036854775807");
+    if (kind == TH__TEXT && !(own && own->choices)) th_set_raw(j, "pattern", "\"^[^\\u0000]*$\"");
+}
+
 TH__API void th__property(th_json *j, const th__field *f) {
     static const char *const types[] = {"integer", "number", "boolean", "string"};
     th_json_object(j);
@@ -453,6 +461,7 @@ TH__API void th__property(th_json *j, const th__field *f) {
     const char *const limits[][2] = {{"default", f->standard}, {"minimum", f->minimum}, {"maximum", f->maximum}, {"exclusiveMinimum", f->above}};
     for (size_t i = 0; i < 4; i++)
         if (limits[i][1]) { th_json_key(j, limits[i][0]); th__literal(j, f, limits[i][1], strlen(limits[i][1])); }
+    th__bounds(j, f->kind, f);
     if (f->choices) {
         th_json_key(j, "enum");
         th_json_array(j);
@@ -469,6 +478,7 @@ TH__API void th__property(th_json *j, const th__field *f) {
         th_json_object(j);
         th_json_key(j, "type");
         th_json_text(j, types[f->kind - TH__INTEGERS]);
+        th__bounds(j, f->kind - TH__INTEGERS, NULL);
         th_json_end(j);
     }
     th_json_end(j);

@@ -3,6 +3,7 @@ package sdk
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 )
@@ -64,7 +65,6 @@ func Schema(params any) json.RawMessage {
 
 func propertyOf(f reflect.StructField) property {
 	p := property{
-		Type:        typeOf(f.Type),
 		Title:       f.Tag.Get("title"),
 		Description: f.Tag.Get("doc"),
 		Unit:        f.Tag.Get("unit"),
@@ -73,15 +73,45 @@ func propertyOf(f reflect.StructField) property {
 		Maximum:     literal(f, f.Tag.Get("maximum")),
 		Above:       literal(f, f.Tag.Get("above")),
 	}
-	if p.Type == "array" {
-		p.Items = &property{Type: typeOf(f.Type.Elem())}
-	}
+	p.describe(f.Type)
 	if list := f.Tag.Get("enum"); list != "" {
 		for _, v := range strings.Split(list, ",") {
 			p.Enum = append(p.Enum, literal(f, v))
 		}
 	}
 	return p
+}
+
+// describe says what values a Go type can hold. An integer has the bounds of its type,
+// unless it has its own: what does not fit is refused before the routine is called.
+func (p *property) describe(t reflect.Type) {
+	p.Type = typeOf(t)
+	if p.Type == "array" {
+		p.Items = &property{}
+		p.Items.describe(t.Elem())
+	}
+	low, high := rangeOf(t)
+	if p.Minimum == nil && p.Above == nil {
+		p.Minimum = low
+	}
+	if p.Maximum == nil {
+		p.Maximum = high
+	}
+}
+
+// rangeOf is the least and the greatest integer of a type, or nil.
+func rangeOf(t reflect.Type) (low, high json.RawMessage) {
+	switch t.Kind() {
+	case reflect.Int, reflect.Int64:
+		return must(math.MinInt64), must(math.MaxInt64)
+	case reflect.Int32:
+		return must(math.MinInt32), must(math.MaxInt32)
+	case reflect.Uint32:
+		return must(0), must(math.MaxUint32)
+	case reflect.Uint64:
+		return must(0), must(uint64(math.MaxUint64))
+	}
+	return nil, nil
 }
 
 func typeOf(t reflect.Type) string {
@@ -108,8 +138,8 @@ func literal(f reflect.StructField, text string) json.RawMessage {
 	if f.Type.Kind() == reflect.String {
 		return must(text)
 	}
-	if !json.Valid([]byte(text)) {
-		panic(fmt.Sprintf("sdk: field %s: %q is not a %s", f.Name, text, typeOf(f.Type)))
+	if json.Unmarshal([]byte(text), reflect.New(f.Type).Interface()) != nil {
+		panic(fmt.Sprintf("sdk: field %s: %q is not a %s that a %v can hold", f.Name, text, typeOf(f.Type), f.Type))
 	}
 	return json.RawMessage(text)
 }

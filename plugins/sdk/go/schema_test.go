@@ -44,6 +44,48 @@ func TestTheSchemaSaysWhatTheTagsSay(t *testing.T) {
 	assert.Equal(t, "How many.", doc.Properties["count"]["description"])
 }
 
+type everyInteger struct {
+	Int     int       `json:"int,omitempty"`
+	Int64   int64     `json:"int64,omitempty"`
+	Int32   int32     `json:"int32,omitempty"`
+	Uint32  uint32    `json:"uint32,omitempty"`
+	Uint64  uint64    `json:"uint64,omitempty"`
+	List    []int64   `json:"list,omitempty"`
+	Lists   [][]int32 `json:"lists,omitempty"`
+	Above   int64     `json:"above,omitempty" above:"-5"`
+	Bounded int       `json:"bounded,omitempty" minimum:"1" maximum:"9"`
+}
+
+// What a field's type cannot hold is refused by the schema; what is taken is decoded
+// without a change.
+func TestIntegersFitTheirTypes(t *testing.T) {
+	t.Parallel()
+	s, err := schema.Compile(Schema(everyInteger{}))
+	require.NoError(t, err)
+	for name, edges := range map[string]struct{ holds, not []string }{
+		"int":     {[]string{"-9223372036854775808", "9223372036854775807", "9223372036854775807.0", "1e18"}, []string{"-9223372036854775809", "9223372036854775808", "1e19", "1.5"}},
+		"int64":   {[]string{"-9223372036854775808", "9223372036854775807"}, []string{"-9223372036854775809", "9223372036854775808"}},
+		"int32":   {[]string{"-2147483648", "2147483647", "2.147483647e9"}, []string{"-2147483649", "2147483648"}},
+		"uint32":  {[]string{"0", "4294967295"}, []string{"-1", "4294967296"}},
+		"uint64":  {[]string{"0", "18446744073709551615", "18446744073709551615.0"}, []string{"-1", "18446744073709551616", "2e19"}},
+		"list":    {[]string{"[9223372036854775807,1e2]"}, []string{"[9223372036854775808]", "[1.5]"}},
+		"lists":   {[]string{"[[2147483647],[-1.0]]"}, []string{"[[2147483648]]", "[1]"}},
+		"above":   {[]string{"-4"}, []string{"-5", "9223372036854775808"}},
+		"bounded": {[]string{"9"}, []string{"0", "10"}},
+	} {
+		for _, value := range edges.holds {
+			filled, err := s.Fill(json.RawMessage(`{"` + name + `":` + value + `}`))
+			require.NoError(t, err, "%s %s", name, value)
+			var back everyInteger
+			assert.NoError(t, json.Unmarshal(filled, &back), "%s", filled)
+		}
+		for _, value := range edges.not {
+			_, err := s.Fill(json.RawMessage(`{"` + name + `":` + value + `}`))
+			assert.Error(t, err, "%s %s", name, value)
+		}
+	}
+}
+
 // A wrong declaration fails at once, at the plugin's start, and not at a user's.
 func TestAWrongDeclarationPanics(t *testing.T) {
 	t.Parallel()
@@ -55,6 +97,12 @@ func TestAWrongDeclarationPanics(t *testing.T) {
 		}{},
 		"a_wrong_default": struct {
 			A int `json:"a" default:"many"`
+		}{},
+		"a_default_beyond_its_type": struct {
+			A int32 `json:"a" default:"2147483648"`
+		}{},
+		"a_fraction_for_an_integer": struct {
+			A int `json:"a" maximum:"1.5"`
 		}{},
 		"a_struct_in_slice": struct {
 			A []struct{} `json:"a"`

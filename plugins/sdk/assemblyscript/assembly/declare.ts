@@ -13,12 +13,25 @@ export abstract class Field {
   schema(): string {
     const p = new Obj().text("type", this.kind);
     for (let i = 0; i < this.facts.length; i += 2) p.raw(this.facts[i], this.facts[i + 1]);
-    if (this.items != "") p.obj("items", new Obj().text("type", this.items));
+    bound(p, this.kind, this.facts);
+    if (this.items != "") {
+      const items = new Obj().text("type", this.items);
+      bound(items, this.items, []);
+      p.obj("items", items);
+    }
     return p.toString();
   }
 
   // Takes its value from the params of a call, or says why it cannot.
   abstract decode(v: Value | null): string;
+}
+
+// Adds to a schema the bounds of an i64, where the field has none of its own: what does not
+// fit is refused before the routine is called.
+function bound(p: Obj, kind: string, facts: Array<string>): void {
+  if (kind != "integer") return;
+  if (facts.indexOf("minimum") < 0 && facts.indexOf("exclusiveMinimum") < 0) p.int("minimum", i64.MIN_VALUE);
+  if (facts.indexOf("maximum") < 0) p.int("maximum", i64.MAX_VALUE);
 }
 
 // A param: .value is what the routine was called with.

@@ -360,6 +360,7 @@ impl Field {
                 p = p.with(key, self.literal(text));
             }
         }
+        p = bounded(p, kind, self.minimum.is_empty() && self.above.is_empty(), self.maximum.is_empty());
         if !self.choices.is_empty() {
             p = p.with("enum", self.choices.iter().map(|c| self.literal(c)).collect::<Vec<_>>());
         }
@@ -367,7 +368,7 @@ impl Field {
             p = p.with("x-unit", self.unit);
         }
         if !items.is_empty() {
-            p = p.with("items", Json::object().with("type", items));
+            p = p.with("items", bounded(Json::object().with("type", items), items, true, true));
         }
         p
     }
@@ -385,6 +386,18 @@ impl Field {
             None => Err(Error(format!("params: {} is missing", self.key))),
         }
     }
+}
+
+/// Adds to a schema the bounds of an integer's type, where the field has none of its own:
+/// what does not fit is refused before the routine is called.
+fn bounded(mut schema: Json, kind: &str, below: bool, over: bool) -> Json {
+    if kind == "integer" && below {
+        schema = schema.with("minimum", i64::MIN);
+    }
+    if kind == "integer" && over {
+        schema = schema.with("maximum", i64::MAX);
+    }
+    schema
 }
 
 /// The JSON Schema of params.
