@@ -73,6 +73,7 @@ func (c *checker) section(id byte) int { return c.offsets[id] }
 // imports holds what the module imports against the list.
 func (c *checker) imports() error {
 	at := c.section(binary.SectionImport)
+	var unknown []string
 	for _, i := range c.module.Imports {
 		name := clip(i.Module) + "." + clip(i.Name)
 		if err := first(c.count(nameBytes, uint64(len(i.Module)), at), c.count(nameBytes, uint64(len(i.Name)), at)); err != nil {
@@ -86,7 +87,8 @@ func (c *checker) imports() error {
 		}
 		want, known := c.policy.Import(i.Module, i.Name)
 		if !known {
-			return refuse("import_unknown", at, "it imports %s, which no guest may have", name)
+			unknown = append(unknown, name)
+			continue
 		}
 		if int(i.Type) >= len(c.module.Types) {
 			return refuse("invalid_module", at, "it imports %s with type %d of %d", name, i.Type, len(c.module.Types))
@@ -94,6 +96,9 @@ func (c *checker) imports() error {
 		if got := Signature(c.module.Types[i.Type]); got != Signature(want) {
 			return refuse("import_signature", at, "it imports %s as %s: it is %s", name, got, Signature(want))
 		}
+	}
+	if unknown != nil {
+		return unknownImports(at, unknown)
 	}
 	return nil
 }
@@ -139,9 +144,9 @@ func (c *checker) exports() error {
 // looksLike guesses what the module was built for.
 func (c *checker) looksLike(exported map[string]binary.Export) string {
 	if _, command := exported["_start"]; command {
-		return "it is a WASI program (it exports _start): it needs a manifest beside it, or build a reactor on the SDK"
+		return "it is a WASI program (it exports _start) without a manifest: put one into a file of its name that ends in .json, beside it (docs/wasi.md)"
 	}
-	return "build it on the SDK"
+	return "build it on an SDK"
 }
 
 func (c *checker) hasManifest() bool {
