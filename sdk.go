@@ -7,8 +7,8 @@ import "embed"
 // SDK is the packages of the Go SDK, at their places in this module. They need nothing
 // but Go's own library.
 //
-//go:embed LICENSE core/routine/*.go core/stats/kernel/*.go plugins/abi/*.go plugins/builtin/chart/*.go
-//go:embed plugins/sdk/go/*.go plugins/sdk/go/internal/host/*.go plugins/sdk/go/vector/*.go
+//go:embed LICENSE core/routine/*.go core/stats/kernel/*.go core/table/cell/*.go plugins/abi/*.go plugins/builtin/chart/*.go
+//go:embed plugins/sdk/go/*.go plugins/sdk/go/internal/host/*.go plugins/sdk/go/vector/*.go plugins/sdk/go/plugintest/*.go
 var SDK embed.FS
 
 // CSDK is the header of the C SDK, and the one that its tests need.

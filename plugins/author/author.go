@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -97,7 +98,7 @@ func compile(ctx context.Context, dir string, form compilers.Form, asc func(ctx 
 		_, err := os.Stat(filepath.Join(dir, name))
 		return err == nil
 	}
-	c, err := filepath.Glob(filepath.Join(dir, "*.c"))
+	c, err := sourcesOfC(dir)
 	switch {
 	case err != nil:
 	case has("go.mod"):
@@ -112,6 +113,31 @@ func compile(ctx context.Context, dir string, form compilers.Form, asc func(ctx 
 		err = fmt.Errorf("%s has none of go.mod, Cargo.toml, asconfig.json and *.c: nothing says how to build it", dir)
 	}
 	return m, err
+}
+
+// sourcesOfC are the C files of a folder but its tests.
+func sourcesOfC(dir string) (sources []string, err error) {
+	all, err := filepath.Glob(filepath.Join(dir, "*.c"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range all {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if !isTestOfC(filepath.Base(path), text) {
+			sources = append(sources, path)
+		}
+	}
+	return sources, nil
+}
+
+var includesNative = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]*/)?thresher_native\.h[>"]`)
+
+// isTestOfC reports whether a file is a test by its name, or runs routines natively.
+func isTestOfC(name string, text []byte) bool {
+	return name == "test.c" || strings.HasPrefix(name, "test_") || strings.HasSuffix(name, "_test.c") || includesNative.Match(text)
 }
 
 // Languages are those that New knows.

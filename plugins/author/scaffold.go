@@ -15,7 +15,7 @@ import (
 )
 
 // templates are the files of new plugins. In them NAME stands for the name, and what
-// ends in .txt does so only to be no part of this module.
+// ends in .txt does so only to be no part of this module, or to ignore none of its files.
 //
 //go:embed scaffold
 var templates embed.FS
@@ -70,6 +70,9 @@ func write(from fs.FS, root, dir string, change func(string) string) error {
 			return err
 		}
 		name := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(at, root), "/"), ".txt")
+		if name == "gitignore" {
+			name = ".gitignore"
+		}
 		target := filepath.Join(dir, filepath.FromSlash(path.Clean(name)))
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 			return err

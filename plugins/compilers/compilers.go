@@ -33,6 +33,17 @@ type Failed struct {
 
 func (f *Failed) Error() string { return f.Command + ":\n" + strings.TrimRight(f.Said, "\n") }
 
+// withAdvice adds to what a compiler said the advice that it calls for.
+func withAdvice(err error, advice func(said string) string) error {
+	var failed *Failed
+	if errors.As(err, &failed) {
+		if text := advice(failed.Said); text != "" {
+			return &Failed{failed.Command, strings.TrimRight(failed.Said, "\n") + "\n" + text}
+		}
+	}
+	return err
+}
+
 // Form says what a module is built as.
 type Form int
 

@@ -41,7 +41,7 @@ func Cargo(ctx context.Context, dir string) (module string, err error) {
 		cargo, "build", "--quiet", "--offline", "--release", "--target", RustTarget, "--target-dir", target,
 		"--config", "profile.release.debug=1", "--config", `profile.release.panic="abort"`,
 	}}
-	if err := build.run(ctx); err != nil {
+	if err := withAdvice(build.run(ctx), adviceOfCargo); err != nil {
 		return "", err
 	}
 	made, err := filepath.Glob(filepath.Join(target, RustTarget, "release", "*.wasm"))
@@ -49,6 +49,14 @@ func Cargo(ctx context.Context, dir string) (module string, err error) {
 		return "", fmt.Errorf("cargo built %d modules: want one (crate-type = [\"cdylib\"])", len(made))
 	}
 	return made[0], nil
+}
+
+// adviceOfCargo says how a crate of others is added, where the build misses one.
+func adviceOfCargo(said string) string {
+	if !strings.Contains(said, "--offline") && !strings.Contains(said, "offline mode") {
+		return ""
+	}
+	return "A build asks no network. Fetch what Cargo.toml names once, in the plugin's folder: cargo fetch"
 }
 
 // rustTools finds a compiler, and the cargo of the same place: one that is newer gives

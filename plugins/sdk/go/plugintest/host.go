@@ -1,16 +1,10 @@
 package plugintest
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"regexp"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/bitutil"
-
-	"thresher/core/table"
 	"thresher/plugins/abi"
 	sdkhost "thresher/plugins/sdk/go/internal/host"
 )
@@ -27,7 +21,7 @@ var outputName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 
 // host keeps what a routine hands over.
 type host struct {
-	inputs []*table.File
+	inputs []*input
 	file   []byte
 	result Result
 }
@@ -36,40 +30,29 @@ var _ sdkhost.Host = (*host)(nil)
 
 // ColumnRead implements the host.
 func (h *host) ColumnRead(input, column int32, from, rows int64, part int32, into []byte) int64 {
-	if input < 0 || int(input) >= len(h.inputs) || column < 0 || int(column) >= h.inputs[input].Schema().NumFields() {
+	if input < 0 || int(input) >= len(h.inputs) || column < 0 || int(column) >= len(h.inputs[input].columns) {
 		return abi.NotFound
 	}
-	p := columnPart{part: part}
-	if part == abi.Offsets {
-		p.out = make([]byte, 4) // text starts at 0
+	if total := h.inputs[input].rows; from < 0 || rows < 0 || from+rows > total {
+		violate("column_read: %d rows from %d of %d", rows, from, total)
 	}
-	err := h.inputs[input].Range(from, from+rows, func(b arrow.RecordBatch) error {
-		p.add(b.Column(int(column)))
-		return nil
-	})
-	if err != nil {
-		violate("column_read: %v", err)
+	data := h.inputs[input].columns[column].part(part, int(from), int(from+rows))
+	if len(into) >= len(data) {
+		copy(into, data)
 	}
-	if len(into) >= len(p.out) {
-		copy(into, p.out)
-	}
-	return int64(len(p.out))
+	return int64(len(data))
 }
 
 // InputLayout implements the host.
 func (h *host) InputLayout(input, batch int32, into []byte) int64 {
-	if input < 0 || int(input) >= len(h.inputs) || batch < 0 || int(batch) >= h.inputs[input].NumBatches() {
+	if input < 0 || int(input) >= len(h.inputs) || batch < 0 || int(batch) >= len(h.inputs[input].batches) {
 		return abi.NotFound
 	}
-	l, err := h.inputs[input].Layout(int(batch))
-	if err != nil {
-		violate("input_layout: %v", err)
+	layout := h.inputs[input].batches[batch]
+	if len(into) >= len(layout) {
+		copy(into, layout)
 	}
-	raw := l.Encode()
-	if len(into) >= len(raw) {
-		copy(into, raw)
-	}
-	return int64(len(raw))
+	return int64(len(layout))
 }
 
 // InputMap implements the host. It copies: nobody sees the difference.
@@ -77,70 +60,12 @@ func (h *host) InputMap(input int32, offset, bytes int64, buffer []byte) []byte 
 	if input < 0 || int(input) >= len(h.inputs) || int64(len(buffer))-abi.MapRoom < bytes {
 		violate("input_map of %d bytes of input %d into %d", bytes, input, len(buffer))
 	}
-	if _, err := h.inputs[input].OS().ReadAt(buffer[:bytes], offset); err != nil {
-		violate("input_map: %v", err)
+	file := h.inputs[input].file
+	if offset < 0 || bytes < 0 || offset+bytes > int64(len(file)) {
+		violate("input_map: %d bytes from %d of a file of %d", bytes, offset, len(file))
 	}
+	copy(buffer, file[offset:offset+bytes])
 	return buffer[:bytes]
-}
-
-// columnPart collects a part of a column, batch by batch.
-type columnPart struct {
-	part int32
-	out  []byte
-	rows int
-	text uint32 // bytes so far
-}
-
-func (p *columnPart) add(col arrow.Array) {
-	for i := range col.Len() {
-		switch c := col.(type) {
-		case *array.Boolean:
-			p.bit(p.part == abi.Values && c.Value(i) || p.part == abi.Validity && c.IsValid(i))
-		case *array.String:
-			p.addText(c, i)
-		default:
-			if p.part == abi.Validity {
-				p.bit(col.IsValid(i))
-			} else {
-				p.out = append(p.out, fixed(col, i)...)
-			}
-		}
-		p.rows++
-	}
-}
-
-func (p *columnPart) bit(set bool) {
-	if p.rows%8 == 0 {
-		p.out = append(p.out, 0)
-	}
-	bitutil.SetBitTo(p.out, p.rows, set)
-}
-
-func (p *columnPart) addText(c *array.String, i int) {
-	switch p.part {
-	case abi.Validity:
-		p.bit(c.IsValid(i))
-	case abi.Values:
-		p.out = append(p.out, c.Value(i)...)
-	case abi.Offsets:
-		p.text += uint32(len(c.Value(i)))
-		p.out = binary.LittleEndian.AppendUint32(p.out, p.text)
-	}
-}
-
-// fixed is a value of fixed width.
-func fixed(col arrow.Array, i int) []byte {
-	switch c := col.(type) {
-	case *array.Int64:
-		return arrow.Int64Traits.CastToBytes(c.Int64Values()[i : i+1])
-	case *array.Float64:
-		return arrow.Float64Traits.CastToBytes(c.Float64Values()[i : i+1])
-	case *array.Date32:
-		return arrow.Date32Traits.CastToBytes(c.Date32Values()[i : i+1])
-	case *array.Timestamp:
-		return arrow.TimestampTraits.CastToBytes(c.TimestampValues()[i : i+1])
-	}
-	panic("plugintest: a table has no column of " + col.DataType().String())
 }
 
 // FileRead implements the host.

@@ -11,22 +11,21 @@
 //		require.JSONEq(t, `{"rows": 2}`, string(run.Result))
 //	}
 //
-// Params get their defaults and are checked, tables are imported and checked, and
-// names are refused, as the server does it. What the sandbox alone does is not
-// tested: limits, pausing, and its virtual clock.
+// Params get their defaults and are checked, tables get the types of columns that a
+// server would give them and are checked, and names are refused, as the server does it.
+// What the sandbox alone does is not tested: limits, pausing, and its virtual clock.
+//
+// The package needs nothing but Go's own library, so that `go test` in a new plugin needs
+// no network.
 package plugintest
 
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"thresher/core/routine"
-	"thresher/core/schema"
-	"thresher/core/table"
 	"thresher/plugins/abi"
 	sdk "thresher/plugins/sdk/go"
 )
@@ -39,22 +38,6 @@ type Job struct {
 	Seed   uint64
 	File   []byte // what an importer reads
 }
-
-// Input is a table to read: see [CSV], [JSON] and [File].
-type Input struct {
-	format table.Format
-	text   string
-	path   string
-}
-
-// CSV is a table of text with a header line.
-func CSV(text string) Input { return Input{format: table.CSV, text: text} }
-
-// JSON is a table of an array of objects.
-func JSON(text string) Input { return Input{format: table.JSON, text: text} }
-
-// File is a table of a file: .csv, .json, .ndjson or .arrow.
-func File(path string) Input { return Input{path: path} }
 
 // Result is what a run came to.
 type Result struct {
@@ -105,12 +88,9 @@ func perform(r sdk.Routine, h *host, c abi.Call) (err error) {
 // prepare does what the server does before a routine is called.
 func prepare(t testing.TB, r routine.Routine, j Job, h *host) (abi.Call, error) {
 	t.Helper()
-	s, err := schema.Compile(r.Params)
-	if err != nil {
-		t.Fatalf("the schema of %s: %v", r.Name, err)
-	}
 	c := abi.Call{Seed: j.Seed}
-	if c.Params, err = s.Fill(json.RawMessage(j.Params)); err != nil {
+	var err error
+	if c.Params, err = fill(r.Params, j.Params); err != nil {
 		return c, fmt.Errorf("params: %w", err)
 	}
 	if r.Kind == routine.Importer {
@@ -126,18 +106,21 @@ func prepare(t testing.TB, r routine.Routine, j Job, h *host) (abi.Call, error) 
 		if !ok {
 			continue
 		}
-		f := given.open(t)
-		described := abi.Input{Name: in.Name, Rows: f.Rows(), Bytes: f.Size(), Batches: f.NumBatches()}
-		var columns []routine.Column
-		for _, col := range f.Info().Columns {
-			described.Columns = append(described.Columns, abi.Column{Name: col.Name, Type: col.Type})
-			columns = append(columns, routine.Column{Name: col.Name, Type: col.Type})
+		table, err := given.read()
+		if err != nil {
+			t.Fatalf("input %s: %v", in.Name, err)
 		}
-		if err := in.Check(columns, f.Rows()); err != nil {
+		described := abi.Input{Name: in.Name, Rows: table.rows, Bytes: int64(len(table.file)), Batches: len(table.batches)}
+		var columns []routine.Column
+		for _, col := range table.columns {
+			described.Columns = append(described.Columns, abi.Column{Name: col.name, Type: col.kind})
+			columns = append(columns, routine.Column{Name: col.name, Type: col.kind})
+		}
+		if err := in.Check(columns, table.rows); err != nil {
 			return c, err
 		}
 		c.Inputs = append(c.Inputs, described)
-		h.inputs = append(h.inputs, f)
+		h.inputs = append(h.inputs, table)
 	}
 	for name := range j.Inputs {
 		if !slices.ContainsFunc(r.Inputs, func(in routine.Input) bool { return in.Name == name }) {
@@ -145,33 +128,4 @@ func prepare(t testing.TB, r routine.Routine, j Job, h *host) (abi.Call, error) 
 		}
 	}
 	return c, nil
-}
-
-// open imports the table.
-func (in Input) open(t testing.TB) *table.File {
-	t.Helper()
-	f, err := in.imported(t)
-	if err != nil {
-		t.Fatalf("input: %v", err)
-	}
-	t.Cleanup(func() { _ = f.Close() }) // only read
-	return f
-}
-
-func (in Input) imported(t testing.TB) (*table.File, error) {
-	if in.path != "" {
-		text, err := os.ReadFile(in.path)
-		if err != nil {
-			return nil, err
-		}
-		in.text = string(text)
-		if in.format, err = table.FormatOf(in.path, ""); err != nil {
-			return nil, err
-		}
-	}
-	sealed, err := table.Import(t.Context(), strings.NewReader(in.text), in.format, t.TempDir(), nil)
-	if err != nil {
-		return nil, err
-	}
-	return table.Open(sealed.Path)
 }

@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/apache/arrow-go/v18/arrow/bitutil"
-
 	"thresher/plugins/abi"
 	sdkhost "thresher/plugins/sdk/go/internal/host"
 )
@@ -50,23 +48,26 @@ func (h *host) TableAppend(name, columns []byte, rows int64, parts []sdkhost.Par
 	for row := range int(rows) {
 		values := make([]any, len(described))
 		for i, p := range parts {
-			if p.Validity == nil || bitutil.BitIsSet(p.Validity, row) {
-				values[i] = value(described[i].Type, p, row)
+			if p.Validity == nil || bit(p.Validity, row) {
+				values[i] = valueOf(described[i].Type, p, row)
 			}
 		}
 		t.Rows = append(t.Rows, values)
 	}
 }
 
-// value reads a value that is not null.
-func value(kind string, p sdkhost.Parts, row int) any {
+// bit reads a bit of a bitmap.
+func bit(bitmap []byte, i int) bool { return bitmap[i/8]>>(i%8)&1 == 1 }
+
+// valueOf reads a value that is not null.
+func valueOf(kind string, p sdkhost.Parts, row int) any {
 	switch kind {
 	case "int64":
 		return int64(binary.LittleEndian.Uint64(p.Values[8*row:]))
 	case "float64":
 		return math.Float64frombits(binary.LittleEndian.Uint64(p.Values[8*row:]))
 	case "bool":
-		return bitutil.BitIsSet(p.Values, row)
+		return bit(p.Values, row)
 	}
 	from, to := binary.LittleEndian.Uint32(p.Offsets[4*row:]), binary.LittleEndian.Uint32(p.Offsets[4*row+4:])
 	return string(p.Values[from:to])

@@ -45,3 +45,6 @@ thresher::plugin! {
                 ..Example::default()
             }))
 }
+
+#[cfg(test)]
+mod tests;
