@@ -158,6 +158,23 @@ func (c *Client) Open(ctx context.Context, path, accept string) (io.ReadCloser, 
 	return resp.Body, nil
 }
 
+// OpenFrom opens what is at a path of the interface, without its first bytes. What has
+// no more bytes is empty.
+func (c *Client) OpenFrom(ctx context.Context, path, accept string, from int64) (io.ReadCloser, error) {
+	if from == 0 {
+		return c.Open(ctx, path, accept)
+	}
+	resp, err := c.send(ctx, http.MethodGet, path, nil, http.Header{"Accept": {accept}, "Range": {fmt.Sprintf("bytes=%d-", from)}})
+	var p *Problem
+	switch {
+	case errors.As(err, &p) && p.Status == http.StatusRequestedRangeNotSatisfiable:
+		return io.NopCloser(strings.NewReader("")), nil
+	case err != nil:
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
 // Get decodes what is at a path of the interface.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
 	return c.do(ctx, http.MethodGet, path, nil, out)
@@ -281,6 +298,12 @@ func (c *Client) FollowPath(ctx context.Context, path string, fn func(Event) boo
 // Watch calls progress with each report until the job has ended, and returns it.
 // A stream that breaks is taken up again.
 func (c *Client) Watch(ctx context.Context, id string, progress func(core.Job)) (core.Job, error) {
+	return c.WatchLog(ctx, id, progress, func(string) {})
+}
+
+// WatchLog is Watch that also calls log with what is appended to the job's log. Where a
+// stream breaks some of that is lost; then progress is called, and the log can be read.
+func (c *Client) WatchLog(ctx context.Context, id string, progress func(core.Job), log func(text string)) (core.Job, error) {
 	for {
 		var last core.Job
 		err := c.Follow(ctx, id, func(e Event) bool {
@@ -292,8 +315,13 @@ func (c *Client) Watch(ctx context.Context, id string, progress func(core.Job)) 
 			case "progress":
 				last.Progress = &job.Progress{}
 				_ = json.Unmarshal(e.Data, last.Progress) // a report, not the truth
+			case "log":
+				var appended struct{ Text string }
+				_ = json.Unmarshal(e.Data, &appended) // likewise
+				log(appended.Text)
+				return true
 			default:
-				return e.Type == "log"
+				return false
 			}
 			progress(last)
 			return !last.Phase.Final()

@@ -55,8 +55,11 @@ func unreadable(err error) error {
 // empty. Every file is held against its digest; where an archive is damaged or not
 // whole, no folder is made. Damaged blobs are a *[ArchiveDamaged].
 func Restore(ctx context.Context, r io.Reader, dir string, how Restoring) (m BackupManifest, err error) {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+	switch entries, err := os.ReadDir(dir); {
+	case err == nil && len(entries) > 0:
 		return m, invalid("data", "%s is not empty: restore makes a new folder", dir)
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return m, invalid("data", "%v: want a folder that is empty or does not exist", err)
 	}
 	work := strings.TrimRight(dir, "/") + ".restoring"
 	if err := os.Mkdir(work, 0o700); errors.Is(err, os.ErrExist) {

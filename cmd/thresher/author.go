@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"thresher/core"
 	"thresher/plugins/author"
 	"thresher/plugins/compilers"
+	"thresher/plugins/sandbox"
 	"thresher/plugins/sandbox/vet"
 )
 
@@ -108,6 +110,21 @@ func (p *pluginsTest) Run(ctx context.Context, s streams, c *commands) (err erro
 		fmt.Fprintln(s.out, "The plugin can be run, but has no examples.")
 	}
 	return nil
+}
+
+// rehearse runs the examples of a routine, or of all, in a sandbox where the plugin is
+// loaded. It says which one fails and why, and returns how many passed.
+func rehearse(ctx context.Context, out io.Writer, host *sandbox.Host, digest, routine string) (passed int, err error) {
+	ran, refused, err := host.Rehearse(ctx, digest, routine)
+	for _, x := range ran {
+		if x.Passed {
+			passed++
+		}
+	}
+	if refused != nil {
+		fmt.Fprintf(out, "An example fails: %s%s\n", refused.Detail, refusalDetails(refused))
+	}
+	return passed, err
 }
 
 // exampleFiles writes an example's inputs where a run can read them.

@@ -14,12 +14,15 @@ import (
 
 // backupCmd takes an archive of a server.
 type backupCmd struct {
-	File        string `arg:"" help:"The archive to write; must not exist." type:"path"`
+	File        string `arg:"" help:"The archive to write, which must not exist; - for standard output." type:"path"`
 	SkipDamaged bool   `help:"Leave damaged files out, and list them in the archive. Without it damage is an error."`
 }
 
-// Run writes the archive, and keeps it only if it is whole.
+// Run writes the archive. A file is kept only if it is whole.
 func (b *backupCmd) Run(ctx context.Context, s streams, c *commands) error {
+	if b.File == "-" {
+		return b.toOutput(ctx, s, c)
+	}
 	if _, err := os.Stat(b.File); err == nil {
 		return &core.Invalid{Field: "file", Message: b.File + " exists already: name another file"}
 	}
@@ -30,21 +33,45 @@ func (b *backupCmd) Run(ctx context.Context, s streams, c *commands) error {
 	}
 	defer os.Remove(part) // gone already once it has its name
 	defer f.Close()
-	path := "/api/v1/backup?skip_damaged=" + strconv.FormatBool(b.SkipDamaged)
-	if _, err := copyFrom(ctx, client.New(c.Server), f, path, "application/x-tar", 0); err != nil {
-		return err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	m, err := core.ReadManifest(f)
+	m, err := b.write(ctx, c, f)
 	if err := errors.Join(err, f.Sync()); err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return err
 	}
 	if err := os.Rename(part, b.File); err != nil {
 		return err
 	}
 	return showManifest(s, c, b.File, m)
+}
+
+// toOutput writes the archive to standard output, and what it holds to standard error.
+func (b *backupCmd) toOutput(ctx context.Context, s streams, c *commands) error {
+	if _, terminal := s.out.(*plain); terminal {
+		return &core.Invalid{Field: "file", Message: "-: standard output is a terminal: redirect it, or name a file"}
+	}
+	m, err := b.write(ctx, c, s.out)
+	if err != nil {
+		return err
+	}
+	return showManifest(streams{out: s.err, err: s.err}, c, "standard output", m)
+}
+
+// write copies the archive, and reads it on the way: its end says whether it is whole.
+func (b *backupCmd) write(ctx context.Context, c *commands, to io.Writer) (core.BackupManifest, error) {
+	path := "/api/v1/backup?skip_damaged=" + strconv.FormatBool(b.SkipDamaged)
+	archive, err := client.New(c.Server).Open(ctx, path, "application/x-tar")
+	if err != nil {
+		return core.BackupManifest{}, err
+	}
+	defer archive.Close()
+	copied := io.TeeReader(archive, to)
+	m, err := core.ReadManifest(copied)
+	if err == nil {
+		_, err = io.Copy(io.Discard, copied) // what follows the end of an archive
+	}
+	if err != nil {
+		return m, fmt.Errorf("backup: %w", err)
+	}
+	return m, nil
 }
 
 func showManifest(s streams, c *commands, file string, m core.BackupManifest) error {
@@ -61,19 +88,23 @@ func showManifest(s streams, c *commands, file string, m core.BackupManifest) er
 
 // restoreCmd makes a data folder of an archive.
 type restoreCmd struct {
-	File        string `arg:"" help:"The archive." type:"path"`
+	File        string `arg:"" help:"The archive; - for standard input." type:"path"`
 	Data        string `help:"The data folder to make; must be empty or not exist." required:"" type:"path"`
 	SkipDamaged bool   `help:"Restore all else where files in the archive are damaged or missing."`
 }
 
 // Run restores.
 func (r *restoreCmd) Run(ctx context.Context, s streams, c *commands) error {
-	f, err := os.Open(r.File)
-	if err != nil {
-		return &core.Invalid{Field: "file", Message: err.Error()}
+	archive := s.in
+	if r.File != "-" {
+		f, err := os.Open(r.File)
+		if err != nil {
+			return &core.Invalid{Field: "file", Message: err.Error()}
+		}
+		defer f.Close() // only read
+		archive = f
 	}
-	defer f.Close() // only read
-	m, err := core.Restore(ctx, f, r.Data, core.Restoring{SkipDamaged: r.SkipDamaged})
+	m, err := core.Restore(ctx, archive, r.Data, core.Restoring{SkipDamaged: r.SkipDamaged})
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,9 @@ type datasetsPut struct {
 	File   string `arg:"" help:"The file, or - for standard input."`
 	Format string `help:"csv, json, ndjson or arrow; otherwise the file's name tells."`
 
-	Importer string            `help:"The routine of a plugin that reads the file: PLUGIN/ROUTINE, such as formats/tsv." placeholder:"ROUTINE"`
-	Param    map[string]string `help:"A param of the importer: NAME=VALUE." short:"p" placeholder:"NAME=VALUE"`
-	Params   string            `help:"All of its params as a JSON object, or @FILE." placeholder:"JSON"`
+	Importer string `help:"The routine of a plugin that reads the file: PLUGIN/ROUTINE, such as formats/tsv." placeholder:"ROUTINE"`
+	Param    pairs  `help:"A param of the importer, as for run." short:"p" placeholder:"NAME=VALUE"`
+	Params   string `help:"All of its params as a JSON object, or @FILE." placeholder:"JSON"`
 }
 
 // Run imports.
@@ -58,7 +58,7 @@ func (p *datasetsPut) Run(ctx context.Context, s streams, c *commands) error {
 
 // imported lets a plugin import.
 func (p *datasetsPut) imported(ctx context.Context, s streams, c *commands, cl *client.Client) error {
-	params, err := (&runCmd{Routine: p.Importer, Param: p.Param, Params: p.Params}).params(ctx, cl)
+	params, err := readParams(ctx, cl, p.Importer, p.Params, p.Param)
 	if err != nil {
 		return err
 	}

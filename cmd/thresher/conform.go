@@ -18,11 +18,11 @@ import (
 
 // pluginsConform puts a module to the conformance suite.
 type pluginsConform struct {
-	File   string            `arg:"" help:"The module, a .wasm file."`
-	Input  map[string]string `help:"A table for the inputs of that name, instead of a made one: NAME=FILE." short:"i" placeholder:"NAME=FILE"`
-	Read   string            `help:"A file for importers to read, instead of that of their first example." type:"existingfile" placeholder:"FILE"`
-	Params map[string]string `help:"Params of a routine, instead of made ones: ROUTINE=JSON." mapsep:"none" placeholder:"ROUTINE=JSON"`
-	Time   time.Duration     `help:"How long a run of a routine may take." default:"20s"`
+	File   string        `arg:"" help:"The module, a .wasm file."`
+	Input  uniquePairs   `help:"A table for the inputs of that name, instead of a made one: NAME=FILE." short:"i" placeholder:"NAME=FILE"`
+	Read   string        `help:"A file for importers to read, instead of that of their first example." type:"path" placeholder:"FILE"`
+	Params uniquePairs   `help:"Params of a routine, instead of made ones: ROUTINE=JSON." placeholder:"ROUTINE=JSON"`
+	Time   time.Duration `help:"How long a run of a routine may take." default:"20s"`
 }
 
 // Run checks, without a server. Its exit code is 1 if a check fails.

@@ -92,7 +92,7 @@ func (d *demo) job(ctx context.Context, req core.Request) (core.Job, error) {
 	if j, err = follow(ctx, d.err, d.client, req.Routine, j.ID); err != nil {
 		return j, err
 	}
-	return j, outcome(j)
+	return j, outcome(j, "job "+j.ID)
 }
 
 // result decodes a job's result.

@@ -18,10 +18,10 @@ import (
 // pluginsDev builds and runs a plugin whenever a file of its changes.
 type pluginsDev struct {
 	folder  `embed:""`
-	Routine string            `help:"The routine to run; the first one if absent."`
-	Input   map[string]string `help:"A table to read, NAME=FILE; those of the routine's first example if absent." short:"i" placeholder:"NAME=FILE"`
-	Param   map[string]string `help:"A param: NAME=VALUE; as --input." short:"p" placeholder:"NAME=VALUE"`
-	Runs    int               `help:"End after so many builds; 0: never." placeholder:"N"`
+	Routine string      `help:"The routine to run; the first one if absent."`
+	Input   uniquePairs `help:"A table to read, NAME=FILE; those of the routine's first example if absent." short:"i" placeholder:"NAME=FILE"`
+	Param   pairs       `help:"A param, as for run; those of the routine's first example if absent." short:"p" placeholder:"NAME=VALUE"`
+	Runs    int         `help:"End after so many builds; 0: never." placeholder:"N"`
 }
 
 // look is how often files are looked at; less often, where that takes more than a tenth
@@ -119,10 +119,13 @@ func (p *pluginsDev) once(ctx context.Context, w *workshop, s streams) error {
 	if err := p.sample(&run, decl, dir); err != nil {
 		return err
 	}
-	if err := run.on(ctx, s, w.client); err != nil {
+	if _, err := run.on(ctx, s, w.client); err != nil {
 		return err
 	}
-	return showCharts(s.out, out)
+	if err := showCharts(s.out, out); err != nil {
+		return err
+	}
+	return w.rehearse(ctx, s.err)
 }
 
 // sample fills in what the user has not given, from the routine's first example.

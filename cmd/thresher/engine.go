@@ -35,9 +35,6 @@ func (p pluginSetup) open(ctx context.Context, log *slog.Logger) (*registry.Regi
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := os.Stat(p.folder); p.folder != "" && err != nil {
-		log.Warn("folder of plugins unusable: its plugins are not served", "error", err)
-	}
 	host, err := sandbox.New(ctx, sandbox.Config{CacheDir: p.cacheDir, Compiler: compile, Log: log, Vet: p.limits, Cores: cores})
 	if err != nil {
 		return nil, nil, err
@@ -57,16 +54,24 @@ func quietHost(ctx context.Context, cacheDir string, limits vet.Limits) (*sandbo
 	return sandbox.New(ctx, sandbox.Config{CacheDir: cacheDir, Compiler: compile, Vet: limits, Log: slog.New(slog.DiscardHandler)})
 }
 
-// openEngine opens an engine with its registry and its sandbox. closeAll drains until
-// ctx ends.
-func openEngine(ctx context.Context, cfg core.Config, p pluginSetup) (e *core.Engine, plugins *registry.Registry, closeAll func(context.Context) error, err error) {
+// engine is an engine that was opened, with what belongs to it.
+type engine struct {
+	engine      *core.Engine
+	plugins     *registry.Registry
+	host        *sandbox.Host
+	closeEngine func(context.Context) error // drains until its context ends
+}
+
+// openEngine opens an engine with its registry and its sandbox.
+func openEngine(ctx context.Context, cfg core.Config, p pluginSetup) (engine, error) {
 	defer lessCollecting()()
-	cfg, err = withMemory(cfg)
+	cfg, err := withMemory(cfg)
 	if err != nil {
-		return nil, nil, nil, err
+		return engine{}, err
 	}
+	var plugins *registry.Registry
 	var host *sandbox.Host
-	e, err = core.OpenWhile(ctx, cfg, func() (core.Plugins, error) {
+	e, err := core.OpenWhile(ctx, cfg, func() (core.Plugins, error) {
 		var err error
 		plugins, host, err = p.open(ctx, cfg.Log)
 		return plugins, err
@@ -75,11 +80,11 @@ func openEngine(ctx context.Context, cfg core.Config, p pluginSetup) (e *core.En
 		err = errors.Join(err, host.Close(ctx))
 	}
 	if err != nil {
-		return nil, nil, nil, err
+		return engine{}, err
 	}
-	return e, plugins, func(ctx context.Context) error {
+	return engine{e, plugins, host, func(ctx context.Context) error {
 		return errors.Join(e.Close(ctx), host.Close(context.WithoutCancel(ctx)))
-	}, nil
+	}}, nil
 }
 
 // lessCollecting lets the heap grow more between two collections until its result is

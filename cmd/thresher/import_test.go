@@ -21,14 +21,16 @@ func TestAPluginImportsFromTheCommandLine(t *testing.T) {
 		return path
 	}
 	tsv, fixed := file("a.tsv", "a\tb\n1\tx\n2\ty\n"), file("a.txt", "  1 x\n 22 y\n")
+	semicolons := file("b.csv", "a;b\n1;x,y\n")
 	for _, step := range []struct {
 		args []string
 		exit int
 		says string
 	}{
 		{[]string{"datasets", "put", "tabs", tsv, "--importer", "formats/tsv"}, 0, "tabs/data: 2 rows"},
-		{[]string{"datasets", "put", "wide", fixed, "--importer", "formats/fixed", "-p", "columns=n:1-3:int64,word:5-5"}, 0, "wide/data: 2 rows"},
+		{[]string{"datasets", "put", "wide", fixed, "--importer", "formats/fixed", "-p", "columns=n:1-3:int64", "-p", "columns=word:5-5"}, 0, "wide/data: 2 rows"},
 		{[]string{"datasets", "put", "bad", tsv, "--importer", "formats/tsv", "-p", "types=b:int64"}, exitUsage, `line 2, column 2: column b: found "x": want a whole number`},
+		{[]string{"datasets", "put", "parted", semicolons, "--importer", "formats/tsv", "-p", "separator=;"}, 0, "parted/data: 1 rows"},
 		{[]string{"datasets", "put", "bad", tsv, "--importer", "models/sir"}, exitUsage, "it reads no file"},
 		{[]string{"datasets", "put", "bad", "none.tsv", "--importer", "formats/tsv"}, exitUsage, "none.tsv"},
 		{[]string{"run", "formats/tsv", "--remote"}, exitUsage, "datasets put NAME FILE --importer formats/tsv"},

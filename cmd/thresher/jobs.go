@@ -37,17 +37,17 @@ type jobsCmd struct {
 
 // jobFilter selects jobs.
 type jobFilter struct {
-	Phase   []string          `help:"Only jobs in this phase, or in one of these, separated by commas."`
-	Error   string            `help:"Only jobs that failed with this code." placeholder:"CODE"`
-	Text    string            `help:"Only jobs with these words in the detail of their failure. The last may be the beginning of a word." placeholder:"WORDS"`
-	Plugin  string            `help:"Only jobs of this plugin: NAME, or NAME@VERSION."`
-	Routine string            `help:"Only jobs of this routine."`
-	Tenant  string            `help:"Only this tenant's jobs."`
-	Batch   string            `help:"Only jobs of this batch."`
-	Bulk    string            `help:"Only jobs that this bulk action made." placeholder:"ID"`
-	Label   map[string]string `help:"Only jobs with this label: KEY=VALUE, or KEY=BEGINNING* for values that begin so." placeholder:"KEY=VALUE"`
-	From    moment            `help:"Only jobs created at this time or later." placeholder:"TIME"`
-	To      moment            `help:"Only jobs created before this time." placeholder:"TIME"`
+	Phase   []string    `help:"Only jobs in this phase, or in one of these, separated by commas."`
+	Error   string      `help:"Only jobs that failed with this code." placeholder:"CODE"`
+	Text    string      `help:"Only jobs with these words in the detail of their failure. The last may be the beginning of a word." placeholder:"WORDS"`
+	Plugin  string      `help:"Only jobs of this plugin: NAME, or NAME@VERSION."`
+	Routine string      `help:"Only jobs of this routine."`
+	Tenant  string      `help:"Only this tenant's jobs."`
+	Batch   string      `help:"Only jobs of this batch."`
+	Bulk    string      `help:"Only jobs that this bulk action made." placeholder:"ID"`
+	Label   uniquePairs `help:"Only jobs with this label: KEY=VALUE, or KEY=BEGINNING* for values that begin so." placeholder:"KEY=VALUE"`
+	From    moment      `help:"Only jobs created at this time or later." placeholder:"TIME"`
+	To      moment      `help:"Only jobs created before this time." placeholder:"TIME"`
 }
 
 func (f jobFilter) filter() core.Filter {
@@ -210,7 +210,7 @@ func (w *jobsWatch) Run(ctx context.Context, io streams, c *commands) error {
 	} else {
 		fmt.Fprintln(io.out, j.Phase)
 	}
-	return outcome(j)
+	return outcome(j, "job "+id)
 }
 
 type jobsLogs struct {
@@ -231,22 +231,15 @@ func (l *jobsLogs) Run(ctx context.Context, s streams, c *commands) error {
 		defer lines.flush()
 		out = lines
 	}
-	path := "/api/v1/jobs/" + id + "/logs"
+	log := newTail(cl, id, out)
 	if l.Attempt != 0 {
-		path += "?attempt=" + strconv.Itoa(l.Attempt)
-	}
-	var printed int64
-	more := func() error {
-		n, err := copyFrom(ctx, cl, out, path, "text/plain", printed)
-		printed += n
-		return err
+		log.path += "?attempt=" + strconv.Itoa(l.Attempt)
 	}
 	if l.Follow {
-		if _, err := cl.Watch(ctx, id, func(core.Job) { _ = more() }); err != nil { // Watch says what fails
-			return err
-		}
+		_, err := log.watch(ctx, id, func(core.Job) {})
+		return err
 	}
-	return more()
+	return log.more(ctx)
 }
 
 // logLines writes each line of a log as a line of JSON.

@@ -45,6 +45,8 @@ type commands struct {
 	Server string `help:"The server to talk to." default:"http://127.0.0.1:5000" env:"THRESHER_SERVER" placeholder:"URL"`
 	JSON   bool   `help:"Print JSON, for programs: docs/cli.md says what each command prints." name:"json"`
 
+	ShowVersion kong.VersionFlag `help:"Print the version." name:"version" env:"-"`
+
 	Serve    serveCmd    `cmd:"" help:"Start the server."`
 	Demo     demoCmd     `cmd:"" help:"Start the server, load sample data, run jobs on it, and keep serving."`
 	Run      runCmd      `cmd:"" help:"Run a routine to its end: here, or on a server with --remote."`
@@ -79,29 +81,38 @@ func main() {
 func run(ctx context.Context, args []string, io streams) int {
 	var c commands
 	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("thresher"),
-		kong.Description("Runs simulation and analysis jobs as sandboxed WebAssembly plugins.\n\nExit codes: 0 done, 1 the job failed, 2 wrong usage or request, 3 the job was stopped, 4 not found, 5 no server or its fault, 6 stored data is damaged, 130 interrupted."),
-		kong.Writers(io.out, io.err),
-		kong.Exit(func(code int) { exited = code }),
-		kong.UsageOnError(),
-		kong.DefaultEnvars("THRESHER"),
-		kong.Configuration(kong.JSON, "/etc/thresher.json", "~/.config/thresher.json"),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(io, &c),
-	)
-	if err != nil {
-		panic(err) // the declaration above is wrong
-	}
+	parser := newParser(ctx, &c, io, func(code int) { exited = code })
 	command, err := parser.Parse(args)
 	if exited >= 0 {
-		return exited // --help
+		return exited // --help or --version
 	}
 	if err != nil {
 		parser.Errorf("%s", err)
 		return exitUsage
 	}
 	return report(ctx, io, command.Run())
+}
+
+// newParser makes what reads the command line, the environment and the configuration
+// files into c.
+func newParser(ctx context.Context, c *commands, io streams, exit func(int)) *kong.Kong {
+	return kong.Must(c,
+		kong.Name("thresher"),
+		kong.Description("Runs simulation and analysis jobs as sandboxed WebAssembly plugins.\n\nExit codes: 0 done, 1 the job failed, 2 wrong usage or request, 3 the job was stopped, 4 not found, 5 no server or its fault, 6 stored data is damaged, 130 interrupted."),
+		kong.Vars{"version": "thresher " + version},
+		kong.Writers(io.out, io.err),
+		kong.Exit(exit),
+		kong.UsageOnError(),
+		kong.DefaultEnvars("THRESHER"),
+		kong.NamedMapper("path", kong.MapperFunc(decodePath)),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(io, c),
+	)
+}
+
+// BeforeResolve lets the configuration files set the flags that are not given.
+func (commands) BeforeResolve(parsing *kong.Context, io streams) error {
+	return addConfigs(parsing, configFiles(), io.err)
 }
 
 // report prints an error and chooses the exit code.

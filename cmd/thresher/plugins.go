@@ -32,7 +32,7 @@ type pluginsCmd struct {
 
 type pluginsCheck struct {
 	File string   `arg:"" help:"The module, a .wasm file."`
-	Vet  []string `help:"A limit of what the module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
+	Vet  []string `sep:"none" help:"A limit of what the module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
 }
 
 // Run checks, without a server. Its exit code is 1 if the module is refused.
@@ -65,7 +65,7 @@ func (p *pluginsCheck) Run(ctx context.Context, s streams, c *commands) (err err
 		err = showReport(s, report)
 	}
 	if err == nil && !report.Accepted {
-		err = &jobEnded{exitJobFailed, fmt.Sprintf("%s is refused (%s): %s", p.File, report.Refusal.Code, report.Refusal.Detail)}
+		err = &jobEnded{exitJobFailed, fmt.Sprintf("%s is refused (%s): %s%s", p.File, report.Refusal.Code, report.Refusal.Detail, refusalDetails(report.Refusal))}
 	}
 	return err
 }

@@ -56,6 +56,24 @@ func follow(ctx context.Context, out io.Writer, c *client.Client, name, id strin
 	return j, err
 }
 
+// followLog is follow that also shows the job's log.
+func followLog(ctx context.Context, out io.Writer, c *client.Client, name, id string) (core.Job, error) {
+	p := newProgress(out, name)
+	defer p.end()
+	lines := newGuestLines(p)
+	show := func(j core.Job) {
+		if j.Phase.Final() {
+			lines.flush()
+		}
+		p.show(j)
+	}
+	j, err := newTail(c, id, lines).watch(ctx, id, show)
+	if err == nil {
+		show(j)
+	}
+	return j, err
+}
+
 // show shows a job's newest state.
 func (p *progress) show(j core.Job) {
 	phase := string(j.Phase)
@@ -64,11 +82,18 @@ func (p *progress) show(j core.Job) {
 		p.at(1, phase, phase)
 	case j.Progress == nil:
 		p.at(0, phase, phase)
-	case j.Phase != job.Running || j.Progress.Fraction < 0.1:
-		p.at(j.Progress.Fraction, strings.TrimSuffix(phase+", "+j.Progress.Message, ", "), phase)
+	case j.Phase != job.Running:
+		p.at(j.Progress.Fraction, withMessage(phase, j), phase)
+	case j.Progress.Fraction < 0.1:
+		p.at(j.Progress.Fraction, withMessage(phase, j), withMessage(phase, j))
 	default:
-		p.at(j.Progress.Fraction, j.Progress.Message, tenth(j.Progress.Fraction))
+		p.at(j.Progress.Fraction, j.Progress.Message, withMessage(tenth(j.Progress.Fraction), j))
 	}
+}
+
+// withMessage adds what the guest says of how far it is, as one line.
+func withMessage(text string, j core.Job) string {
+	return strings.TrimSuffix(text+", "+fit(j.Progress.Message, len(j.Progress.Message)*2), ", ")
 }
 
 // reading returns a reader that shows how much of r has been read.

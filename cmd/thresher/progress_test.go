@@ -61,9 +61,10 @@ func TestAPipeGetsALineForWhatIsNew(t *testing.T) {
 	p.end()
 	assert.Equal(t, `models/sir: pending
 models/sir: running
-models/sir: 30 %
+models/sir: running, working
+models/sir: 30 %, working
 models/sir: paused
-models/sir: 40 %
+models/sir: 40 %, working
 models/sir: completed
 `, out.String())
 }

@@ -200,16 +200,24 @@ func refusalText(file, server string, r *sandbox.Refused) string {
 		fmt.Fprintf(&b, ", %s", r.Check)
 	}
 	fmt.Fprintf(&b, "): %s", r.Detail)
+	b.WriteString(refusalDetails(r))
+	return b.String() + refusalLine("see", strings.TrimSuffix(server, "/")+r.Docs)
+}
+
+// refusalDetails are lines that say what was found, and what would pass.
+func refusalDetails(r *sandbox.Refused) string {
 	found := r.Found
 	if strings.Contains(r.Detail, found) {
 		found = "" // a crash is long enough once
 	}
-	for _, line := range [][2]string{{"found", found}, {"want", r.Want}, {"see", strings.TrimSuffix(server, "/") + r.Docs}} {
-		if line[1] != "" {
-			fmt.Fprintf(&b, "\n  %-6s %s", line[0], strings.ReplaceAll(line[1], "\n", "\n         "))
-		}
+	return refusalLine("found", found) + refusalLine("want", r.Want)
+}
+
+func refusalLine(name, text string) string {
+	if text == "" {
+		return ""
 	}
-	return b.String()
+	return fmt.Sprintf("\n  %-6s %s", name, strings.ReplaceAll(text, "\n", "\n         "))
 }
 
 // pluginsSign signs a module.

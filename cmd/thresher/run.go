@@ -1,18 +1,21 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,32 +29,36 @@ import (
 
 // runCmd runs one job to its end.
 type runCmd struct {
-	Routine string            `arg:"" help:"PLUGIN/ROUTINE, such as tabular/describe."`
-	Input   map[string]string `help:"A table to read: NAME=FILE, NAME=DATASET or NAME=job:ID/TABLE." short:"i" placeholder:"NAME=SOURCE"`
-	Param   map[string]string `help:"A param: NAME=VALUE." short:"p" placeholder:"NAME=VALUE"`
-	Params  string            `help:"All params as a JSON object, or @FILE." placeholder:"JSON"`
-	Seed    *uint64           `help:"Seed of everything random; if absent, 0 for an analysis and drawn for a simulation."`
-	Label   map[string]string `help:"A label to find the job by." placeholder:"KEY=VALUE"`
-	Tenant  string            `help:"Whose job it is."`
-	Prio    string            `help:"low, normal or high." name:"priority" enum:",low,normal,high" default:""`
-	Lock    map[string]int    `help:"A named lock to hold: NAME=HOLDERS, 1 for a mutex." placeholder:"NAME=N"`
-	After   []string          `help:"Jobs that must complete first." placeholder:"ID"`
-	NoCache bool              `help:"Run it even if the same was run before."`
-	Key     string            `help:"Idempotency key: the same key returns the same job."`
-	Skip    bool              `help:"Return the queued job if an identical request is already pending; with --remote." name:"skip-if-queued"`
-	Memory  size              `help:"The job's memory limit, such as 512MiB; a number alone is MiB." placeholder:"SIZE"`
-	Wall    time.Duration     `help:"Limit of the running time." placeholder:"TIME"`
-	CPU     time.Duration     `help:"Limit of the CPU time." placeholder:"TIME" name:"cpu"`
-	Gas     int64             `help:"Limit of the gas: of what its instructions cost." placeholder:"N"`
-	Remote  bool              `help:"Run on the server, instead of here with nothing left behind."`
-	Out     string            `help:"Folder to save result, artifacts, tables and log in." type:"path"`
-	Plugins string            `help:"Folder with more plugins (*.wasm) to load; not with --remote." type:"path"`
+	Routine string        `arg:"" help:"PLUGIN/ROUTINE, such as tabular/describe."`
+	Input   uniquePairs   `help:"A table to read: NAME=FILE, NAME=DATASET or NAME=job:ID/TABLE." short:"i" placeholder:"NAME=SOURCE"`
+	Param   pairs         `help:"A param, as typed: NAME=VALUE. Repeat the name for a list, or write JSON: -p 'ids=[1,2]'." short:"p" placeholder:"NAME=VALUE"`
+	Params  string        `help:"All params as a JSON object, or @FILE." placeholder:"JSON"`
+	Seed    *uint64       `help:"Seed of everything random; if absent, 0 for an analysis and drawn for a simulation."`
+	Label   uniquePairs   `help:"A label to find the job by." placeholder:"KEY=VALUE"`
+	Tenant  string        `help:"Whose job it is."`
+	Prio    string        `help:"low, normal or high." name:"priority" enum:",low,normal,high" default:""`
+	Lock    uniquePairs   `help:"A named lock to hold: NAME=HOLDERS, 1 for a mutex." placeholder:"NAME=N"`
+	After   []string      `help:"Jobs that must complete first, separated by commas." placeholder:"ID"`
+	NoCache bool          `help:"Run it even if the same was run before."`
+	Key     string        `help:"Idempotency key: the same key returns the same job."`
+	Skip    bool          `help:"Return the queued job if an identical request is already pending; with --remote." name:"skip-if-queued"`
+	Memory  size          `help:"The job's memory limit, such as 512MiB; a number alone is MiB." placeholder:"SIZE"`
+	Wall    time.Duration `help:"Limit of the running time." placeholder:"TIME"`
+	CPU     time.Duration `help:"Limit of the CPU time." placeholder:"TIME" name:"cpu"`
+	Gas     int64         `help:"Limit of the gas: of what its instructions cost." placeholder:"N"`
+	Remote  bool          `help:"Run on the server, instead of here with nothing left behind."`
+	Out     string        `help:"Folder to save result, artifacts, tables and log in." type:"path"`
+	Plugins string        `help:"Folder with more plugins (*.wasm) to load; not with --remote." type:"path"`
 }
 
 // Run runs the job on the server, or on one of its own that is gone afterwards.
 func (r *runCmd) Run(ctx context.Context, s streams, c *commands) error {
 	if r.Remote {
-		return r.on(ctx, s, client.New(c.Server))
+		_, err := r.on(ctx, s, client.New(c.Server))
+		return err
+	}
+	if err := checkPluginFolder(r.Plugins); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "thresher-run-")
 	if err != nil {
@@ -59,22 +66,25 @@ func (r *runCmd) Run(ctx context.Context, s streams, c *commands) error {
 	}
 	defer os.RemoveAll(dir)
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	e, plugins, closeEngine, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log},
+	e, err := openEngine(context.WithoutCancel(ctx), core.Config{Dir: dir, Sync: ledger.SyncInterval, Log: log},
 		pluginSetup{cacheDir: compiledCache(), folder: r.Plugins})
 	if err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return errors.Join(err, closeEngine(ctx))
+		return errors.Join(err, e.closeEngine(ctx))
 	}
-	srv := server.New(server.Config{Version: version, Log: log}, e, plugins)
+	srv := server.New(server.Config{Version: version, Log: log}, e.engine, e.plugins)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
-	runErr := r.on(ctx, s, client.New("http://"+listener.Addr().String()))
+	j, runErr := r.on(ctx, s, client.New("http://"+listener.Addr().String()))
+	if _, name, ok := strings.Cut(r.Routine, "/"); ok && runErr == nil && r.Plugins != "" {
+		_, runErr = rehearse(ctx, s.err, e.host, j.Spec.Digest, name)
+	}
 	now, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	cancel() // there is nothing to wait for
-	return errors.Join(runErr, closeEngine(now), srv.Shutdown(context.WithoutCancel(ctx)), <-served)
+	return errors.Join(runErr, e.closeEngine(now), srv.Shutdown(context.WithoutCancel(ctx)), <-served)
 }
 
 // compiledCache is where runs without a server keep compiled plugins, so that the
@@ -88,41 +98,55 @@ func compiledCache() string {
 }
 
 // on runs the job on a server.
-func (r *runCmd) on(ctx context.Context, s streams, c *client.Client) error {
+func (r *runCmd) on(ctx context.Context, s streams, c *client.Client) (core.Job, error) {
 	req, err := r.request(ctx, s, c)
 	if err != nil {
-		return err
+		return core.Job{}, err
 	}
 	j, err := c.Submit(ctx, req, 0)
 	if err != nil {
-		return err
+		return j, err
 	}
-	id := j.ID
-	switch {
-	case j.Skipped:
-		fmt.Fprintf(s.err, "job %s waits already: no other was made\n", id)
-	case r.Remote:
-		fmt.Fprintf(s.err, "job %s\n", id)
-	}
-	if j, err = follow(ctx, s.err, c, r.Routine, id); err != nil {
-		if r.Remote && ctx.Err() != nil {
-			fmt.Fprintf(s.err, "job %s goes on without us: `thresher jobs stop %s` ends it\n", id, id)
-		}
-		return err
+	if j, err = r.follow(ctx, s, c, j); err != nil {
+		return j, err
 	}
 	if r.Out != "" {
 		if err := save(ctx, c, j, r.Out); err != nil {
-			return err
+			return j, err
 		}
 		fmt.Fprintf(s.err, "saved in %s\n", r.Out)
 	}
-	if err := outcome(j); err != nil {
-		return err
+	if err := outcome(j, r.name(j)); err != nil || !hasResult(j) {
+		return j, err
 	}
-	if !hasResult(j) {
-		return nil
+	return j, printResult(ctx, c, j.ID, s.out)
+}
+
+// name is what the job is called where its user reads of it: a job that runs here is gone
+// afterwards, and its id says nothing to anyone.
+func (r *runCmd) name(j core.Job) string {
+	if r.Remote {
+		return "job " + j.ID
 	}
-	return printResult(ctx, c, j.ID, s.out)
+	return r.Routine
+}
+
+// follow shows how the job goes, and what it prints if it runs here.
+func (r *runCmd) follow(ctx context.Context, s streams, c *client.Client, j core.Job) (core.Job, error) {
+	if !r.Remote {
+		return followLog(ctx, s.err, c, r.Routine, j.ID)
+	}
+	id := j.ID
+	if j.Skipped {
+		fmt.Fprintf(s.err, "job %s waits already: no other was made\n", id)
+	} else {
+		fmt.Fprintf(s.err, "job %s\n", id)
+	}
+	j, err := follow(ctx, s.err, c, r.Routine, id)
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintf(s.err, "job %s goes on without us: `thresher jobs stop %s` ends it\n", id, id)
+	}
+	return j, err
 }
 
 // hasResult reports whether a job wrote a result: a routine need not.
@@ -151,15 +175,15 @@ func (r *runCmd) request(ctx context.Context, s streams, c *client.Client) (core
 	if r.NoCache {
 		req.Cache = "off"
 	}
-	for name, n := range r.Lock {
-		req.Locks = append(req.Locks, job.Lock{Name: name, Limit: n})
-	}
 	var err error
-	if req.Params, err = r.params(ctx, c); err != nil {
+	if req.Locks, err = r.locks(); err != nil {
 		return req, err
 	}
-	for name, source := range r.Input {
-		if req.Inputs[name], err = upload(ctx, s, c, source); err != nil {
+	if req.Params, err = readParams(ctx, c, r.Routine, r.Params, r.Param); err != nil {
+		return req, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Input)) {
+		if req.Inputs[name], err = upload(ctx, s, c, name, r.Input[name]); err != nil {
 			return req, err
 		}
 	}
@@ -170,13 +194,24 @@ func (r *runCmd) request(ctx context.Context, s streams, c *client.Client) (core
 	return req, nil
 }
 
+func (r *runCmd) locks() (locks []job.Lock, err error) {
+	for _, name := range slices.Sorted(maps.Keys(r.Lock)) {
+		n, err := strconv.Atoi(r.Lock[name])
+		if err != nil || n < 1 {
+			return nil, &core.Invalid{Field: "lock", Message: fmt.Sprintf("%s=%s: want NAME=N, with the number of holders, 1 for a mutex", name, r.Lock[name])}
+		}
+		locks = append(locks, job.Lock{Name: name, Limit: n})
+	}
+	return locks, nil
+}
+
 // upload imports a file and returns the dataset's name. What is no file is taken
 // for a dataset or a job's table.
-func upload(ctx context.Context, s streams, c *client.Client, source string) (string, error) {
+func upload(ctx context.Context, s streams, c *client.Client, input, source string) (string, error) {
 	f, err := os.Open(source)
 	if err != nil {
 		if looksLikeFile(source) {
-			return "", &core.Invalid{Field: "input", Message: err.Error()}
+			return "", &core.Invalid{Field: "input", Message: fmt.Sprintf("%s=%s: %v: want a file, a dataset or job:ID/TABLE", input, source, reason(err))}
 		}
 		return source, nil
 	}
@@ -185,6 +220,15 @@ func upload(ctx context.Context, s streams, c *client.Client, source string) (st
 	// what they are.
 	name := fmt.Sprintf("%s-%08x", cutName(datasetName(source)), rand.Uint32())
 	return putFile(ctx, s, c, f, name, "")
+}
+
+// reason is why a file cannot be used, without its name.
+func reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // cutName leaves room for a suffix in a dataset's name.
@@ -234,54 +278,6 @@ func putFile(ctx context.Context, s streams, c *client.Client, f *os.File, name,
 
 // showFrom is how large an upload must be for its progress to be worth showing.
 const showFrom = 16 << 20
-
-// params puts --params and --param together. A value of --param is read as the
-// routine's schema says.
-func (r *runCmd) params(ctx context.Context, c *client.Client) (json.RawMessage, error) {
-	text := []byte(r.Params)
-	if path, ok := strings.CutPrefix(r.Params, "@"); ok {
-		var err error
-		if text, err = os.ReadFile(path); err != nil {
-			return nil, &core.Invalid{Field: "params", Message: err.Error()}
-		}
-	}
-	all := map[string]json.RawMessage{}
-	if len(bytes.TrimSpace(text)) > 0 {
-		if err := json.Unmarshal(text, &all); err != nil {
-			return nil, &core.Invalid{Field: "params", Message: "want a JSON object: " + err.Error()}
-		}
-	}
-	if len(r.Param) > 0 {
-		var decl struct {
-			Params struct {
-				Properties map[string]struct{ Type string }
-			}
-		}
-		if err := c.Get(ctx, "/api/v1/routines/"+r.Routine, &decl); err != nil {
-			return nil, err
-		}
-		for name, value := range r.Param {
-			all[name] = paramValue(decl.Params.Properties[name].Type, value)
-		}
-	}
-	return json.Marshal(all)
-}
-
-// paramValue writes a value as JSON of a type. What does not read as that type is
-// passed on as text, for the server to say what is wrong.
-func paramValue(kind, text string) json.RawMessage {
-	switch kind {
-	case "integer", "number", "boolean", "object":
-		if json.Valid([]byte(text)) {
-			return json.RawMessage(text)
-		}
-	case "array":
-		items, _ := json.Marshal(strings.Split(text, ",")) // strings encode
-		return items
-	}
-	quoted, _ := json.Marshal(text) // as above
-	return quoted
-}
 
 // save writes everything a job left into a folder.
 func save(ctx context.Context, c *client.Client, j core.Job, dir string) error {

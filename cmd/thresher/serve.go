@@ -17,7 +17,6 @@ import (
 
 	"thresher/core"
 	"thresher/core/ledger"
-	"thresher/plugins/registry"
 	"thresher/server"
 )
 
@@ -26,11 +25,11 @@ type serveFlags struct {
 	Listen        string        `help:"Address to listen on. Only this machine's own: there are no keys." default:"127.0.0.1:5000"`
 	Data          string        `help:"Folder that everything is kept in." default:"./thresher-data" type:"path"`
 	Sync          string        `help:"When a write is on disk: always (before it is acknowledged) or interval (seconds later; a power cut loses the newest)." default:"always" enum:"always,interval"`
-	Slots         int           `help:"Jobs that run at once; 0: as many as cores." default:"0"`
-	QueueCap      int           `help:"Jobs that may wait; 0: 10000." default:"0"`
+	Slots         int           `help:"Jobs that run at once; 0: as many as cores. Limits that were changed while a server ran are stored, and win." default:"0"`
+	QueueCap      int           `help:"Jobs that may wait; 0: 10000. The stored limit wins, as for --slots." default:"0"`
 	Memory        size          `help:"Memory that the server may use, jobs included, such as 2GiB; a number alone is MiB. Default: the container's limit, or else the machine's memory." placeholder:"SIZE"`
 	Plugins       string        `help:"Folder with more plugins (*.wasm) to load." type:"path"`
-	Vet           []string      `help:"A limit of what a plugin's module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
+	Vet           []string      `sep:"none" help:"A limit of what a plugin's module may be like: NAME=VALUE, -1 for none. docs/abi.md lists them." placeholder:"NAME=VALUE"`
 	RequireSigned bool          `help:"Take only plugins that a trusted key has signed: see thresher keys."`
 	DisableAfter  int           `help:"After how many jobs in a row that crashed or took too long a version is disabled; 0: never." default:"0" placeholder:"N"`
 	Drain         time.Duration `help:"How long shutdown may take: running jobs have most of it to end; the rest run again at the next start." default:"10s"`
@@ -59,7 +58,10 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	}
 	log, say := logTo(s.err, f.LogLevel, asJSON)
 	slog.SetDefault(log)
-	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+	if err := checkPluginFolder(f.Plugins); err != nil {
+		return err
+	}
+	if err := makeDataFolder(f.Data); err != nil {
 		return err
 	}
 	listener, err := listen("listen", f.Listen)
@@ -90,6 +92,7 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 		return errors.Join(err, hangUp(srv))
 	}
 	srv.Open(started.engine, started.plugins)
+	f.warnOfStored(started.engine.Limits(), log)
 	go sayHowFast(f, log)
 	url := "http://" + listener.Addr().String()
 	say("Thresher %s serves %s, data in %s", version, url, f.Data)
@@ -107,18 +110,48 @@ func serve(ctx context.Context, f serveFlags, s streams, asJSON bool, ready func
 	return errors.Join(readyErr, shutDown(f.Drain, srv, started.closeEngine, served))
 }
 
+// makeDataFolder makes the folder, unless something else is there.
+func makeDataFolder(dir string) error {
+	err := ledger.CheckFolder(dir)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return &core.Invalid{Field: "data", Message: err.Error()}
+	}
+	return nil
+}
+
+// checkPluginFolder refuses what is no folder; none is fine.
+func checkPluginFolder(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if _, err := os.ReadDir(dir); err != nil {
+		return &core.Invalid{Field: "plugins", Message: fmt.Sprintf("%s: %v: want a folder with modules (*.wasm)", dir, reason(err))}
+	}
+	return nil
+}
+
+// warnOfStored says which flags have no effect because limits that were changed while a
+// server ran are stored, and win.
+func (f serveFlags) warnOfStored(stored core.Limits, log *slog.Logger) {
+	for _, l := range []struct {
+		flag, name    string
+		given, stored int
+	}{{"--slots", "slots", f.Slots, stored.Slots}, {"--queue-cap", "queue_cap", f.QueueCap, stored.QueueCap}} {
+		if l.given != 0 && l.given != l.stored {
+			log.Warn("flag not used: the stored limit wins", "flag", l.flag, "given", l.given, "stored", l.stored,
+				"change_it_with", fmt.Sprintf("thresher limits %s=%d", l.name, l.given))
+		}
+	}
+}
+
 // hangUp ends a server that has not started.
 func hangUp(s *server.Server) error {
 	end, cancel := context.WithTimeout(context.Background(), leastLastWords)
 	defer cancel()
 	return s.Shutdown(end)
-}
-
-// engine is an engine that was opened, with what belongs to it.
-type engine struct {
-	engine      *core.Engine
-	plugins     *registry.Registry
-	closeEngine func(context.Context) error
 }
 
 // startGrace is how long an interrupted start may take to end in good order. What it has
@@ -134,7 +167,7 @@ func start(ctx context.Context, cfg core.Config, p pluginSetup) (engine, error) 
 	opened := make(chan result, 1)
 	go func() {
 		var r result
-		r.engine.engine, r.plugins, r.closeEngine, r.err = openEngine(ctx, cfg, p)
+		r.engine, r.err = openEngine(ctx, cfg, p)
 		opened <- r
 	}()
 	select {

@@ -22,14 +22,15 @@ type jobEnded struct {
 
 func (e *jobEnded) Error() string { return e.text }
 
-// outcome returns nil for a completed job, and otherwise what became of it.
-func outcome(j core.Job) error {
+// outcome returns nil for a completed job, and otherwise what became of what is called
+// name.
+func outcome(j core.Job, name string) error {
 	switch j.Phase {
 	case job.Completed:
 		return nil
 	case job.Failed:
 		e := j.Outcome.Error
-		text := fmt.Sprintf("job %s failed (%s): %s", j.ID, e.Code, e.Title)
+		text := fmt.Sprintf("%s failed (%s): %s", name, e.Code, e.Title)
 		if e.Detail != "" {
 			text += ": " + e.Detail
 		}
@@ -38,7 +39,7 @@ func outcome(j core.Job) error {
 		}
 		return &jobEnded{exitJobFailed, text}
 	}
-	return &jobEnded{exitJobStopped, fmt.Sprintf("job %s is %s", j.ID, j.Phase)}
+	return &jobEnded{exitJobStopped, fmt.Sprintf("%s is %s", name, j.Phase)}
 }
 
 // printJSON prints a document, indented.
@@ -80,15 +81,15 @@ func printPairs(s streams, c *commands, v any) error {
 		return err
 	}
 	out := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
-	pairs(out, "", doc)
+	nested(out, "", doc)
 	return out.Flush()
 }
 
-func pairs(w io.Writer, prefix string, doc map[string]any) {
+func nested(w io.Writer, prefix string, doc map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(doc)) {
 		switch v := doc[name].(type) {
 		case map[string]any:
-			pairs(w, prefix+name+".", v)
+			nested(w, prefix+name+".", v)
 		case []any:
 			text, _ := json.Marshal(v) // it was decoded from JSON
 			fmt.Fprintf(w, "%s%s\t%s\n", prefix, name, text)

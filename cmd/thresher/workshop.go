@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -94,6 +95,17 @@ func (w *workshop) build(ctx context.Context, dir string) (core.Plugin, error) {
 		return core.Plugin{}, errors.Join(err, host.Close(context.WithoutCancel(ctx)))
 	}
 	return plugin, w.latest.put(&loadedPlugin{host: host, plugin: plugin})
+}
+
+// rehearse checks the examples of what was built last.
+func (w *workshop) rehearse(ctx context.Context, out io.Writer) error {
+	var p *loadedPlugin
+	w.latest.now.Must(func(now **loadedPlugin) { p = *now })
+	passed, err := rehearse(ctx, out, p.host, p.plugin.Digest, "")
+	if err == nil && passed > 0 {
+		fmt.Fprintf(out, "examples that passed: %d\n", passed)
+	}
+	return err
 }
 
 // latest is all that a workshop's engine can run: the plugin as it was built last.

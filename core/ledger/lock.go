@@ -13,7 +13,7 @@ import (
 // lockFolder takes the folder for this process. The lock is the kernel's, so it
 // goes with the process, however that ends.
 func lockFolder(dir string) (unlock func() error, err error) {
-	path := filepath.Join(dir, "lock")
+	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)

@@ -93,10 +93,18 @@ func paramsOf(x routine.Example) json.RawMessage {
 // examples runs a plugin's examples, one after the other, as jobs are run. The first
 // that fails is a *[Refusal].
 func (h *Host) examples(ctx context.Context, m *module, r *Report) error {
+	return h.examplesOf(ctx, m, "", r)
+}
+
+// examplesOf runs the examples of one routine, or of all where the name is empty.
+func (h *Host) examplesOf(ctx context.Context, m *module, only string, r *Report) error {
 	ctx, cancel := giveUpAfter(ctx, examplesTime)
 	defer cancel()
 	left := examplesTime
 	for index, decl := range m.plugin.Routines {
+		if only != "" && decl.Name != only {
+			continue
+		}
 		for _, x := range decl.Examples {
 			start := time.Now()
 			took, err := h.example(ctx, m, index, x, min(left, h.patience))
