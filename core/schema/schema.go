@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
@@ -239,6 +240,9 @@ func (s *Schema) explain(e *jsonschema.ValidationError) string {
 	if p, ok := e.ErrorKind.(*kind.Pattern); ok && p.Want == noNUL {
 		return fmt.Sprintf("%q has the character U+0000, which this routine's text cannot have", p.Got)
 	}
+	if text := exactBound(e.ErrorKind); text != "" {
+		return text
+	}
 	unknown, ok := e.ErrorKind.(*kind.AdditionalProperties)
 	switch {
 	case !ok || len(e.InstanceLocation) > 0:
@@ -251,6 +255,28 @@ func (s *Schema) explain(e *jsonschema.ValidationError) string {
 		names, more = names[:mostNamed], ", …"
 	}
 	return fmt.Sprintf("there is no %s: there are %s%s", quoted(unknown.Properties), strings.Join(names, ", "), more)
+}
+
+// exactBound says which bound an integer does not keep, with all digits: the library
+// rounds them. It is empty for all else.
+func exactBound(k jsonschema.ErrorKind) string {
+	said := func(name string, got, want *big.Rat) string {
+		if !got.IsInt() || !want.IsInt() {
+			return ""
+		}
+		return fmt.Sprintf("%s: got %s, want %s", name, got.Num(), want.Num())
+	}
+	switch k := k.(type) {
+	case *kind.Minimum:
+		return said("minimum", k.Got, k.Want)
+	case *kind.Maximum:
+		return said("maximum", k.Got, k.Want)
+	case *kind.ExclusiveMinimum:
+		return said("exclusiveMinimum", k.Got, k.Want)
+	case *kind.ExclusiveMaximum:
+		return said("exclusiveMaximum", k.Got, k.Want)
+	}
+	return ""
 }
 
 func quoted(names []string) string { return `"` + strings.Join(names, `", "`) + `"` }
