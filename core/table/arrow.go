@@ -73,7 +73,10 @@ func copyArrow(ctx context.Context, data []byte, in *input, dir string) (s Seale
 		if err != nil {
 			return s, malformedArrow(err)
 		}
-		err := c.convert(ctx, batch)
+		err := in.bounds.pause(int(batchBytes(batch)))
+		if err == nil {
+			err = c.convert(ctx, batch)
+		}
 		batch.Release()
 		if err != nil {
 			return s, err

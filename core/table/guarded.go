@@ -16,6 +16,7 @@ const maxRow = 16 << 20
 // row that does not end, and turns offsets into lines.
 type guarded struct {
 	ctx      context.Context
+	pause    func(bytes int) error
 	file     *os.File
 	buffer   *bufio.Reader
 	skipped  int64 // bytes of a byte order mark
@@ -25,11 +26,11 @@ type guarded struct {
 
 var byteOrderMark = []byte{0xEF, 0xBB, 0xBF}
 
-func newGuarded(ctx context.Context, file *os.File) (*guarded, error) {
+func newGuarded(ctx context.Context, file *os.File, pause func(bytes int) error) (*guarded, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("import: %w", err)
 	}
-	g := &guarded{ctx: ctx, file: file, buffer: bufio.NewReaderSize(file, 1<<16)}
+	g := &guarded{ctx: ctx, pause: pause, file: file, buffer: bufio.NewReaderSize(file, 1<<16)}
 	if start, _ := g.buffer.Peek(len(byteOrderMark)); bytes.Equal(start, byteOrderMark) {
 		n, err := g.buffer.Discard(len(byteOrderMark))
 		g.skipped = int64(n)
@@ -45,6 +46,9 @@ func (g *guarded) Read(p []byte) (int, error) {
 	}
 	if g.offset-g.rowStart > maxRow {
 		return 0, g.at(g.rowStart, fmt.Sprintf("a row of more than %d MiB starts here", maxRow>>20))
+	}
+	if err := g.pause(len(p)); err != nil {
+		return 0, err
 	}
 	n, err := g.buffer.Read(p)
 	g.offset += int64(n)

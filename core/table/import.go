@@ -77,6 +77,17 @@ func Import(ctx context.Context, r io.Reader, f Format, dir string, progress fun
 type Bounds struct {
 	Bytes  int64 // of the table; more are an [ImportError] that wraps [ErrTooLarge]
 	Memory int64 // of what is unpacked, at a time
+
+	// Pause is called with a number of bytes before they are read, each time that they
+	// are: the import may wait there, or end with an error. nil: it never waits.
+	Pause func(bytes int) error
+}
+
+func (b Bounds) pause(bytes int) error {
+	if b.Pause == nil {
+		return nil
+	}
+	return b.Pause(bytes)
 }
 
 // ErrTooLarge is what an [ImportError] wraps where a table has more bytes than its
@@ -134,6 +145,9 @@ func (in *input) spoolTo(ctx context.Context, r io.Reader, dir string) (err erro
 	for {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
+			break
+		}
+		if err = in.bounds.pause(len(buf)); err != nil {
 			break
 		}
 		n, readErr := r.Read(buf)

@@ -26,7 +26,7 @@ type rowReader interface {
 }
 
 func newRowReader(ctx context.Context, in *input, f Format) (rowReader, *guarded, error) {
-	g, err := newGuarded(ctx, in.spool)
+	g, err := newGuarded(ctx, in.spool, in.bounds.pause)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -9,8 +10,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -101,6 +105,8 @@ type world struct {
 	left      int64  // bytes that it may still write
 	put       func() // ends the guest that has written too much
 	said      tail   // the end of what it wrote to standard output
+
+	fed *atomic.Int64 // CPU time of what writes standard input, in ns, not yet counted
 }
 
 func (p *world) arguments() []string {
@@ -132,19 +138,24 @@ func (k *call) writeOutput(ctx context.Context, text []byte) {
 	})
 }
 
-// readInput reads standard input. Whoever writes it may take a while: others have the
-// turn meanwhile.
+// readInput reads standard input, part by part. What writes it does so on the job's
+// behalf: while it does, the guest waits and keeps its turn, and its CPU time is the
+// job's.
 func (k *call) readInput(ctx context.Context, room []byte) (n int) {
 	if k.program == nil {
 		return 0
 	}
-	k.work(ctx, inputMade, len(room))
-	err := k.away(ctx, func() (err error) {
-		n, err = io.ReadFull(k.program.stdin, room)
-		return err
-	})
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		panic(hostError{fmt.Errorf("write a program's input: %w", err)})
+	for part := range slices.Chunk(room, partBytes) {
+		k.work(ctx, inputMade, len(part))
+		read, err := io.ReadFull(k.program.stdin, part)
+		n += read
+		k.meter.cpu += time.Duration(k.program.fed.Swap(0))
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return n
+		case err != nil:
+			panic(hostError{fmt.Errorf("write a program's input: %w", err)})
+		}
 	}
 	return n
 }
@@ -155,9 +166,10 @@ func runCommand(ctx context.Context, k *call, guest api.Module, decl routine.Rou
 	if err != nil {
 		return err
 	}
-	in, done := k.feed(decl)
+	fed := new(atomic.Int64)
+	in, done := k.feed(decl, fed)
 	defer done()
-	k.program = &world{args: args, stdin: in, env: env}
+	k.program = &world{args: args, stdin: in, env: env, fed: fed}
 	if writesTable(decl) {
 		return k.forTable(ctx, guest, decl)
 	}
@@ -184,7 +196,7 @@ func (k *call) argumentsOf(ctx context.Context, decl routine.Routine) (args, env
 
 // feed reads an importer's file, or writes the inputs, one behind the other in the order of the manifest, as they
 // are read. done ends that, and must be called before the tables are closed.
-func (k *call) feed(decl routine.Routine) (in io.Reader, done func()) {
+func (k *call) feed(decl routine.Routine, fed *atomic.Int64) (in io.Reader, done func()) {
 	if k.File != nil {
 		return io.NewSectionReader(k.File, 0, k.File.Bytes), func() {}
 	}
@@ -192,18 +204,35 @@ func (k *call) feed(decl routine.Routine) (in io.Reader, done func()) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
+		runtime.LockOSThread() // whose time is the job's
+		defer runtime.UnlockOSThread()
+		out := bufio.NewWriterSize(&timed{w: w, spent: fed, since: threadTime()}, partBytes)
 		var err error
 		for _, input := range decl.Inputs {
 			if f := k.Inputs[input.Name]; f != nil && err == nil {
-				err = writeInput(w, f, decl.Stdin)
+				err = writeInput(out, f, decl.Stdin)
 			}
 		}
-		_ = w.CloseWithError(err) // it never fails
+		_ = w.CloseWithError(cmp.Or(err, out.Flush())) // it never fails
 	}()
 	return r, func() {
 		_ = r.Close() // it never fails
 		<-written
 	}
+}
+
+// timed counts the CPU time of the thread that writes.
+type timed struct {
+	w     io.Writer
+	spent *atomic.Int64
+	since time.Duration
+}
+
+func (t *timed) Write(p []byte) (int, error) {
+	now := threadTime()
+	t.spent.Add(int64(now - t.since))
+	t.since = now
+	return t.w.Write(p)
 }
 
 func writeInput(w io.Writer, f *table.File, format string) error {
@@ -303,7 +332,7 @@ func (k *call) forTable(ctx context.Context, guest api.Module, decl routine.Rout
 	if _, err := out.Seek(0, io.SeekStart); err != nil {
 		return hostError{err}
 	}
-	return k.away(ctx, func() error { return k.take(ctx, out, dir, decl) })
+	return k.take(ctx, out, dir, decl)
 }
 
 // tableHead is how much a file of a table may take beside its rows.
@@ -311,7 +340,8 @@ const tableHead = 1 << 20
 
 // take makes a program's output the rows of its output table.
 func (k *call) take(ctx context.Context, out io.Reader, dir string, decl routine.Routine) error {
-	bounds := table.Bounds{Bytes: k.Limits.OutputBytes + tableHead, Memory: k.Limits.MemoryBytes}
+	bounds := table.Bounds{Bytes: k.Limits.OutputBytes + tableHead, Memory: k.Limits.MemoryBytes,
+		Pause: func(n int) error { return try(func() { k.work(ctx, tableRead, n) }) }}
 	sealed, err := table.ImportWithin(ctx, out, table.Format(decl.Stdout), dir, bounds, nil)
 	var bad *table.ImportError
 	if errors.Is(err, table.ErrTooLarge) {
@@ -328,7 +358,7 @@ func (k *call) take(ctx context.Context, out io.Reader, dir string, decl routine
 		return hostError{err}
 	}
 	err = f.Range(0, f.Rows(), func(rows arrow.RecordBatch) error {
-		if err := k.Host.Gate(ctx); err != nil {
+		if err := try(func() { k.work(ctx, columnsWritten, int(rows.NumCols())) }); err != nil {
 			return err
 		}
 		kept, err := copiedRows(rows)

@@ -35,6 +35,7 @@ var (
 	made           = rate{32, 1, "byte of JSON made"}
 	drawn          = rate{1, 1, "random byte"}
 	spooled        = rate{2, 1, "byte put on disk"}
+	tableRead      = rate{8, 1, "byte of a table read"}
 	inputMade      = rate{8, 1, "byte of a table written as text"}
 	buffers        = rate{96, 1, "buffer"}
 	rowsRead       = rate{4, 1, "row"}

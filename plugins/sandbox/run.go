@@ -143,7 +143,7 @@ func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Con
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if fault := recover(); fault != nil { // outside of the guest, where the runtime does not
-			err = fmt.Errorf("sandbox: %v\n%s", fault, debug.Stack())
+			err = k.explain(ctx, endOf(fault))
 		}
 	}()
 	if err := checkInitialMemory(m, k.memoryLimit()); err != nil {
@@ -171,6 +171,36 @@ func (h *Host) with(ctx context.Context, m *module, k *call, fn func(context.Con
 	i.begin(k)
 	defer i.end(k)
 	return k.explain(ctx, i.memory.readable(fn(ctx, i.guest)))
+}
+
+// endOf is how a guest ended that was ended outside of it, where a limit was met before it
+// began or after it was done; or a fault of the host's.
+func endOf(fault any) error {
+	if err, ok := fault.(error); ok && isEnd(err) {
+		return err
+	}
+	return fmt.Errorf("sandbox: %v\n%s", fault, debug.Stack())
+}
+
+// isEnd reports whether an error is one that ends a guest from within a host function.
+func isEnd(err error) bool {
+	var known *job.Error
+	var host hostError
+	return errors.As(err, &known) || errors.As(err, &host)
+}
+
+// try calls what may end the guest, and returns the error that would.
+func try(do func()) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			var ok bool
+			if err, ok = fault.(error); !ok || !isEnd(err) {
+				panic(fault)
+			}
+		}
+	}()
+	do()
+	return nil
 }
 
 // errFailed marks a guest that returned Failed; explain puts its words in.
