@@ -160,7 +160,9 @@ func (c *converter) append(ctx context.Context, batch arrow.RecordBatch) error {
 		}
 		columns[i] = cast
 	}
-	return c.out.append(array.NewRecordBatch(target, columns, batch.NumRows()))
+	record := array.NewRecordBatch(target, columns, batch.NumRows())
+	defer record.Release() // or what it holds of the batch counts until the import ends
+	return c.out.append(record)
 }
 
 func (c *converter) castColumn(ctx context.Context, i int, col arrow.Array, want arrow.DataType) (arrow.Array, error) {

@@ -45,6 +45,8 @@ var tests = []test{
 	{dir: "plugins/hostile", name: "TestEveryAttackEndsInItsErrorAndHurtsNobody", plain: true, takes: 35 * time.Second, why: "every attack, twice"},
 	{dir: "plugins/hostile", name: "TestManyJobsAtOnce", takes: 10 * time.Second, why: "300 jobs"},
 	{dir: "plugins/hostile", name: "TestManyJobsAtOnce", plain: true, takes: 15 * time.Minute, why: "100 000 jobs", args: []string{"-jobs", "100000"}},
+	{dir: "plugins/sandbox", name: "TestNeitherInputNorOutputMakesTheProcessGrowByMoreThanTheLimit", plain: true, takes: 20 * time.Second, why: "a million rows in every format"},
+	{dir: "plugins/sandbox", name: "TestNoImportMakesTheProcessGrowByMoreThanIsCounted", plain: true, takes: 10 * time.Second, why: "every import with a million rows"},
 	{dir: "plugins/sandbox", tags: "slowpaths", plain: true, takes: 25 * time.Second, why: "all of it, as it is where there is no Linux"},
 	{dir: "plugins/sandbox/rewrite", name: "TestTheOfficialSuiteDoesTheSameRewritten", plain: true, takes: 15 * time.Second, why: "thousands of modules"},
 	{dir: "plugins/sandbox/rewrite", name: "TestTheRuntimesOtherBinariesDoTheSameRewritten", plain: true, takes: 5 * time.Second, why: "large modules"},

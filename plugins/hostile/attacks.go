@@ -37,7 +37,7 @@ var Budget = job.Limits{
 // Attacks returns all of them. Each is a plugin of another name, so that they can be
 // loaded side by side.
 func Attacks() []Attack {
-	all := slices.Concat(bombs(), malformed(), declares(), starts(), manifests(), crashes(), endless(), unpaid(), floods(), records(), breaches(), sent(), tables())
+	all := slices.Concat(bombs(), malformed(), declares(), starts(), manifests(), crashes(), endless(), unpaid(), floods(), hostWork(), records(), breaches(), sent(), tables())
 	for i := range all {
 		all[i].Wasm = bytes.Replace(all[i].Wasm, []byte(`"name":"forged"`), fmt.Appendf(nil, `"name":"a%05d"`, i), 1)
 	}
