@@ -93,12 +93,13 @@ var prices = withTrivial(map[string]price{
 	"random_get":        {512, []rate{drawn}, "the buffer"},
 	"poll_oneoff":       {256, []rate{buffers}, "1024 subscriptions"},
 	"fd_write":          {1024, []rate{buffers, copied}, "1024 buffers; the log's limit, or the output limit"},
+	"proc_exit":         {100_000, nil, "once: the guest's stack is taken down"},
 	"fd_read":           {1024, []rate{buffers, inputMade}, "1 MiB a call"},
 })
 
 // trivial are the functions that answer at once.
 var trivial = []string{
-	"clock_res_get", "clock_time_get", "sched_yield", "proc_exit", "proc_raise",
+	"clock_res_get", "clock_time_get", "sched_yield", "proc_raise",
 	"fd_close", "fd_fdstat_get", "fd_fdstat_set_flags", "fd_fdstat_set_rights", "fd_prestat_get", "fd_prestat_dir_name",
 	"fd_seek", "fd_tell", "fd_advise", "fd_allocate", "fd_datasync", "fd_sync", "fd_filestat_get", "fd_filestat_set_size",
 	"fd_filestat_set_times", "fd_pread", "fd_pwrite", "fd_readdir", "fd_renumber",
