@@ -21,7 +21,6 @@ import (
 // being written. It counts the guests that it starts.
 type gated struct {
 	*fixed
-	idle
 	started atomic.Int32
 	submits atomic.Int32
 	halt    atomic.Int32  // at which submit; 0: at none
@@ -32,8 +31,6 @@ type gated struct {
 func newGated() *gated {
 	return &gated{fixed: &fixed{Plugins: idle{}}, stands: make(chan struct{}), on: make(chan struct{})}
 }
-
-func (g *gated) List() []Plugin { return g.fixed.List() }
 
 func (g *gated) Run(ctx context.Context, c work.Call) (work.Report, error) {
 	g.started.Add(1)
