@@ -237,6 +237,11 @@ func (l Limits) check() error {
 	if err := checkJobLimits("job", l.Job, l.MaxJob); err != nil {
 		return err
 	}
+	for field, of := range map[string]job.Limits{"job": l.Job, "max_job": l.MaxJob} {
+		if err := checkIsSet(field, of); err != nil {
+			return err
+		}
+	}
 	if l.MemoryBytes < l.Job.MemoryBytes {
 		return invalid("memory_bytes", "%d: want at least job.memory_bytes, %d, or no job could run", l.MemoryBytes, l.Job.MemoryBytes)
 	}
@@ -294,6 +299,18 @@ func checkJobLimits(field string, l, most job.Limits) error {
 	}
 	if !within(l.Artifacts, most.Artifacts) {
 		return invalid(field+".artifacts", "%d: want 1 to %d", l.Artifacts, most.Artifacts)
+	}
+	return nil
+}
+
+// checkIsSet refuses 0 in what is the server's: [orDefault] would put the default in its
+// place at the next start. Only gas has no bound by default.
+func checkIsSet(field string, l job.Limits) error {
+	if l.CPUSeconds == 0 {
+		return invalid(field+".cpu_seconds", "0: want more than 0")
+	}
+	if l.Artifacts == 0 {
+		return invalid(field+".artifacts", "0: want at least 1")
 	}
 	return nil
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"thresher/core"
 	"thresher/core/job"
-	"thresher/server/problem"
 )
 
 func (h handlers) mountServer(api huma.API) {
@@ -28,24 +28,24 @@ func (h handlers) limits(context.Context, *struct{}) (*output[core.Limits], erro
 }
 
 // limitsPatch is core.Limits with every field optional. A map replaces the whole
-// map.
+// map. Nothing may be null: it would be taken for what is not named.
 type limitsPatch struct {
-	Slots           *int                      `json:"slots,omitempty"`
-	TenantSlots     map[string]int            `json:"tenant_slots,omitempty"`
-	PluginSlots     map[string]int            `json:"plugin_slots,omitempty"`
-	NodeSlots       map[string]int            `json:"node_slots,omitempty"`
-	Locks           map[string]int            `json:"locks,omitempty"`
-	MemoryBytes     *int64                    `json:"memory_bytes,omitempty"`
-	QueueCap        *int                      `json:"queue_cap,omitempty"`
-	TenantQueueCap  map[string]int            `json:"tenant_queue_cap,omitempty"`
-	PluginQueueCap  map[string]int            `json:"plugin_queue_cap,omitempty"`
-	TenantWeights   map[string]float64        `json:"tenant_weights,omitempty"`
-	AgeingSeconds   *float64                  `json:"ageing_seconds,omitempty"`
-	PatienceSeconds *float64                  `json:"patience_seconds,omitempty"`
-	CacheSeconds    *float64                  `json:"cache_seconds,omitempty"`
-	Retention       map[string]core.Retention `json:"retention,omitempty"`
-	Job             *job.Limits               `json:"job,omitempty"`
-	MaxJob          *job.Limits               `json:"max_job,omitempty"`
+	Slots           *int                      `json:"slots,omitempty" nullable:"false"`
+	TenantSlots     map[string]int            `json:"tenant_slots,omitempty" nullable:"false"`
+	PluginSlots     map[string]int            `json:"plugin_slots,omitempty" nullable:"false"`
+	NodeSlots       map[string]int            `json:"node_slots,omitempty" nullable:"false"`
+	Locks           map[string]int            `json:"locks,omitempty" nullable:"false"`
+	MemoryBytes     *int64                    `json:"memory_bytes,omitempty" nullable:"false"`
+	QueueCap        *int                      `json:"queue_cap,omitempty" nullable:"false"`
+	TenantQueueCap  map[string]int            `json:"tenant_queue_cap,omitempty" nullable:"false"`
+	PluginQueueCap  map[string]int            `json:"plugin_queue_cap,omitempty" nullable:"false"`
+	TenantWeights   map[string]float64        `json:"tenant_weights,omitempty" nullable:"false"`
+	AgeingSeconds   *float64                  `json:"ageing_seconds,omitempty" nullable:"false"`
+	PatienceSeconds *float64                  `json:"patience_seconds,omitempty" nullable:"false"`
+	CacheSeconds    *float64                  `json:"cache_seconds,omitempty" nullable:"false"`
+	Retention       map[string]core.Retention `json:"retention,omitempty" nullable:"false"`
+	Job             *job.Limits               `json:"job,omitempty" nullable:"false"`
+	MaxJob          *job.Limits               `json:"max_job,omitempty" nullable:"false"`
 }
 
 // clear empties the maps that a patch replaces: decoding would add to them.
@@ -73,17 +73,40 @@ func (p limitsPatch) clear(l *core.Limits) {
 	}
 }
 
-func (h handlers) changeLimits(ctx context.Context, in *struct{ Body limitsPatch }) (*output[core.Limits], error) {
-	patch, err := json.Marshal(in.Body)
+func (h handlers) changeLimits(ctx context.Context, in *struct {
+	Body    limitsPatch
+	RawBody []byte
+}) (*output[core.Limits], error) {
+	var sent any
+	err := json.Unmarshal(in.RawBody, &sent)
+	if err == nil {
+		err = noNulls(sent, "")
+	}
 	if err != nil {
-		return nil, problem.Of(err)
+		return answer(core.Limits{}, err)
 	}
 	return answer(h.engine.ChangeLimits(ctx, func(l core.Limits) (core.Limits, error) {
 		in.Body.clear(&l)
-		// Decoding over the limits in force leaves what the patch does not name.
-		err := json.Unmarshal(patch, &l)
+		// Decoding over the limits in force leaves what the patch does not name. What was
+		// sent is decoded, so that a 0 counts as named.
+		err := json.Unmarshal(in.RawBody, &l)
 		return l, err
 	}))
+}
+
+// noNulls refuses null anywhere in a patch: it would leave the limit as it is.
+func noNulls(sent any, at string) error {
+	switch v := sent.(type) {
+	case nil:
+		return &core.Invalid{Field: at, Message: "null: want a limit; one that is left out stays as it is"}
+	case map[string]any:
+		for name, member := range v {
+			if err := noNulls(member, strings.TrimPrefix(at+"."+name, ".")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 type lockList struct {
