@@ -69,7 +69,7 @@ func TestIdenticalJobsShareOneRun(t *testing.T) {
 		require.NoError(t, err)
 		others = append(others, j)
 	}
-	assert.Equal(t, "twin "+first.ID, others[0].Waiting.On)
+	assert.Equal(t, &core.Waiting{On: "twin " + first.ID, Jobs: []string{first.ID}}, others[0].Waiting)
 	_, err = e.Stop(t.Context(), others[0].ID)
 	require.NoError(t, err)
 	_, err = e.Stop(t.Context(), first.ID) // the others go on without it
@@ -145,14 +145,14 @@ func TestNamedLocksAndMemoryHoldJobsBack(t *testing.T) {
 	holder := submitted(core.Request{Locks: licence})
 	until(t, e, holder.ID, job.Running)
 	waiter := submitted(core.Request{Locks: licence})
-	assert.Equal(t, "lock licence:matlab", waiter.Waiting.On)
+	assert.Equal(t, &core.Waiting{On: "lock licence:matlab", Jobs: []string{holder.ID}, Lock: "licence:matlab"}, waiter.Waiting)
 	locks := e.Locks(t.Context())
 	require.Len(t, locks, 1)
 	assert.Equal(t, holder.ID, locks[0].Holders[0].Job)
 	assert.Equal(t, []string{waiter.ID}, locks[0].Waiters)
 
 	large := submitted(core.Request{Limits: &job.Limits{MemoryBytes: 900 << 20}})
-	assert.Equal(t, "memory", large.Waiting.On)
+	assert.Equal(t, &core.Waiting{On: "memory"}, large.Waiting)
 	_, err := e.Stop(t.Context(), holder.ID)
 	require.NoError(t, err)
 	until(t, e, waiter.ID, job.Running)

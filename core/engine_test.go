@@ -429,7 +429,7 @@ func TestAFailedParentFailsItsChildren(t *testing.T) {
 	child, err = e.Job(t.Context(), child.ID)
 	require.NoError(t, err)
 	require.NotNil(t, child.Waiting)
-	assert.Equal(t, "job "+parent.ID, child.Waiting.On)
+	assert.Equal(t, &core.Waiting{On: "job " + parent.ID, Jobs: []string{parent.ID}}, child.Waiting)
 	_, err = e.Stop(t.Context(), parent.ID)
 	require.NoError(t, err)
 	child = until(t, e, child.ID, job.Failed)

@@ -26,6 +26,9 @@ type Job struct {
 // Waiting says why a job does not run yet.
 type Waiting struct {
 	On string `json:"on"` // such as "slots", "memory", "lock NAME" or "job ID": see docs/limits.md
+
+	Jobs []string `json:"jobs,omitempty"` // the jobs that it waits for; of the holders of a lock, the first hundred
+	Lock string   `json:"lock,omitempty"` // the named lock that it waits for
 }
 
 // Filter selects jobs. The zero value selects all.
@@ -89,8 +92,8 @@ func (e *Engine) view(entry ledger.Entry[job.Record]) Job {
 	if out := e.pool.Live(j.ID); out != nil {
 		j.Progress = out.Progress()
 	}
-	if on := e.dispatch.WaitsOn(j.ID); on != "" && j.Phase != job.Running {
-		j.Waiting = &Waiting{On: on}
+	if w := e.dispatch.Waits(j.ID); w.On != "" && j.Phase != job.Running {
+		j.Waiting = &Waiting{On: w.On, Jobs: w.Jobs, Lock: w.Lock}
 	}
 	return j
 }

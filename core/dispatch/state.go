@@ -227,6 +227,18 @@ func (s *state) waitsOn(id string) string {
 	return s.slots.WaitsOn(id)
 }
 
+func (s *state) waits(id string) Wait {
+	w := Wait{On: s.waitsOn(id)}
+	if r, ok := s.blocked[id]; ok {
+		w.Jobs = s.awaited(r)
+	} else if leader := s.coalesced.leaderOf(id); leader != "" {
+		w.Jobs = []string{leader}
+	} else if name, before := s.slots.WaitsForLock(id); w.On == "lock "+name {
+		w.Lock, w.Jobs = name, before
+	}
+	return w
+}
+
 func entry(r job.Record) limit.Job {
 	j := limit.Job{
 		ID:       r.ID,

@@ -2,6 +2,7 @@ package limit
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -21,11 +22,7 @@ const MaxWaiters = 100
 func (s *State) Locks() []Held {
 	list := make([]Held, 0, len(s.locks))
 	for name, l := range s.locks {
-		h := Held{Name: name, Limit: s.lockLimit(name), Waiting: l.wanted.Len()}
-		for id := range l.holders {
-			h.Holders = append(h.Holders, id)
-		}
-		slices.Sort(h.Holders)
+		h := Held{Name: name, Limit: s.lockLimit(name), Holders: l.held(), Waiting: l.wanted.Len()}
 		l.wanted.Scan(func(e *entry) bool {
 			h.Waiters = append(h.Waiters, e.ID)
 			return len(h.Waiters) < MaxWaiters
@@ -35,3 +32,6 @@ func (s *State) Locks() []Held {
 	slices.SortFunc(list, func(a, b Held) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
+
+// held lists the jobs that hold the lock, in order of submit.
+func (l *lock) held() []string { return slices.Sorted(maps.Keys(l.holders)) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -458,6 +459,7 @@ func TestLimitsAreExact(t *testing.T) {
 					if s.WaitsOn(j.ID) == "" {
 						t.Fatalf("%s waits on nothing", j.ID)
 					}
+					lockIsNamed(t, s, j)
 				}
 				queuesAreRight(t, s)
 				for _, held := range s.Locks() {
@@ -638,5 +640,23 @@ func BenchmarkNext(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// lockIsNamed holds what is said of the lock that a job waits for against all that is said
+// of locks.
+func lockIsNamed(t *rapid.T, s *State, j Job) {
+	name, before := s.WaitsForLock(j.ID)
+	if on := s.WaitsOn(j.ID); (name != "") != strings.HasPrefix(on, "lock ") || name != "" && on != "lock "+name {
+		t.Fatalf("%s waits for %q, and for the lock %q", j.ID, on, name)
+	}
+	if name == "" {
+		return
+	}
+	i := slices.IndexFunc(s.Locks(), func(h Held) bool { return h.Name == name })
+	held := s.Locks()[i]
+	full := len(held.Holders) >= held.Limit
+	if full && !slices.Equal(before, held.Holders) || !full && (len(before) != 1 || slices.Contains(before, j.ID)) {
+		t.Fatalf("%s waits for the lock %+v after %v", j.ID, held, before)
 	}
 }

@@ -76,20 +76,20 @@ func (k kept) lock(name string) bool {
 		slices.ContainsFunc(k.job.Locks, func(l Lock) bool { return l.Name == name })
 }
 
-// what names what is kept from another job.
-func (k kept) what(e *entry) string {
+// from says what is kept from another job.
+func (k kept) from(e *entry) want {
 	if k.job == nil || k.job == e || e.Resident {
-		return ""
+		return want{}
 	}
 	if k.memory && e.Memory > 0 {
-		return "memory"
+		return want{what: memoryBytes}
 	}
 	for _, l := range e.Locks {
 		if k.lock(l.Name) {
-			return "lock " + l.Name
+			return want{what: namedLock, name: l.Name}
 		}
 	}
-	return ""
+	return want{}
 }
 
 // keepFor keeps what it lacks for the job that has waited longest past the patience
@@ -155,5 +155,37 @@ func (s *State) WaitsOn(id string) string {
 	if e.tenant.stands.full {
 		return "tenant slots"
 	}
-	return cmp.Or(s.lacks(e.group.need).String(), s.slotsFull(), s.kept.what(e), "slots")
+	return cmp.Or(s.wantOf(e).String(), s.slotsFull(), "slots")
+}
+
+// wantOf says what a waiting job lacks beside a slot: what others have, or, if there is a
+// slot for it, what is kept for another.
+func (s *State) wantOf(e *entry) want {
+	w := s.lacks(e.group.need)
+	if w.what != none || s.slotsFull() != "" {
+		return w
+	}
+	return s.kept.from(e)
+}
+
+// WaitsForLock names the lock that a waiting job waits for, if that is what it waits for,
+// and the jobs to which it has to leave it: the first [MaxWaiters] of its holders, or the
+// one that it is kept for.
+func (s *State) WaitsForLock(id string) (name string, before []string) {
+	e, ok := s.jobs[id]
+	if !ok || e.where != waiting || e.tenant.stands.full {
+		return "", nil
+	}
+	w := s.wantOf(e)
+	if w.what != namedLock {
+		return "", nil
+	}
+	if s.lockFull(w.name) {
+		before = s.locks[w.name].held()
+		return w.name, before[:min(len(before), MaxWaiters)]
+	}
+	if s.kept.lock(w.name) {
+		before = []string{s.kept.job.ID}
+	}
+	return w.name, before
 }
