@@ -113,12 +113,6 @@ func TestValuesComeBackAsTheyWere(t *testing.T) {
 	assert.Equal(t, "i,f,b,d,t,s\n-1,1e+300,false,,,\n", out.String())
 }
 
-func TestNumbersThatJSONLacksAreNull(t *testing.T) {
-	t.Parallel()
-	f := imported(t, CSV, "a\ninf\n1\n")
-	assert.Equal(t, `[{"a":null},{"a":1.0}]`, asJSON(t, f, 0, 2))
-}
-
 func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -16,8 +16,9 @@ import (
 )
 
 // WriteJSON writes rows as an array of objects. Integers are exact, dates and
-// timestamps are ISO 8601, and what JSON has no number for (NaN, infinities) is
-// null.
+// timestamps are ISO 8601, and the floats that JSON has no number for are the texts
+// "NaN", "Infinity" and "-Infinity", as in the JSON of Protocol Buffers: null is for
+// what is missing.
 func WriteJSON(w io.Writer, t Ranger, from, to int64) error {
 	out := bufio.NewWriter(w) // its first error comes back from Flush
 	names, err := quoted(t.Schema())
@@ -107,8 +108,8 @@ func jsonScalar(col arrow.Array, row int) string {
 	text := scalar(col, row)
 	switch c := col.(type) {
 	case *array.Float64:
-		if v := c.Value(row); math.IsNaN(v) || math.IsInf(v, 0) {
-			return "null"
+		if !c.IsNull(row) {
+			return jsonFloat(c.Value(row), text)
 		}
 	case *array.Date32, *array.Timestamp:
 		if text != "" {
@@ -117,6 +118,19 @@ func jsonScalar(col arrow.Array, row int) string {
 	}
 	if text == "" {
 		return "null"
+	}
+	return text
+}
+
+// jsonFloat is a float as JSON, where text is a number that it reads back from.
+func jsonFloat(v float64, text string) string {
+	switch {
+	case math.IsNaN(v):
+		return `"NaN"`
+	case math.IsInf(v, 1):
+		return `"Infinity"`
+	case math.IsInf(v, -1):
+		return `"-Infinity"`
 	}
 	return text
 }

@@ -28,7 +28,7 @@ func describeContent(doc *huma.OpenAPI) {
 	id, name := pathParam("id"), pathParam("name")
 	rows := []*huma.Param{
 		queryParam("from", huma.TypeInteger, "First row, from 0."),
-		queryParam("to", huma.TypeInteger, "Row behind the last. As JSON, 1000 rows at most at once."),
+		queryParam("to", huma.TypeInteger, "Row behind the last. As JSON, 1000 rows at most at once, in which \"NaN\", \"Infinity\" and \"-Infinity\" stand for the floats that JSON has no number for, and null for what is missing."),
 	}
 	tables := []string{"application/json", "text/csv", "application/vnd.apache.arrow.stream"}
 	for _, d := range []described{
