@@ -1,9 +1,9 @@
 // Package docs embeds the documents that the server shows.
 package docs
 
-import _ "embed"
+import "embed"
 
-// Errors is errors.md: every code, and what to do.
+// Files are the documents, in Markdown.
 //
-//go:embed errors.md
-var Errors string
+//go:embed *.md plugins/*.md
+var Files embed.FS

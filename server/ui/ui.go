@@ -11,8 +11,6 @@ import (
 	"path"
 
 	"github.com/gofiber/fiber/v2"
-
-	"thresher/docs"
 )
 
 //go:embed static
@@ -22,7 +20,7 @@ var files embed.FS
 // script or style, no eval, no other host. Charts are drawn by an interpreter.
 const policy = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Mount adds the page, the interface's documentation, and what they load.
+// Mount adds the page, the documents, and what they load.
 func Mount(app *fiber.App) {
 	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -38,7 +36,7 @@ func Mount(app *fiber.App) {
 	if err != nil {
 		panic("ui: " + err.Error()) // the folder is embedded above
 	}
-	app.Get("/docs/errors", serve("errors.html", errorsPage(docs.Errors)))
+	mountDocs(app)
 }
 
 // address is where a file is served.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"thresher/docs"
 	"thresher/server/problem"
 	"thresher/server/ui"
 )
@@ -116,4 +118,57 @@ func TestEveryErrorHasItsPlaceInThePage(t *testing.T) {
 		}
 	}
 	assert.Empty(t, tags)
+}
+
+// Whatever a message names, and whatever a document links to, can be opened: the page, and
+// the place in it.
+func TestEveryDocumentThatIsNamedCanBeOpened(t *testing.T) {
+	t.Parallel()
+	app := mounted()
+	read := func(at string) string {
+		resp := get(t, app, at)
+		require.Equal(t, http.StatusOK, resp.StatusCode, at)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	for _, name := range namedDocuments(t, "../..") {
+		read("/docs/" + strings.TrimSuffix(name, ".md"))
+		assert.Equal(t, http.StatusMovedPermanently, get(t, app, "/docs/"+name).StatusCode, name)
+	}
+	link := regexp.MustCompile(`<a href="(/docs/[^"#]*)(?:#([^"]*))?"`)
+	names, err := fs.Glob(docs.Files, "*.md")
+	require.NoError(t, err)
+	for _, name := range names {
+		at := "/docs/" + strings.TrimSuffix(name, ".md")
+		found := link.FindAllStringSubmatch(read(at), -1)
+		require.NotEmpty(t, found, name)
+		for _, m := range found {
+			if page := read(m[1]); m[2] != "" {
+				assert.True(t, strings.Contains(page, `id="`+m[2]+`"`), "%s: %s#%s", name, m[1], m[2])
+			}
+		}
+	}
+	assert.Equal(t, http.StatusNotFound, get(t, app, "/docs/nothing").StatusCode)
+}
+
+// namedDocuments lists the documents that texts in the source name: docs/abi.md.
+func namedDocuments(t *testing.T, root string) (names []string) {
+	t.Helper()
+	named := regexp.MustCompile(`"[^"]*\bdocs/([a-z/]+\.md)`)
+	for _, part := range []string{"core", "plugins", "server", "cmd", "client"} {
+		err := filepath.WalkDir(filepath.Join(root, part), func(at string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(at) != ".go" || strings.HasSuffix(at, "_test.go") {
+				return err
+			}
+			source, err := os.ReadFile(at)
+			for _, m := range named.FindAllSubmatch(source, -1) {
+				names = append(names, string(m[1]))
+			}
+			return err
+		})
+		require.NoError(t, err)
+	}
+	require.Contains(t, names, "abi.md")
+	return names
 }
