@@ -193,9 +193,11 @@ func TestAVersionIsDisabledDeprecatedAndDeletedOnThePage(t *testing.T) {
 		chromedp.Click("#delete"), chromedp.WaitVisible("dialog[open]"), yes, chromedp.WaitVisible(`tr[data-version="2.0.0"]`))
 	assert.Equal(t, 1, read(t, ctx, eval[int](`document.querySelectorAll('tr[data-version]').length`)))
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/plugins/probe/1.0.0"), chromedp.WaitVisible(".problem"))
-	require.Len(t, complaints(), 2)
+	require.GreaterOrEqual(t, len(complaints()), 2)
 	assert.Contains(t, complaints()[0], "409")
-	assert.Contains(t, complaints()[1], "404")
+	for _, text := range complaints()[1:] { // the view may have been reading when it was deleted
+		assert.Contains(t, text, "404")
+	}
 }
 
 // A file of the server's folder that is not served is listed with the reason, beside what
@@ -220,7 +222,8 @@ func TestThePageShowsAVerificationWhileItGoesOn(t *testing.T) {
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/routines"), chromedp.WaitVisible(".routines"), eval[chromedp.Void](`
-		window.EventSource = class { constructor(at) { this.on = {}; if (at.includes('/modules/')) window.stream = this; } addEventListener(type, fn) { this.on[type] = fn; } close() { this.closed = true; } };
+		delete window.SharedWorker;
+		window.EventSource = class { constructor() { this.on = {}; window.stream = this; } addEventListener(type, fn) { this.on[type] = fn; } close() { this.closed = true; } };
 		window.tell = (v) => stream.on.module({ data: JSON.stringify({ digest: 'd0', bytes: 9, uploaded: { at: new Date() }, ...v }) });
 		const real = window.fetch;
 		window.fetch = (at, how) => at.includes('/modules/d0') ? Promise.resolve(new Response(JSON.stringify({ digest: 'd0', bytes: 9, state: 'verifying', uploaded: { at: new Date() } }))) : real(at, how);

@@ -17,6 +17,7 @@ type Plugin struct {
 	Name    string // default "probe"
 	Version string // default "1.0.0"
 	Salt    string // other bytes with the same name and version
+	Params  string // the schema of its params; default: of any object
 	// Example is the result that its example wants; default the one that comes.
 	Example string
 	Times   int  // it has its example so many times; default 1
@@ -49,8 +50,8 @@ func (p Plugin) Wasm() []byte {
 	if p.Bare {
 		example = ""
 	}
-	manifest := fmt.Sprintf(`{"name":%q,"version":%q,"summary":%q,"routines":[{"name":"run","kind":"analysis","title":"Probe","params":{"type":"object"},"examples":[%s]}]}`,
-		cmp.Or(p.Name, "probe"), cmp.Or(p.Version, "1.0.0"), p.Salt, example)
+	manifest := fmt.Sprintf(`{"name":%q,"version":%q,"summary":%q,"routines":[{"name":"run","kind":"analysis","title":"Probe","params":%s,"examples":[%s]}]}`,
+		cmp.Or(p.Name, "probe"), cmp.Or(p.Version, "1.0.0"), p.Salt, cmp.Or(p.Params, `{"type":"object"}`), example)
 	result := p.Result()
 	run := hostile.Code(hostile.I32Const(1024+int32(len(manifest))), hostile.I32Const(int32(len(result))), hostile.Call(0), hostile.I32Const(0))
 	if p.Crashes {

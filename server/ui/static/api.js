@@ -1,5 +1,7 @@
 // Talks to the server. An error answer is thrown as its problem (RFC 9457).
 
+import { parse, write } from './json.js';
+
 const base = '/api/v1';
 
 // path joins segments, with what is special in them quoted. What is not special in a
@@ -9,26 +11,29 @@ export const path = (...segments) => '/' + segments.map((s) => encodeURIComponen
 // url is where a path of the interface is.
 export const url = (p) => base + p;
 
-export async function get(p) { return parse(await (await ask('GET', p)).text()); }
-export async function post(p, body) { return (await ask('POST', p, body)).json(); }
-export async function put(p, body) { return (await ask('PUT', p, body)).json(); }
-export async function patch(p, body) { return (await ask('PATCH', p, body)).json(); }
+export const get = (p) => answer('GET', p);
+export const post = (p, body) => answer('POST', p, body);
+export const put = (p, body) => answer('PUT', p, body);
+export const patch = (p, body) => answer('PATCH', p, body);
 export async function del(p) { await ask('DELETE', p); }
+
+const answer = async (method, p, body) => parse(await (await ask(method, p, body)).text());
 
 // getAs reads a path in a media type.
 export async function getAs(p, accept) {
   return (await ask('GET', p, undefined, { Accept: accept })).blob();
 }
 
-// tail reads the last bytes of a text, and says how many there are in all.
-export async function tail(p, most) {
+// part reads the bytes of a text from one on, or the last ones if from is negative. It
+// also says at which byte they begin.
+export async function part(p, from) {
   try {
-    const resp = await ask('GET', p, undefined, { Range: `bytes=-${most}` });
-    const whole = resp.headers.get('Content-Range')?.split('/')[1] ?? resp.headers.get('Content-Length');
-    return { text: await resp.text(), total: Number(whole) };
+    const resp = await ask('GET', p, undefined, { Range: from < 0 ? `bytes=${from}` : `bytes=${from}-` });
+    const start = resp.headers.get('Content-Range')?.match(/\d+/)[0] ?? 0;
+    return { bytes: new Uint8Array(await resp.arrayBuffer()), start: Number(start) };
   } catch (err) {
-    if (err.status === 416) return { text: '', total: 0 }; // no bytes: no range of them
-    throw err;
+    if (err.status !== 416) throw err; // no bytes: no range of them
+    return { bytes: new Uint8Array(), start: Math.max(from, 0) };
   }
 }
 
@@ -36,7 +41,7 @@ async function ask(method, p, body, headers = {}) {
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let resp;
   try {
-    resp = await fetch(url(p), { method, headers, body: body && JSON.stringify(body) });
+    resp = await fetch(url(p), { method, headers, body: body && write(body) });
   } catch {
     throw { title: 'The server does not answer', detail: 'Is it still running?' };
   }
@@ -46,19 +51,10 @@ async function ask(method, p, body, headers = {}) {
 
 function problemOf(status, statusText, text) {
   try {
-    return { status, ...JSON.parse(text) };
+    return { status, ...parse(text) };
   } catch {
     return { status, title: statusText || `The server answered ${status}` };
   }
-}
-
-// parse reads JSON. Whole numbers past what a number keeps exactly become BigInts,
-// where the browser shows their digits.
-function parse(text) {
-  return JSON.parse(text, (_, v, context) => {
-    if (typeof v !== 'number' || Number.isSafeInteger(v) || !/^-?\d+$/.test(context?.source)) return v;
-    return BigInt(context.source);
-  });
 }
 
 // upload sends a file, or a form, and reports the share that is sent, which fetch cannot.
@@ -72,7 +68,7 @@ export function upload(p, body, progress) {
     x.onerror = () => reject({ title: 'The upload broke off', detail: 'The server closed the connection, or is gone.' });
     x.onabort = () => reject({ title: 'The upload was cancelled', detail: 'Nothing was kept.' });
     x.onload = () => {
-      if (x.status < 300) resolve(JSON.parse(x.responseText));
+      if (x.status < 300) resolve(parse(x.responseText));
       else reject(problemOf(x.status, x.statusText, x.responseText));
     };
     x.send(body);

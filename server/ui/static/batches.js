@@ -5,16 +5,18 @@ import { confirmed, empty, fill, h, problem, refresh, rows } from './dom.js';
 import { follow, throttled } from './events.js';
 import { count, many, time } from './format.js';
 import { badge, phases } from './phase.js';
+import { line, trying } from './retry.js';
 
 const page = 50;
+const mostRead = 1000; // that the server gives at once
 
 export async function batches(place) {
   const older = h('button', { hidden: true, onclick: () => more() }, 'Older batches');
-  const list = h('div');
+  const [list, unread] = [h('div'), h('div')];
   let known = [];
   let cursor = '';
-  const read = async () => {
-    const answer = await get(`/batches?${new URLSearchParams({ limit: page, ...(cursor && { cursor }) })}`);
+  const read = async (limit = page) => {
+    const answer = await get(`/batches?${new URLSearchParams({ limit, ...(cursor && { cursor }) })}`);
     cursor = answer.next ?? '';
     older.hidden = !cursor;
     return answer.batches;
@@ -22,11 +24,17 @@ export async function batches(place) {
   const redraw = () => refresh(list, known.length ? h('div', { class: 'jobs card' }, rows(['Batch', 'Jobs', 'Phases', 'Submitted'], known.map(row), 'Batches'))
     : empty('No batches yet', 'A batch is many jobs at once: a list, or a grid of params. Submit one with ',
       h('code', {}, 'thresher batches submit FILE'), ' or ', h('code', {}, 'POST /api/v1/batches'), '.'));
-  const more = async () => { known = known.concat(await read()); redraw(); };
-  const anew = async () => { cursor = ''; known = await read(); redraw(); };
-  fill(place, h('h1', {}, 'Batches'), list, h('div', { class: 'actions' }, older));
+  const inTurn = line(); // since each goes on from where the last one was
+  const more = trying(unread, () => inTurn(async () => { known = known.concat(await read()); redraw(); }));
+  // As many as are there are read anew, so that nobody loses their place.
+  const anew = trying(unread, () => inTurn(async () => {
+    cursor = '';
+    known = await read(Math.min(Math.max(page, known.length), mostRead));
+    redraw();
+  }));
+  fill(place, h('h1', {}, 'Batches'), unread, list, h('div', { class: 'actions' }, older));
   await anew();
-  return follow('/events', { open: anew, job: throttled(anew, 1000) });
+  follow(place, { open: anew, job: throttled(anew, 1000) });
 }
 
 function row(b) {
@@ -70,11 +78,12 @@ export async function batch(place, id) {
     resume.hidden = b.state !== 'paused';
     retry.hidden = !b.phases.failed && !b.phases.stopped;
   };
-  const look = async () => update(await get(here));
+  const unread = h('div');
+  const look = trying(unread, async () => update(await get(here)));
   const first = await get(here);
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/batches' }, 'Batches'), ' / ', h('code', {}, id)),
-    h('h1', {}, labels(first) || 'Batch'), wrong, h('section', { class: 'batch card' }, state, bar,
+    h('h1', {}, labels(first) || 'Batch'), unread, wrong, h('section', { class: 'batch card' }, state, bar,
       h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/jobs?batch=${id}` }, 'Its jobs'), retry, resume, pause, stop)));
   update(first);
-  return follow('/events', { open: look, job: throttled(look, 500) });
+  follow(place, { open: look, job: throttled(look, 500) });
 }

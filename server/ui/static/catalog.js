@@ -43,15 +43,6 @@ export async function usesOf(source, columns) {
 
 const fits = (input, columns) => !columns || (input.columns ?? []).every((want) => columns.some((c) => c.name === want.name));
 
-// remember keeps the spec of a job that is to be run again, for the form of a ref to
-// find.
-export function remember(ref, spec) {
-  sessionStorage.setItem('again', JSON.stringify({ ...spec, ref }));
-}
-
-// remembered returns it, once.
-export function remembered(ref) {
-  const spec = JSON.parse(sessionStorage.getItem('again') ?? '{}');
-  sessionStorage.removeItem('again');
-  return spec.ref === ref ? spec : {};
-}
+// againKey is what names the job that is run again in the address of the form. No input has
+// such a name.
+export const againKey = '~again';

@@ -2,8 +2,10 @@
 
 import { del, get, path } from './api.js';
 import { usesOf } from './catalog.js';
-import { card, confirmed, empty, fill, h, problem, rows } from './dom.js';
+import { card, confirmed, empty, fill, h, problem, refresh, rows, stacked } from './dom.js';
+import { follow } from './events.js';
 import { bytes, count, many, time } from './format.js';
+import { trying } from './retry.js';
 import { preview } from './table.js';
 import { uploader } from './upload.js';
 
@@ -11,15 +13,14 @@ import { uploader } from './upload.js';
 const simple = (r) => r.kind === 'importer' && !r.params?.required?.length;
 
 export async function datasets(place) {
-  const list = h('div');
-  const wrong = h('div');
+  const [list, wrong, unread] = [h('div'), h('div'), h('div')];
   const names = new Set();
-  const draw = async () => {
+  const draw = trying(unread, async () => {
     const all = (await get('/datasets')).datasets;
     names.clear();
     all.forEach((d) => names.add(d.name));
-    fill(list, all.length ? table(all) : empty('No datasets yet', 'Drop a file above. Then run a routine on it: tabular/describe takes any table.'));
-  };
+    refresh(list, all.length ? table(all) : empty('No datasets yet', 'Drop a file above. Then run a routine on it: tabular/describe takes any table.'));
+  });
   const remove = async (d) => {
     if (!await confirmed(`Delete the dataset ${d.name}? Jobs that were given it keep it.`, 'Delete')) return;
     try {
@@ -28,15 +29,16 @@ export async function datasets(place) {
       fill(wrong);
     } catch (err) { fill(wrong, problem(err)); }
   };
-  const table = (all) => rows(['Name', ...['Rows', 'Columns', 'Size'].map((t) => h('th', { scope: 'col', class: 'num' }, t)), h('th', { scope: 'col', class: 'opt' }, 'Imported'), h('span', { class: 'unseen' }, 'Delete')],
-    all.flatMap((d) => d.tables.map((t) => h('tr', {},
-      h('td', {}, h('a', { href: `#/datasets/${encodeURIComponent(d.name)}` }, d.tables.length > 1 ? `${d.name}/${t.name}` : d.name)),
-      h('td', { class: 'num' }, count(t.rows)), h('td', { class: 'num' }, count(t.columns.length)), h('td', { class: 'num' }, bytes(t.bytes)),
+  const table = (all) => stacked(['Name', ...['Rows', 'Columns', 'Size'].map((t) => h('th', { scope: 'col', class: 'num' }, t)), h('th', { scope: 'col', class: 'opt' }, 'Imported'), h('span', { class: 'unseen' }, 'Delete')],
+    all.flatMap((d) => d.tables.map((t) => h('tr', { 'data-table': `${d.name}/${t.name}` },
+      h('td', { class: 'name' }, h('a', { href: `#/datasets/${encodeURIComponent(d.name)}` }, d.tables.length > 1 ? `${d.name}/${t.name}` : d.name)),
+      h('td', { class: 'num', 'data-of': 'rows' }, count(t.rows)), h('td', { class: 'num', 'data-of': 'columns' }, count(t.columns.length)), h('td', { class: 'num' }, bytes(t.bytes)),
       h('td', { class: 'opt' }, time(d.created)),
       h('td', { class: 'end' }, h('button', { class: 'quiet', 'aria-label': `Delete ${d.name}`, onclick: () => remove(d) }, 'Delete'))))), 'Datasets');
   const importers = (await get('/routines')).plugins.flatMap((p) => p.routines.filter(simple).map((r) => ({ ref: `${p.name}/${r.name}`, ...r })));
-  fill(place, h('h1', {}, 'Datasets'), uploader(importers, (name) => names.has(name), draw), wrong, h('section', { class: 'card list' }, list));
+  fill(place, h('h1', {}, 'Datasets'), uploader(importers, (name) => names.has(name), draw), unread, wrong, h('section', { class: 'card list' }, list));
   await draw();
+  follow(place, { open: draw }); // no event tells of datasets
 }
 
 export async function dataset(place, name) {

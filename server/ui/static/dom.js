@@ -92,17 +92,27 @@ export function rows(head, body, caption) {
       h('tbody', {}, body)));
 }
 
+// stacked is such a table whose cells stand one below the other where the screen is narrow.
+export function stacked(...of) {
+  const node = rows(...of);
+  node.classList.add('stacked');
+  return node;
+}
+
 // empty says that there is nothing yet, and what to do about it.
 export const empty = (title, ...advice) => h('div', { class: 'card empty' }, h('h2', {}, title), h('p', {}, ...advice));
 
+// linked is a text in which the documents that it names can be opened.
+export const linked = (text) => text.split(/(\bdocs\/[a-z/]+\.md)/).map((part, i) => (i % 2 ? h('a', { href: `/${part.replace('.md', '')}` }, part) : part));
+
 // problem shows an error of the server (RFC 9457), or any other, in words.
 export function problem(err) {
-  const fields = (err.errors ?? []).map((e) => h('li', {}, e.field ? `${e.field}: ${e.message}` : e.message));
+  const fields = (err.errors ?? []).map((e) => h('li', {}, linked(e.field ? `${e.field}: ${e.message}` : e.message)));
   const detail = err.detail ?? err.message;
   const docs = err.type?.startsWith('/docs/') && err.type;
   return h('div', { class: 'card problem', role: 'alert' },
     h('strong', {}, err.title ?? 'Something went wrong'),
-    detail && h('p', {}, detail),
+    detail && h('p', {}, linked(detail)),
     fields.length > 0 && h('ul', {}, fields),
     docs && h('p', { class: 'small' }, h('a', { href: docs }, `About ${err.code}`)));
 }

@@ -1,106 +1,129 @@
 // Fields of a form: a control with its label, its hint, and a place for what is
 // wrong with it.
 
+import { controlOf, isSecret } from './controls.js';
 import { h } from './dom.js';
 import { count } from './format.js';
+import { formats } from './formats.js';
+import { isNumber, isObject, own } from './json.js';
 
-// field puts a control in its field. path is where the server reports what is
-// wrong with the value; read returns the value, undefined for none.
-export function field(path, name, title, hint, control, read) {
-  const id = `f-${path.replace(/[^a-z0-9]/gi, '-')}`;
+// field puts a control in its field. path is where the server reports what is wrong with
+// the value. read makes a value of what is in the control, undefined of nothing, or throws
+// what is wrong with it. value is what the control shows at first: as long as it is not
+// touched, that is what the field has, whatever the control can make of it.
+export function field({ path, name = path, title, hint, control, read, value, required }) {
+  const id = idOf(path);
   const wrong = h('p', { class: 'wrong', id: `${id}-wrong`, role: 'alert' });
   control.id = id;
+  control.name = path;
   control.setAttribute('aria-describedby', `${id}-hint ${id}-wrong`);
-  const check = control.type === 'checkbox';
-  const label = h('label', { for: id }, title);
+  if (required) control.setAttribute('aria-required', 'true');
+  const box = control.type === 'checkbox';
+  const state = () => (box ? control.checked : control.value);
+  const first = state();
+  const label = h('label', { for: id }, title, required && h('span', { class: 'must' }, ' required'));
+  const say = (text) => {
+    wrong.textContent = text;
+    control.setAttribute('aria-invalid', String(text !== ''));
+  };
+  const has = () => (state() === first ? value : read());
+  // check says what is wrong, and reports whether nothing is.
+  const check = () => {
+    try {
+      say(has() === undefined && required ? 'This is required.' : '');
+    } catch (text) { say(typeof text === 'string' ? text : text.message); }
+    return wrong.textContent === '';
+  };
+  // What was wrong is looked at as it is typed. Nothing is said before the form is sent: a
+  // line that came when the button is pressed would move the button away.
+  control.addEventListener('input', () => { if (wrong.textContent) check(); });
   return {
     name,
-    read,
-    is: (at) => [path, `body.${path}`].some((p) => at === p || at.startsWith(`${p}/`)),
-    say: (text) => {
-      wrong.textContent = text;
-      control.setAttribute('aria-invalid', String(text !== ''));
-    },
+    path,
+    read: has,
+    check,
+    say,
+    is: (at) => [path, `body.${path}`].some((p) => at === p || ['/', '.', '['].some((next) => at.startsWith(p + next))),
     focus: () => control.focus(),
-    node: h('div', { class: check ? 'field check' : 'field' }, check ? [control, label] : [label, control],
+    node: h('div', { class: box ? 'field check' : 'field' }, box ? [control, label] : [label, control],
       h('p', { class: 'hint', id: `${id}-hint` }, hint), wrong),
   };
 }
 
-// plain is a field of text that is not a param.
-export function plain(path, title, hint, value, attrs) {
-  const control = h('input', { autocomplete: 'off', ...attrs, value });
-  return field(path, path, title, hint, control, () => control.value.trim());
-}
+const ids = new Map(); // id → the path that has it
 
-// param makes the field of a param from its JSON Schema.
-export function param(name, schema, required, given) {
-  const unit = schema['x-unit'];
-  const title = [schema.title ?? name, unit && unit.toLowerCase() !== (schema.title ?? name).toLowerCase() && h('span', { class: 'unit' }, ` ${unit}`)].filter(Boolean);
-  const hint = [schema.description, range(schema)].filter(Boolean).join(' ');
-  const { control, read } = controlOf(schema, given ?? schema.default, required);
-  return field(`params.${name}`, name, h('span', {}, title), hint, control, read);
-}
-
-// range says between what a number may be.
-export function range(s) {
-  const low = s.minimum ?? s.exclusiveMinimum;
-  const write = (n) => (Number.isInteger(n) ? count(n) : String(n));
-  if (low !== undefined && s.maximum !== undefined) return `${s.exclusiveMinimum !== undefined ? 'above ' : ''}${write(low)} to ${write(s.maximum)}.`;
-  if (low !== undefined) return s.exclusiveMinimum !== undefined ? `More than ${write(low)}.` : `At least ${write(low)}.`;
-  return s.maximum !== undefined ? `At most ${write(s.maximum)}.` : '';
-}
-
-// controlOf makes the control for a type, and the function that reads it.
-function controlOf(s, value, required) {
-  if (s.enum) return choice(s, value, required);
-  switch (s.type) {
-    case 'boolean': {
-      const control = h('input', { type: 'checkbox', checked: value === true });
-      return { control, read: () => control.checked };
-    }
-    case 'integer':
-    case 'number': {
-      const control = h('input', { type: 'number', step: s.type === 'integer' ? 1 : 'any', min: s.minimum, max: s.maximum, required, value: value ?? '', placeholder: s.default });
-      return { control, read: () => (control.value === '' ? undefined : control.valueAsNumber) };
-    }
-    case 'array': return lines(s, value, required);
-    case 'string': {
-      const control = h('input', { required, value: value ?? '', pattern: s.pattern, minlength: s.minLength, maxlength: s.maxLength, autocomplete: 'off' });
-      return { control, read: () => (control.value === '' ? undefined : control.value) };
-    }
+// idOf makes a path an id. Paths that look alike have different ones.
+function idOf(path) {
+  const plainly = `f-${path.replace(/[^a-z0-9]/gi, '-')}`;
+  for (let n = 1; ; n++) {
+    const id = n > 1 ? `${plainly}-${n}` : plainly;
+    if (!ids.has(id)) ids.set(id, path);
+    if (ids.get(id) === path) return id;
   }
-  return json(value, required);
 }
 
-function choice(s, value, required) {
-  const none = !required && s.default === undefined;
-  const control = h('select', {}, none && h('option', { value: '' }, 'none'), s.enum.map((v, i) => h('option', { value: i, selected: v === value }, String(v))));
-  return { control, read: () => (control.value === '' ? undefined : s.enum[control.value]) };
+// plain is a field of one line that is not a param: kind reads and writes it.
+export function plain(path, title, hint, value, { read, write: shown } = { read: (t) => t, write: String }) {
+  const control = h('input', { autocomplete: 'off' });
+  control.value = value === undefined ? '' : shown(value);
+  return field({ path, title, hint, control, value, read: () => (control.value.trim() === '' ? undefined : read(control.value.trim())) });
 }
 
-// lines is a list: one value a line, so that a value may have commas.
-function lines(s, value, required) {
-  const control = h('textarea', { rows: 2, required, placeholder: 'one a line' });
-  control.value = (value ?? []).join('\n');
-  const of = { integer: Number, number: Number, boolean: (v) => v === 'true' }[s.items?.type] ?? String;
-  const read = () => {
-    const values = control.value.split('\n').map((v) => v.trim()).filter(Boolean);
-    return values.length ? values.map(of) : undefined;
-  };
-  return { control, read };
+// several is a field of lines that is not a param: kind reads and writes them all.
+export function several(path, title, hint, value, { read, write: shown }) {
+  const control = h('textarea', { rows: 2, placeholder: 'one a line', spellcheck: 'false' });
+  control.value = value === undefined ? '' : shown(value);
+  return field({ path, title, hint, control, value, read: () => (control.value.trim() === '' ? undefined : read(control.value.split('\n').filter((line) => line.trim() !== ''))) });
 }
 
-// json is for what has no control of its own.
-function json(value, required) {
-  const control = h('textarea', { rows: 3, required, placeholder: 'JSON' });
-  control.value = value === undefined ? '' : JSON.stringify(value);
-  const check = () => {
-    try {
-      if (control.value) JSON.parse(control.value);
-      control.setCustomValidity('');
-    } catch { control.setCustomValidity('This is not JSON.'); }
-  };
-  control.addEventListener('input', check);
-  return { control, read: () => (control.value ? JSON.parse(control.value) : undefined) };
+// oneOf is a field for one of some values: [value, what it is called].
+export function oneOf(path, title, hint, value, choices) {
+  const control = h('select', {}, choices.map(([v, text]) => h('option', { value: v, selected: v === (value ?? '') }, text)));
+  return field({ path, title, hint, control, value, read: () => control.value || undefined });
+}
+
+// param makes the field of a param from its JSON Schema. root is the schema of all params.
+export function param(name, schema, required, given, root) {
+  const s = resolved(schema, root);
+  const unit = s['x-unit'];
+  const title = [s.title ?? name, unit && unit.toLowerCase() !== (s.title ?? name).toLowerCase() && h('span', { class: 'unit' }, ` ${unit}`)];
+  const hint = [s.description, own(formats, s.format) && `Want ${formats[s.format][0]}.`, range(s)].filter(Boolean).join(' ');
+  const value = given === undefined ? own(s, 'default') : given;
+  return field({ path: `params.${name}`, name, title, hint, value, required, ...controlOf(s, value, required) });
+}
+
+// resolved follows references within the schema.
+function resolved(schema, root, depth = 0) {
+  if (!isObject(schema)) return {}; // true: anything
+  const { $ref, ...rest } = schema;
+  if (typeof $ref !== 'string' || !$ref.startsWith('#/') || depth > 10) return schema;
+  const to = $ref.slice(2).split('/').map((part) => decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~'));
+  return { ...resolved(to.reduce(own, root), root, depth + 1), ...rest };
+}
+
+// secretIn reports whether a param is not to be shown.
+export const secretIn = (root, name) => isSecret(resolved(own(root.properties, name), root));
+
+// range says between what a number may be, and how long a text or list.
+export function range(s) {
+  const shown = (n) => (Number.isInteger(n) ? count(n) : String(n));
+  const low = isNumber(s.exclusiveMinimum) ? `more than ${shown(s.exclusiveMinimum)}` : s.minimum !== undefined && `at least ${shown(s.minimum)}`;
+  const high = isNumber(s.exclusiveMaximum) ? `less than ${shown(s.exclusiveMaximum)}` : s.maximum !== undefined && `at most ${shown(s.maximum)}`;
+  const between = s.minimum !== undefined && s.maximum !== undefined && !isNumber(s.exclusiveMinimum) && !isNumber(s.exclusiveMaximum)
+    ? `${shown(s.minimum)} to ${shown(s.maximum)}` : [low, high].filter(Boolean).join(' and ');
+  return [between, s.multipleOf !== undefined && `a multiple of ${shown(s.multipleOf)}`].filter(Boolean).map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`).join(' ');
+}
+
+// point says each error at its field. It returns the first such field, and the
+// problem if there is more to it.
+export function point(fields, err) {
+  let first;
+  const placed = (err.errors ?? []).filter(({ field, message }) => {
+    // Of a and a.b the longer is meant by a.b.
+    const at = fields.filter((f) => f.is(field)).sort((a, b) => b.path.length - a.path.length)[0];
+    at?.say(message);
+    first ??= at;
+    return at;
+  });
+  return [first, placed.length > 0 && placed.length === err.errors.length ? undefined : err];
 }

@@ -1,5 +1,7 @@
 // Numbers, sizes and times, as people read them.
 
+import { isObject } from './json.js';
+
 // bytes writes a size: 36 KiB.
 export function bytes(n) {
   if (n === undefined || n === null) return '';
@@ -46,8 +48,8 @@ export function time(t) {
 // is known by its values: Adelie 152, Gentoo 124.
 export function brief(v) {
   if (v === null || v === undefined) return '–';
-  if (Array.isArray(v)) return v.map((x) => (x !== null && typeof x === 'object' ? Object.values(x).map(brief).join(' ') : brief(x))).join(', ');
-  if (typeof v === 'object') return Object.entries(v).map(([k, x]) => `${k}: ${brief(x)}`).join(', ');
+  if (Array.isArray(v)) return v.map((x) => (isObject(x) || Array.isArray(x) ? Object.values(x).map(brief).join(' ') : brief(x))).join(', ');
+  if (isObject(v)) return Object.entries(v).map(([k, x]) => `${k}: ${brief(x)}`).join(', ');
   if (typeof v === 'number' && !Number.isInteger(v)) return String(Number(v.toPrecision(7)));
   return String(v);
 }

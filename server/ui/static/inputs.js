@@ -26,13 +26,16 @@ export function input(declared, known, given) {
   const list = `sources-${declared.name}`;
   const only = known.length === 1 ? known[0].source : '';
   const control = h('input', {
-    list, required: !declared.optional, value: given ?? only, autocomplete: 'off', spellcheck: 'false', placeholder: 'a dataset, or job:ID/TABLE',
+    list, value: given ?? only, autocomplete: 'off', spellcheck: 'false', placeholder: 'a dataset, or job:ID/TABLE',
   });
   const hint = [
     declared.title && `${declared.title}.`,
     declared.columns?.length > 0 && `Columns: ${declared.columns.map((c) => c.name).join(', ')}.`,
   ].filter(Boolean).join(' ');
-  const f = field(`inputs.${declared.name}`, declared.name, declared.optional ? `${declared.name} (optional)` : declared.name, hint, control, () => control.value.trim());
+  const f = field({
+    path: `inputs.${declared.name}`, name: declared.name, title: declared.name, hint, control, required: !declared.optional,
+    value: control.value || undefined, read: () => control.value.trim() || undefined,
+  });
   f.node.append(h('datalist', { id: list }, known.map((s) => h('option', { value: s.source }, s.about))));
   if (known.length === 0) f.node.querySelector('.hint').append(' There are no tables yet: ', h('a', { href: '#/datasets' }, 'upload one'), '.');
   return f;

@@ -5,10 +5,13 @@ import { del, get, path, post, url } from './api.js';
 import { announce, card, confirmed, facts, fill, h, problem, refresh } from './dom.js';
 import { follow, throttled } from './events.js';
 import { between, brief, bytes, count, duration, time } from './format.js';
+import { secretIn } from './fields.js';
+import { own } from './json.js';
 import { log } from './log.js';
 import { outputs } from './outputs.js';
-import { badge, final, progressBar, waits, wish } from './phase.js';
-import { ranBy, remember } from './catalog.js';
+import { jobLink as link, badge, final, progressBar, waits, wish } from './phase.js';
+import { trying } from './retry.js';
+import { againKey, ranBy } from './catalog.js';
 
 export async function job(place, id) {
   const here = path('jobs', id);
@@ -25,7 +28,7 @@ export async function job(place, id) {
   const buttons = actions(async (what) => {
     try {
       fill(wrong);
-      if (what === 'again') runAgain(routine?.ref ?? j.spec.routine, j.spec);
+      if (what === 'again') runAgain(routine?.ref ?? j.spec.routine, id);
       else if (what === 'retry') location.hash = `#/jobs/${(await post(`${here}/retry`)).id}`;
       else if (what === 'delete') await remove(here, j);
       else update(await post(`${here}/${what}`));
@@ -40,32 +43,29 @@ export async function job(place, id) {
     buttons.update(j);
     refresh(about, what(j.spec, schema), how(j));
   };
-  const look = async () => {
-    try {
-      await Promise.all([left.update(j), text.update(!final(j))]);
-    } catch (err) { fill(wrong, problem(err)); }
-  };
+  const read = h('div');
+  let missed = false; // events: it may have changed
+  const look = trying(read, async () => {
+    if (missed) update(await get(here));
+    missed = false;
+    await Promise.all([left.update(j), text.update(j)]);
+  });
+  const lookAgain = throttled(look, 1000);
 
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/jobs' }, 'Jobs'), ' / ', h('code', {}, j.id)),
     h('h1', {}, j.spec.routine), h('div', { class: 'title' }, h('div', { class: 'state' }, state, bar.node), buttons.node),
-    wrong, left.node, text.node, about);
+    wrong, read, left.node, text.node, about);
   update(j);
   await look();
-  if (final(j)) return undefined;
-
-  const lookSoon = throttled(look, 1000);
-  const stop = follow(`${here}/events`, {
-    open: lookSoon,
-    job: async (now) => {
-      update(now);
-      lookSoon();
-      if (final(now)) stop();
-    },
-    progress: (p) => { if (!final(j)) bar.update(p); lookSoon(); },
-    log: lookSoon,
-    deleted: () => { location.hash = '#/jobs'; },
-  });
-  return stop;
+  if (final(j)) return;
+  const ours = (fn) => (e) => { if ((e.job ?? e.id) === id) fn(e); };
+  follow(place, {
+    open: () => { missed = true; lookAgain(); },
+    job: ours((now) => { update(now); lookAgain(); }),
+    progress: ours((p) => { if (!final(j)) bar.update(p); lookAgain(); }),
+    deleted: ours(() => { location.hash = '#/jobs'; }),
+    beat: () => { if (j.phase === 'running') lookAgain(); }, // what it prints is no event
+  }, id);
 }
 
 // actions makes the buttons; update shows those that the job allows.
@@ -92,9 +92,8 @@ function actions(act) {
 }
 
 // runAgain leads to the form of what ran, which need not be the active version.
-function runAgain(ref, spec) {
-  remember(ref, spec);
-  location.hash = `#/run/${ref}`;
+function runAgain(ref, id) {
+  location.hash = `#/run/${ref}?${new URLSearchParams({ [againKey]: id })}`;
 }
 
 async function remove(here, j) {
@@ -104,10 +103,11 @@ async function remove(here, j) {
 }
 
 function what(spec, schema) {
-  const names = schema['x-order'] ?? Object.keys(spec.params);
-  const params = names.filter((n) => n in spec.params).map((n) => {
-    const s = schema.properties?.[n] ?? {};
-    return [s.title ?? n, [brief(spec.params[n]), s['x-unit'] && h('span', { class: 'soft' }, ` ${s['x-unit']}`)]];
+  const properties = schema.properties ?? {};
+  const names = [...new Set([...(schema['x-order'] ?? []), ...Object.keys(spec.params)])].filter((n) => Object.hasOwn(spec.params, n));
+  const params = names.map((n) => {
+    const s = own(properties, n) ?? {};
+    return [s.title ?? n, secretIn(schema, n) ? h('span', { class: 'soft' }, 'hidden') : [brief(spec.params[n]), s['x-unit'] && h('span', { class: 'soft' }, ` ${s['x-unit']}`)]];
   });
   return card('Given', facts([
     ...Object.entries(spec.inputs ?? {}).map(([name, i]) => [`Input ${name}`, source(i)]),
@@ -115,15 +115,14 @@ function what(spec, schema) {
     ['Seed', String(spec.seed)],
     ...Object.entries(spec.labels ?? {}).map(([k, v]) => [`Label ${k}`, v]),
     ['Comes after', spec.after?.map((id) => [link(id), ' '])],
-    ['Locks', spec.locks?.map((l) => `${l.name} (${l.limit})`).join(', ')],
+    ['Locks', spec.locks?.map((l) => `${l.name} (${l.limit ?? 1})`).join(', ')],
+    ['Cache', spec.cache_key ? '' : 'its run is its own'],
     ['Batch', spec.batch && h('a', { href: `#/batches/${spec.batch}` }, spec.batch.slice(-6))],
     ['Repeats', spec.origin && link(spec.origin)],
     ['Priority', { '-1': 'low', 1: 'high' }[spec.priority]],
     ['Plugin', [h('a', { href: `#/plugins/${spec.routine.split('/')[0]}/${spec.version}` }, `${spec.routine.split('/')[0]} ${spec.version}`), ' ', h('code', { class: 'soft', title: spec.digest }, spec.digest.slice(0, 12))]],
   ]));
 }
-
-const link = (id) => h('a', { href: `#/jobs/${id}` }, id.slice(-6));
 
 function source(input) {
   const address = input.job ? `#/jobs/${input.job}` : `#/datasets/${encodeURIComponent(input.source.split('/')[0])}`;

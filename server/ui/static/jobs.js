@@ -6,8 +6,10 @@ import { announce, confirmed, empty, fill, h, problem, refresh, rows } from './d
 import { follow } from './events.js';
 import { between, duration, many, time } from './format.js';
 import { badge, final, phases, progressBar, waits, wish } from './phase.js';
+import { line, trying } from './retry.js';
 
 const page = 50;
+const mostRead = 1000; // that the server gives at once
 const most = 2000; // jobs kept on the page; the oldest go first
 
 export async function jobs(place, query) {
@@ -15,11 +17,11 @@ export async function jobs(place, query) {
   const shown = list();
   const older = h('button', { hidden: true, onclick: () => more() }, 'Older jobs');
   const nothing = h('div');
-  const wrong = h('div');
+  const [wrong, unread] = [h('div'), h('div')];
   let cursor = '';
 
-  const read = async () => {
-    const params = new URLSearchParams(Object.entries({ ...filter, limit: page, cursor }).filter(([, v]) => v !== ''));
+  const read = async (limit = page) => {
+    const params = new URLSearchParams(Object.entries({ ...filter, limit, cursor }).filter(([, v]) => v !== ''));
     const answer = await get(`/jobs?${params}`);
     cursor = answer.next ?? '';
     older.hidden = !cursor;
@@ -36,17 +38,24 @@ export async function jobs(place, query) {
       fill(wrong);
     } catch (err) { fill(wrong, problem(err)); }
   };
-  const more = () => attempt(async () => { (await read()).forEach(shown.put); draw(); });
-  const anew = () => attempt(async () => {
+  const inTurn = line(); // since each goes on from where the last one was
+  const more = () => attempt(() => inTurn(async () => { (await read()).forEach(shown.put); draw(); }));
+  // As many as are there are read anew, so that nobody loses their place.
+  const anew = trying(unread, () => inTurn(async () => {
+    const all = [];
     cursor = '';
-    shown.only(await read());
+    do {
+      all.push(...await read(Math.min(Math.max(page, shown.size() - all.length), mostRead)));
+    } while (cursor && all.length < shown.size());
+    shown.only(all);
     draw();
-  });
+  }));
   const soon = eachFrame(draw);
 
   fill(place, h('div', { class: 'title' }, h('h1', {}, 'Jobs'), h('a', { class: 'button main', href: '#/run' }, 'Run a routine')),
-    filters(filter), Object.values(filter).some(Boolean) && bulk(filter, attempt), wrong, nothing, shown.node, h('div', { class: 'actions' }, older));
-  return follow('/events', {
+    filters(filter), narrowed(filter), unread, Object.values(filter).some(Boolean) && bulk(filter, attempt), wrong, nothing, shown.node, h('div', { class: 'actions' }, older));
+  await anew();
+  follow(place, {
     open: anew,
     job: (j) => { if (matches(filter, j)) shown.put(j); else shown.remove(j.id); soon(); },
     progress: (p) => { shown.progress(p); },
@@ -60,16 +69,32 @@ function filters(filter) {
     const given = [...new FormData(e.currentTarget)].map(([k, v]) => [k, v.trim()]).filter(([, v]) => v);
     location.hash = `#/jobs?${new URLSearchParams(given)}`;
   };
-  const form = h('form', { class: 'filters', role: 'search', 'aria-label': 'Filter jobs', onsubmit: go },
-    h('label', {}, 'Phase', h('select', { name: 'phase', onchange: () => form.requestSubmit() },
+  return h('form', { class: 'filters', role: 'search', 'aria-label': 'Filter jobs', onsubmit: go },
+    // Arrows move through the choices: only the button, or Enter, means one of them.
+    h('label', {}, 'Phase', h('select', { name: 'phase' },
       h('option', { value: '' }, 'any'), phases.map((p) => h('option', { value: p, selected: p === filter.phase }, p)))),
     h('label', {}, 'Plugin', h('input', { name: 'plugin', value: filter.plugin, placeholder: 'any', title: 'NAME, or NAME@VERSION' })),
     h('label', {}, 'Label', h('input', { name: 'label', value: filter.label, placeholder: 'key=value', pattern: '[^=]+=.*', title: 'key=value' })),
     filter.batch && h('input', { type: 'hidden', name: 'batch', value: filter.batch }),
     filter.tenant && h('input', { type: 'hidden', name: 'tenant', value: filter.tenant }),
     h('button', {}, 'Filter'));
-  return form;
 }
+
+// narrowed shows each filter that has no field, with a way to be rid of it.
+function narrowed(filter) {
+  const one = (name) => {
+    const rest = new URLSearchParams(Object.entries(filter).filter(([k, v]) => v && k !== name));
+    const what = name === 'batch' ? h('a', { href: `#/batches/${filter.batch}` }, filter.batch) : filter[name];
+    return h('span', { class: 'chip', 'data-filter': name }, `Only ${name} `, what, ' ',
+      h('a', { class: 'button small', href: `#/jobs${rest.size ? `?${rest}` : ''}`, 'aria-label': `Show jobs of every ${name}` }, 'Remove'));
+  };
+  const given = ['batch', 'tenant'].filter((name) => filter[name]);
+  return given.length > 0 && h('p', { class: 'chips' }, given.map(one));
+}
+
+// named writes a filter in words, for whoever is asked about what it selects.
+const named = (filter) => Object.entries(filter).filter(([, v]) => v).map(([k, v]) => `${k} ${v}`).join(', ');
+
 
 // bulk does something to every job that the filter selects, having said how many
 // they are.
@@ -80,9 +105,9 @@ function bulk(filter, attempt) {
   const far = h('span', { class: 'soft', role: 'status' }); // how far it is
   const button = (action, verb) => h('button', { onclick: () => attempt(async () => {
     const { jobs } = await post('/bulk', { action, filter: selected, preview: true });
-    if (!await confirmed(`${verb} ${many(jobs, 'job')} that the filter selects? Those whose phase does not allow it stay as they are.`, verb)) return;
+    if (!await confirmed(`${verb} ${many(jobs, 'job')}: those of ${named(filter)}? Those whose phase does not allow it stay as they are.`, verb)) return;
     let b = await post('/bulk', { action, filter: selected });
-    while (b.state === 'running') {
+    while (b.state === 'running' && far.isConnected) {
       fill(far, `${verb}: ${many(b.done + b.skipped, 'job')} of ${b.jobs}`);
       await new Promise((again) => setTimeout(again, 300));
       b = await get(`/bulk/${b.id}`);
@@ -91,7 +116,7 @@ function bulk(filter, attempt) {
     fill(far, said);
     announce(said);
   }) }, `${verb} all`);
-  return h('div', { class: 'actions' }, button('stop', 'Stop'), button('retry', 'Retry'), button('delete', 'Delete'), far);
+  return h('div', { class: 'actions bulk' }, button('stop', 'Stop'), button('retry', 'Retry'), button('delete', 'Delete'), far);
 }
 
 function matches(filter, j) {

@@ -3,11 +3,13 @@
 
 import { get, path, url } from './api.js';
 import { chart, isChart } from './charts.js';
-import { announce, card, fill, h, problem, refresh } from './dom.js';
+import { announce, card, fill, h, linked, refresh } from './dom.js';
 import { bytes } from './format.js';
+import { write } from './json.js';
 import { final } from './phase.js';
 import { preview } from './table.js';
-import { pretty, tree } from './tree.js';
+import { trying } from './retry.js';
+import { tree } from './tree.js';
 import { usesOf } from './catalog.js';
 
 const mostShown = 4 << 20; // bytes of a result that the page reads
@@ -50,11 +52,11 @@ function nothing(j, artifacts, tables) {
 
 function failed(e) {
   return h('section', { class: 'card problem', role: 'alert' },
-    h('h2', {}, e.title), e.detail && h('p', { class: 'text' }, e.detail), h('p', { class: 'soft small' }, 'code ', h('code', {}, e.code)),
+    h('h2', {}, e.title), e.detail && h('p', { class: 'text' }, linked(e.detail)), h('p', { class: 'soft small' }, 'code ', h('a', { href: `/docs/errors#${e.code}` }, h('code', {}, e.code))),
     e.stack?.length > 0 && h('details', {}, h('summary', {}, 'Where in the plugin'), h('pre', { tabindex: 0 }, e.stack.join('\n'))));
 }
 
-async function result(here, j, place) {
+const result = (here, j, place) => trying(place, async () => {
   const download = h('a', { class: 'button', href: url(`${here}/result`), download: `${j.id}.json` }, 'Download');
   const size = j.outcome.result_blob?.bytes ?? 0;
   if (size > mostShown) {
@@ -65,13 +67,14 @@ async function result(here, j, place) {
   try {
     value = await get(`${here}/result`);
   } catch (err) {
-    fill(place, err.status !== 404 && problem(err)); // a job may leave no result
+    if (err.status !== 404) throw err;
+    fill(place); // a job may leave no result
     return;
   }
-  const copy = h('button', { onclick: () => navigator.clipboard.writeText(pretty(value)).then(() => said(copy, 'Copied')) }, 'Copy');
+  const copy = h('button', { onclick: () => navigator.clipboard.writeText(write(value, 2)).then(() => said(copy, 'Copied')) }, 'Copy');
   fill(place, h('section', { class: 'card' }, h('div', { class: 'title' }, h('h2', {}, 'Result'), h('div', { class: 'actions' }, copy, download)),
     h('div', { id: 'result' }, tree(value))));
-}
+})();
 
 // said shows for a moment that a button did its work.
 function said(button, text) {

@@ -32,19 +32,29 @@ export function wish(j) {
   return '';
 }
 
-// waits says why the job does not run yet, or returns nothing.
+export const jobLink = (id) => h('a', { href: `#/jobs/${id}` }, id.slice(-6));
+
+const shown = 5; // jobs that are linked
+
+const reasons = {
+  slots: 'waits for a free slot',
+  'node slots': 'waits for a free slot',
+  'plugin slots': 'waits for a free slot of its plugin',
+  'tenant slots': 'waits for a free slot of its tenant',
+  memory: 'waits for memory',
+  start: 'starting',
+  end: 'ending',
+};
+
+// waits says why the job does not run yet, with links to what it waits for, or returns
+// nothing.
 export function waits(j) {
-  const on = j.waiting?.on;
+  const { on, jobs = [], lock } = j.waiting ?? {};
   if (!on) return null;
-  const [kind, id] = on.split(' ');
-  if (kind === 'job') return ['waits for ', h('a', { href: `#/jobs/${id}` }, `job ${id}`)];
-  if (on === 'slots') return 'waits for a free slot';
-  if (on === 'plugin slots') return 'waits for a free slot of its plugin';
-  if (kind === 'plugin') return `waits: ${on}`;
-  if (kind === 'twin') return ['waits for ', h('a', { href: `#/jobs/${id}` }, 'the same job, which runs')];
-  if (on === 'tenant slots') return 'waits for a free slot of its tenant';
-  if (on === 'start') return 'starting';
-  if (on === 'end') return 'ending';
-  if (on === 'memory') return 'waits for memory';
-  return `waits for ${on}`;
+  const links = jobs.slice(0, shown).map((id, i) => [i > 0 && ', ', jobLink(id)]);
+  const more = jobs.length > shown && ` and ${jobs.length - shown} more`;
+  if (lock) return ['waits for ', h('a', { href: '#/limits' }, `the lock ${lock}`), links.length > 0 && [': ', links, more, jobs.length > 1 ? ' have it' : ' has it']];
+  if (on.startsWith('batch ') && j.spec.batch) return ['waits until ', h('a', { href: `#/batches/${j.spec.batch}` }, 'its batch'), ' is whole'];
+  if (links.length === 0) return reasons[on] ?? `waits: ${on}`;
+  return [jobs[0] && on.startsWith('twin') ? 'waits for the same job, which runs: ' : jobs.length > 1 ? 'waits for jobs ' : 'waits for job ', links, more];
 }

@@ -1,10 +1,11 @@
 // One plugin: its versions, which of them is active, and who uses them.
 
 import { get, path, post } from './api.js';
-import { announce, card, confirmed, fill, h, problem, refresh, rows } from './dom.js';
+import { announce, card, confirmed, fill, h, problem, refresh, stacked } from './dom.js';
 import { follow, throttled } from './events.js';
 import { bytes, many, time } from './format.js';
 import { badge } from './phase.js';
+import { trying } from './retry.js';
 import { activated, asMe, jobsOf, stateOf, who } from './standing.js';
 
 export async function plugin(place, name) {
@@ -23,7 +24,8 @@ export async function plugin(place, name) {
     announce(`${name}: rolled back to ${now.active}`);
     return true;
   });
-  const look = async () => {
+  const unread = h('div');
+  const read = async () => {
     const p = await get(here);
     refresh(about, h('p', {}, p.summary),
       h('p', { class: 'soft small' }, [{ builtin: 'built in', folder: 'from the server’s folder', uploaded: 'uploaded' }[p.source], p.license].filter(Boolean).join(' · '), ' · ',
@@ -34,11 +36,12 @@ export async function plugin(place, name) {
     refresh(versions, table(p, (v) => attempt(() => activated(p, v.version))));
     refresh(history, p.history?.length > 0 && card('Active versions so far', past(p.history)));
   };
-  await look();
+  const look = trying(unread, read);
+  await read();
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/plugins' }, 'Plugins'), ' /'),
-    h('div', { class: 'title' }, h('h1', {}, name), actions), about, wrong, card('Versions', versions), history);
-  const soon = throttled(() => attempt(() => true), 1000);
-  return follow('/events', { plugin: (e) => { if (e.plugin === name) soon(); }, job: (j) => { if (j.spec.routine.startsWith(`${name}/`)) soon(); }, deleted: soon });
+    h('div', { class: 'title' }, h('h1', {}, name), actions), about, unread, wrong, card('Versions', versions), history);
+  const soon = throttled(look, 1000);
+  follow(place, { open: soon, plugin: (e) => { if (e.plugin === name) soon(); }, job: (j) => { if (j.spec.routine.startsWith(`${name}/`)) soon(); }, deleted: soon });
 }
 
 function table(p, activate) {
@@ -51,17 +54,15 @@ function table(p, activate) {
     h('td', { class: 'num' }, bytes(v.bytes)),
     h('td', { class: 'num' }, jobsOf(p.name, v.version, p.jobs[v.version] ?? 0)),
     h('td', { class: 'end' }, !v.active && v.state === 'ready' && h('button', { 'aria-label': `Activate ${v.version}`, onclick: () => activate(v) }, 'Activate')));
-  const node = rows(['Version', 'State', h('span', { class: 'unseen' }, 'Remarks'), 'Uploaded', 'Signed', h('th', { scope: 'col', class: 'num' }, 'Size'),
+  const node = stacked(['Version', 'State', h('span', { class: 'unseen' }, 'Remarks'), 'Uploaded', 'Signed', h('th', { scope: 'col', class: 'num' }, 'Size'),
     h('th', { scope: 'col', class: 'num' }, 'Used by'), h('span', { class: 'unseen' }, 'Activate')], p.versions.map(row), 'Versions');
-  node.classList.add('stacked');
   return node;
 }
 
 // past is the history, the newest first.
 function past(history) {
-  const node = rows(['Version', 'How', 'By', 'When'], history.toReversed().map((a) => h('tr', {},
+  const node = stacked(['Version', 'How', 'By', 'When'], history.toReversed().map((a) => h('tr', {},
     h('td', { class: 'name' }, a.version), h('td', {}, { upload: 'newest upload', activate: 'activated', rollback: 'rolled back' }[a.how] ?? a.how),
     h('td', {}, a.by), h('td', { class: 'when' }, time(a.at)))), 'History');
-  node.classList.add('stacked');
   return node;
 }

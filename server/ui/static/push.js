@@ -6,13 +6,13 @@ import { announce, card, facts, fill, h, problem, refresh } from './dom.js';
 import { follow } from './events.js';
 import { bytes, time } from './format.js';
 import { figures, report } from './report.js';
+import { trying } from './retry.js';
 import { me, signer, stateOf, who } from './standing.js';
 
 const signed = (name) => /\.(minisig|sig)$/i.test(name);
 
-// pusher makes the drop zone. done is called when an upload is decided on. end ends
-// what it follows.
-export function pusher(done) {
+// pusher makes the drop zone of a view. done is called when an upload is decided on.
+export function pusher(view, done) {
   const status = h('div');
   let stop;
   const end = () => { stop?.(); stop = undefined; };
@@ -39,7 +39,7 @@ export function pusher(done) {
       const first = await answer;
       const shown = live(first, (v, title) => { outcome(v, title); end(); done(); });
       fill(status, shown.title, shown.node);
-      stop = shown.follow();
+      stop = shown.follow(view);
     } catch (err) { fill(status, problem(err)); }
   };
   const choose = h('input', {
@@ -53,7 +53,7 @@ export function pusher(done) {
     ondrop: (e) => { e.preventDefault(); zone.classList.remove('over'); take(e.dataTransfer.files); },
   }, choose, h('label', { for: 'module', class: 'button' }, 'Choose a plugin'),
   h('p', { class: 'soft' }, 'or drop it here: a .wasm module, with its .minisig if it is signed'), status);
-  return { node: zone, end };
+  return { node: zone };
 }
 
 // ask asks who uploads the module and whether to activate it.
@@ -76,6 +76,7 @@ function ask(file, signature, go) {
 function live(first, decided) {
   const title = h('p', { class: 'outcome', role: 'status' });
   const found = report();
+  const unread = h('div');
   let over = false;
   const update = (v) => {
     if (over) return;
@@ -84,12 +85,14 @@ function live(first, decided) {
     if (over) decided(v, title);
     else refresh(title, stateOf(v), ' ', v.name ? `${v.name} ${v.version}` : 'Its checks show as they are made.');
   };
-  // follow begins, and returns what ends it.
-  const begin = () => {
+  const ours = (v) => { if (v.digest === first.digest) update(v); };
+  // follow begins, for as long as a view is shown, and returns what ends it.
+  const begin = (view) => {
     update(first);
-    return over ? () => {} : follow(`${path('modules', first.digest)}/events`, { module: update });
+    if (over) return () => {};
+    return follow(view, { open: trying(unread, async () => update(await get(path('modules', first.digest)))), module: ours }, first.digest);
   };
-  return { title, node: found.node, follow: begin };
+  return { title, node: h('div', {}, unread, found.node), follow: begin };
 }
 
 // outcome says what became of an upload, and what can be done now.
@@ -121,5 +124,5 @@ export async function upload(place, digest) {
   };
   about(v);
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/plugins' }, 'Plugins'), ' / uploads'), heading, shown.title, card('Verification', shown.node), facing);
-  return shown.follow();
+  shown.follow(place);
 }

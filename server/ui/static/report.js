@@ -1,7 +1,7 @@
 // What was found of a module: the steps of its verification, and why it was refused
 // if it was. While it is verified the steps show as they are taken.
 
-import { facts, h, refresh, rows } from './dom.js';
+import { facts, h, linked, refresh, rows } from './dom.js';
 import { bytes, count, duration, many } from './format.js';
 
 const steps = {
@@ -59,7 +59,7 @@ function examples(list) {
 function refusal(x) {
   return h('div', { class: 'problem', role: 'alert' },
     h('strong', {}, `Refused: ${x.code}`),
-    h('p', { class: 'text', tabindex: x.detail.length > 600 && 0 }, x.detail),
+    h('p', { class: 'text', tabindex: x.detail.length > 600 && 0 }, linked(x.detail)),
     facts([
       ['Check', x.check && (steps[x.check] ?? x.check)],
       ['Where', placeOf(x)],
@@ -75,7 +75,7 @@ function placeOf(x) {
   return `${f || ''}byte ${count(x.where.offset)} of the module`;
 }
 
-const long = (text) => text && (text.length > 60 || text.includes('\n') ? h('pre', { tabindex: 0 }, text) : h('code', {}, text));
+const long = (text) => text && (text.length > 60 || text.includes('\n') ? h('pre', { tabindex: 0 }, linked(text)) : h('code', {}, linked(text)));
 
 // figures are what was counted of a module, beside the limits.
 export function figures(r) {

@@ -3,6 +3,7 @@
 import { get, getAs } from './api.js';
 import { fill, h, problem, refresh, rows, save } from './dom.js';
 import { brief, count } from './format.js';
+import { trying } from './retry.js';
 
 const pageRows = 50;
 const numeric = ['int64', 'float64'];
@@ -12,16 +13,17 @@ const numeric = ['int64', 'float64'];
 export function preview(path) {
   const where = h('span', { class: 'soft small where' });
   const body = h('div');
-  const wrong = h('div');
+  const [wrong, unsaved] = [h('div'), h('div')];
   let from = 0;
   let total = 0;
   let last = false; // at the end, and staying there
 
   const read = async () => {
-    if (last) from = Math.max(0, total - pageRows);
+    const follows = last && !inUse();
+    if (follows) from = Math.max(0, total - pageRows);
     let page = await get(`${path}?from=${from}&to=${from + pageRows}`);
     total = page.rows;
-    if (last && page.to < total) { // it grew
+    if (follows && page.to < total) { // it grew
       from = total - pageRows;
       page = await get(`${path}?from=${from}&to=${total}`);
     }
@@ -31,13 +33,24 @@ export function preview(path) {
     const end = Math.max(0, total - pageRows);
     last = to(from, end) >= end && end > 0;
     from = Math.min(Math.max(0, to(from, end)), end);
-    await guarded(read);
+    getSelection().removeAllRanges();
+    scroller().scrollTop = last ? scroller().scrollHeight : 0;
+    await look();
+    scroller().scrollTop = last ? scroller().scrollHeight : 0;
   };
-  const guarded = async (fn) => {
+  const scroller = () => body.firstElementChild ?? body;
+  // inUse reports whether somebody has selected something here, or scrolled up: the rows
+  // that they look at stay.
+  const inUse = () => {
+    const { scrollHeight, scrollTop, clientHeight } = scroller();
+    return (!getSelection().isCollapsed && body.contains(getSelection().anchorNode)) || scrollHeight - scrollTop - clientHeight > 40;
+  };
+  const look = trying(wrong, read);
+  const whole = async (fn) => {
     try {
-      fill(wrong);
+      fill(unsaved);
       await fn();
-    } catch (err) { fill(wrong, problem(err)); }
+    } catch (err) { fill(unsaved, problem(err)); }
   };
   const moves = [
     h('button', { onclick: go(() => 0) }, 'First'),
@@ -51,24 +64,28 @@ export function preview(path) {
     refresh(body, rowsOf(page));
   };
   const download = (label, accept, ending) => h('button', {
-    onclick: () => guarded(async () => save(await getAs(path, accept), `${path.split('/').pop()}.${ending}`)),
+    onclick: () => whole(async () => save(await getAs(path, accept), `${path.split('/').pop()}.${ending}`)),
   }, label);
   const node = h('div', {},
     h('div', { class: 'title' }, h('div', { class: 'actions' }, where, moves),
       h('div', { class: 'actions' }, download('CSV', 'text/csv', 'csv'), download('Arrow', 'application/vnd.apache.arrow.stream', 'arrows'))),
-    wrong, body);
-  guarded(read);
-  return { node, refresh: () => guarded(read) };
+    wrong, unsaved, body);
+  look();
+  return { node, refresh: look };
 }
+
+// notFinite reports whether a value is a float that JSON has no number for: NaN, Infinity
+// or -Infinity, which come as texts.
+const notFinite = (v, type) => type === 'float64' && typeof v === 'string';
 
 function rowsOf(page) {
   const head = page.columns.map((c) => h('th', { scope: 'col', class: numeric.includes(c.type) ? 'num' : null, title: c.type }, c.name));
   const cell = (v, type) => {
     const text = v === null ? 'null' : brief(v);
-    const style = [v === null && 'null', numeric.includes(type) && 'num'].filter(Boolean).join(' ');
+    const style = [v === null && 'null', notFinite(v, type) && 'diverged', numeric.includes(type) && 'num'].filter(Boolean).join(' ');
     return h('td', { class: style || null, title: text.length > 30 || String(v) !== text ? String(v) : null }, text);
   };
-  const node = rows(head, page.data.map((r) => h('tr', {}, page.columns.map((c) => cell(r[c.name], c.type)))), 'Rows');
+  const node = rows(head, page.data.map((r, i) => h('tr', { 'data-row': page.from + i }, page.columns.map((c) => cell(r[c.name], c.type)))), 'Rows');
   node.classList.add('page');
   return node;
 }

@@ -3,16 +3,17 @@
 
 import { h, rows } from './dom.js';
 import { brief, many } from './format.js';
+import { isNumber, isObject } from './json.js';
 
 const atOnce = 100; // members shown before one asks for more
 const openTo = 2; // levels that start open
 
 export function tree(value, level = 0) {
-  if (value === null || typeof value !== 'object') return leaf(value);
+  if (isLeaf(value)) return leaf(value);
   const entries = Object.entries(value);
   if (entries.length === 0) return h('span', { class: 'soft' }, Array.isArray(value) ? 'empty list' : 'empty');
   if (isTable(value)) return table(value);
-  if (Array.isArray(value) && value.every((v) => v === null || typeof v !== 'object')) return h('span', { class: 'value' }, value.slice(0, atOnce).map(brief).join(', '), value.length > atOnce && ` … ${many(value.length, 'value')}`);
+  if (Array.isArray(value) && value.every(isLeaf)) return h('span', { class: 'value' }, value.slice(0, atOnce).map(brief).join(', '), value.length > atOnce && ` … ${many(value.length, 'value')}`);
   return members(entries, level);
 }
 
@@ -29,7 +30,7 @@ function members(entries, level) {
 }
 
 function member(name, value, level) {
-  if (value === null || typeof value !== 'object' || Object.keys(value).length === 0) {
+  if (isLeaf(value) || Object.keys(value).length === 0) {
     return [h('span', { class: 'key' }, name), tree(value)];
   }
   const size = Array.isArray(value) ? many(value.length, 'item') : '';
@@ -40,12 +41,14 @@ function member(name, value, level) {
   return h('details', { open, ontoggle: make }, h('summary', {}, h('span', { class: 'key' }, name), h('span', { class: 'soft small' }, size)), inside);
 }
 
-const leaf = (v) => h('span', { class: `value ${typeof v}` }, v === null ? h('span', { class: 'soft' }, 'null') : String(v));
+const isLeaf = (v) => v === null || typeof v !== 'object' || isNumber(v);
+
+const leaf = (v) => h('span', { class: `value ${isNumber(v) ? 'number' : typeof v}` }, v === null ? h('span', { class: 'soft' }, 'null') : String(v));
 
 // isTable reports whether a value is a list of objects: more than one, or they are
 // easier to read as such.
 function isTable(value) {
-  return Array.isArray(value) && value.length > 1 && value.every((v) => v && typeof v === 'object' && !Array.isArray(v));
+  return Array.isArray(value) && value.length > 1 && value.every(isObject);
 }
 
 function table(list) {
@@ -53,20 +56,8 @@ function table(list) {
   const columns = [...new Set(some.flatMap(Object.keys))].slice(0, 50);
   const cell = (v) => {
     const text = v === undefined ? '' : brief(v);
-    return h('td', { class: typeof v === 'number' ? 'num' : null, title: text.length > 30 ? text : null }, text);
+    return h('td', { class: isNumber(v) ? 'num' : null, title: text.length > 30 ? text : null }, text);
   };
   const node = rows(columns, some.map((o) => h('tr', {}, columns.map((c) => cell(o[c])))), 'A list of the result');
   return list.length > some.length ? h('div', {}, node, h('p', { class: 'soft small' }, `the first ${some.length} of ${list.length}`)) : node;
-}
-
-// pretty writes a value as JSON text, whole numbers of any size included.
-export function pretty(value, indent = '') {
-  if (typeof value === 'bigint') return String(value);
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  const inner = indent + '  ';
-  const parts = Array.isArray(value)
-    ? value.map((v) => inner + pretty(v, inner))
-    : Object.entries(value).map(([k, v]) => `${inner}${JSON.stringify(k)}: ${pretty(v, inner)}`);
-  const [open, close] = Array.isArray(value) ? '[]' : '{}';
-  return parts.length ? `${open}\n${parts.join(',\n')}\n${indent}${close}` : open + close;
 }

@@ -7,6 +7,7 @@ import { follow, throttled } from './events.js';
 import { bytes, many } from './format.js';
 import { badge } from './phase.js';
 import { figures, report } from './report.js';
+import { trying } from './retry.js';
 import { routine } from './schema.js';
 import { activated, jobsOf, signer, stateOf, who } from './standing.js';
 
@@ -59,7 +60,8 @@ export async function version(place, name, number) {
   };
   const buttons = actions((what) => attempt(acts[what]));
   const [uses, stands, routines] = [h('span'), h('span'), h('ul', { class: 'routines' })];
-  const look = async () => {
+  const unread = h('div');
+  const read = async () => {
     if (gone) return;
     [p, v] = await Promise.all([get(path('plugins', name)), get(here)]);
     // What came with the server stays readable behind an uploaded plugin of its name.
@@ -74,12 +76,13 @@ export async function version(place, name, number) {
     const how = v.state !== 'ready' ? '' : v.active ? 'Run' : 'Try';
     refresh(routines, v.report.plugin.routines.map((r) => routine(r, v.active ? `${name}/${r.name}` : `${name}@${number}/${r.name}`, how)));
   };
-  await look();
+  const look = trying(unread, read);
+  await read();
   const found = report();
   found.update(v);
   const manifest = v.report.plugin;
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/plugins' }, 'Plugins'), ' / ', h('a', { href: `#/plugins/${name}` }, name)),
-    h('h1', {}, `${name} ${number}`), h('div', { class: 'title' }, state, buttons.node), h('p', {}, manifest.summary), remarks, wrong,
+    h('h1', {}, `${name} ${number}`), h('div', { class: 'title' }, state, buttons.node), h('p', {}, manifest.summary), remarks, unread, wrong,
     card('Routines', routines),
     h('div', { class: 'grid' },
       card('About it', facts([
@@ -87,8 +90,8 @@ export async function version(place, name, number) {
         ['Licence', manifest.license], ['Size', bytes(v.bytes)], ['SHA-256', h('code', {}, v.digest)],
       ])),
       card('Verification', own ? [found.node, figures(v.report)] : h('p', { class: 'soft' }, 'It was checked when the server started.'))));
-  const soon = throttled(() => attempt(() => true), 1000);
-  return follow('/events', { plugin: (e) => { if (e.plugin === name) soon(); }, job: (j) => { if (j.spec.routine.startsWith(`${name}/`)) soon(); }, deleted: soon });
+  const soon = throttled(look, 1000);
+  follow(place, { open: soon, plugin: (e) => { if (e.plugin === name) soon(); }, job: (j) => { if (j.spec.routine.startsWith(`${name}/`)) soon(); }, deleted: soon });
 }
 
 // actions makes the buttons; update shows those that its state allows. What came with

@@ -1,0 +1,17 @@
+// The worker that all tabs of a browser share: a browser opens few connections to a server,
+// so that a stream for each tab would leave none for anything else.
+
+import { stream } from './stream.js';
+
+const listen = stream('/api/v1/events');
+
+// A tab says what it wants to be told about, all or one id, and null when it leaves.
+onconnect = ({ ports: [port] }) => {
+  let leave;
+  port.onmessage = ({ data: about }) => {
+    leave?.();
+    leave = about === null ? undefined : listen((what) => {
+      if (what.state || what.data.includes(about)) port.postMessage(what);
+    });
+  };
+};
