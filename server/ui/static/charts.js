@@ -1,61 +1,113 @@
-// Draws the Vega-Lite charts that jobs leave. The libraries are large: they load
-// with the first chart.
+// Draws the Vega-Lite charts that jobs leave, in a worker, since a plugin wrote them: one
+// that never ends, or is too large, must not freeze the page. The worker starts with the
+// first chart, because its libraries are large, and draws one after the other.
 
-import { get, path } from './api.js';
-import { card, fill, h, problem } from './dom.js';
+import { getAs, path, url } from './api.js';
+import { card, fill, h, save } from './dom.js';
+import { bytes } from './format.js';
+import { line, trying } from './retry.js';
 
 export const isChart = (a) => a.media_type.startsWith('application/vnd.vegalite.');
 
+export const patience = { ms: 8000 }; // for one chart
+const mostBytes = 16 << 20; // of a chart that is drawn
+const ahead = '1000px'; // how far below what is seen a chart is drawn
+
 const dark = matchMedia('(prefers-color-scheme: dark)');
-let libraries; // a promise
 
 export function chart(here, artifact) {
   const place = h('div', { class: 'chart', role: 'img', 'aria-label': `Chart ${artifact.name}` });
-  const name = `${artifact.name}.png`;
-  let view;
-  const picture = h('button', {
-    hidden: true, onclick: async () => h('a', { href: await view.toImageURL('png', 2), download: name }).click(),
-  }, 'Save picture');
-  const draw = async () => {
-    try {
-      libraries ??= load();
-      const [spec] = await Promise.all([get(here + path('artifacts', artifact.name)), libraries]);
-      view?.finalize();
-      view = await embed(place, spec);
-      picture.hidden = false;
-    } catch (err) { fill(place, problem({ title: 'The chart cannot be drawn', detail: err.detail ?? err.message })); }
+  const at = here + path('artifacts', artifact.name);
+  const wrong = h('div');
+  const download = h('a', { class: 'button', href: url(at), download: `${artifact.name}.vl.json` }, 'Download');
+  const picture = h('button', { hidden: true, onclick: trying(wrong, async () => save((await request({ scale: 2, picture: true })).picture, `${artifact.name}.png`)) }, 'Save picture');
+  const request = async (more) => {
+    const text = await (await getAs(at, artifact.media_type)).text();
+    return drawn({ text, config: look(), width: Math.max(place.clientWidth, 200), ...more });
   };
-  draw();
-  // The colours follow the theme for as long as the chart is on the page.
-  dark.addEventListener('change', function follow() {
-    if (place.isConnected) draw();
-    else { dark.removeEventListener('change', follow); view?.finalize(); }
+  const draw = trying(wrong, async () => {
+    if (artifact.bytes > mostBytes) throw refusal(`it has ${bytes(artifact.bytes)}, and at most ${bytes(mostBytes)} are drawn`);
+    show(place, await request({ scale: devicePixelRatio }));
+    picture.hidden = false;
   });
-  return card(null, place, h('div', { class: 'actions' }, picture));
+  new IntersectionObserver(([{ isIntersecting }], observer) => {
+    if (!isIntersecting) return;
+    observer.disconnect();
+    draw();
+  }, { rootMargin: ahead }).observe(place);
+  // The colours follow the theme for as long as the chart is kept.
+  dark.addEventListener('change', () => { if (!picture.hidden) draw(); });
+  return card(null, place, wrong, h('div', { class: 'actions' }, picture, download));
 }
 
-async function load() {
-  for (const name of ['vega', 'vega-lite', 'vega-embed']) {
-    await new Promise((resolve, reject) => {
-      document.head.append(h('script', {
-        src: `/ui/vendor/${name}.min.js`, onload: () => resolve(), onerror: () => reject(new Error(`${name} did not load`)),
-      }));
-    });
+const refusal = (detail) => ({ status: 422, title: 'The chart cannot be drawn', detail });
+
+let worker; // a promise
+const inTurn = line();
+
+// drawn draws a chart when it is its turn.
+const drawn = (request) => inTurn(() => one(request));
+
+async function one(request) {
+  worker ??= started();
+  const w = await worker;
+  return new Promise((resolve, reject) => {
+    const end = (detail) => {
+      w.terminate();
+      worker = undefined;
+      reject(refusal(detail));
+    };
+    const timer = setTimeout(end, patience.ms, `it was not done after ${patience.ms / 1000} s`);
+    w.onerror = (e) => { clearTimeout(timer); end(e.message); };
+    w.onmessage = ({ data }) => {
+      clearTimeout(timer);
+      if (data.wrong) reject(refusal(data.wrong));
+      else resolve(data);
+    };
+    w.postMessage(request);
+  });
+}
+
+function started() {
+  return new Promise((resolve, reject) => {
+    const w = new Worker('/ui/draw.js');
+    w.onerror = () => { worker = undefined; reject({ title: 'The chart cannot be drawn', detail: 'What draws it did not load.' }); };
+    w.onmessage = () => resolve(w); // it is ready
+  });
+}
+
+function show(place, { bitmap, scale, tips }) {
+  const canvas = h('canvas', { class: 'marks', width: bitmap.width, height: bitmap.height });
+  canvas.style.width = `${bitmap.width / scale}px`;
+  canvas.getContext('bitmaprenderer').transferFromImageBitmap(bitmap);
+  const tip = h('div', { class: 'tip', hidden: true });
+  canvas.addEventListener('pointermove', (e) => {
+    const { left, top, width } = canvas.getBoundingClientRect();
+    const shrunk = width / (canvas.width / scale);
+    const found = nearest(tips, (e.clientX - left) / shrunk, (e.clientY - top) / shrunk);
+    tip.hidden = !found;
+    if (!found) return;
+    fill(tip, h('table', {}, found.says.map(([name, value]) => h('tr', {}, h('td', { class: 'soft' }, name), h('td', {}, value)))));
+    tip.style.left = `${Math.min(e.clientX + 12, innerWidth - tip.offsetWidth - 4)}px`;
+    tip.style.top = `${Math.min(e.clientY + 12, innerHeight - tip.offsetHeight - 4)}px`;
+  });
+  canvas.addEventListener('pointerleave', () => { tip.hidden = true; });
+  fill(place, canvas, tip);
+}
+
+const close = 12; // pixels that one may miss a mark by
+
+// nearest is the smallest mark under a point, or else one that is close to it.
+function nearest(tips, x, y) {
+  const miss = ([x1, y1, x2, y2]) => Math.hypot(Math.max(x1 - x, 0, x - x2), Math.max(y1 - y, 0, y - y2));
+  const size = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
+  let best;
+  for (const tip of tips) {
+    const far = miss(tip.box);
+    if (far > close) continue;
+    if (!best || far < best.far || (far === best.far && size(tip.box) < size(best.box))) best = { ...tip, far };
   }
-}
-
-// embed draws a chart that a plugin wrote, and that nobody need trust: it must
-// carry its data, it may link nowhere, its expressions are interpreted, and what it
-// says about embedding is dropped, since that would win over what is said here.
-async function embed(place, { usermeta, ...spec }) {
-  const refuse = () => Promise.reject(new Error('a chart must carry what it shows'));
-  const { view } = await vegaEmbed(place, spec, {
-    mode: 'vega-lite', ast: true, renderer: 'canvas', actions: false, defaultStyle: false,
-    tooltip: { disableDefaultStyle: true },
-    loader: { load: refuse, sanitize: refuse, http: refuse, file: refuse },
-    config: look(),
-  });
-  return view;
+  return best;
 }
 
 // look is the page's own colours and font.
