@@ -198,7 +198,7 @@ func TestManifestsOfProgramsAreHeldAgainstWhatProgramsCan(t *testing.T) {
 	var refused *Refusal
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, "abi_unknown", refused.Code)
-	assert.Contains(t, refused.Detail, "it needs a manifest beside it")
+	assert.Contains(t, refused.Detail, "without a manifest: put one into a file of its name that ends in .json")
 }
 
 func TestAProgramThatReadsNothingLeavesNobodyWaiting(t *testing.T) {
