@@ -23,11 +23,11 @@ const MaxBatch = 10_000
 type BatchRequest struct {
 	Jobs     []BatchJob                   `json:"jobs,omitempty"`
 	Template *Request                     `json:"template,omitempty"`
-	Grid     map[string][]json.RawMessage `json:"grid,omitempty"`     // param → its values; "seed" is the seed
-	Labels   map[string]string            `json:"labels,omitempty"`   // of every job
-	Running  int                          `json:"running,omitempty"`  // most of its jobs that run at once; 0: no limit of its own
-	Priority string                       `json:"priority,omitempty"` // of jobs that name none
-	Limits   *job.Limits                  `json:"limits,omitempty"`   // likewise
+	Grid     map[string][]json.RawMessage `json:"grid,omitempty"`                            // param → its values; "seed" is the seed
+	Labels   map[string]string            `json:"labels,omitempty"`                          // of every job
+	Running  int                          `json:"running,omitempty"`                         // most of its jobs that run at once; 0: no limit of its own
+	Priority string                       `json:"priority,omitempty" enum:"low,normal,high"` // of jobs that name none
+	Limits   *job.Limits                  `json:"limits,omitempty"`                          // likewise
 	Tenant   string                       `json:"tenant,omitempty"`
 
 	Key string `json:"-"` // idempotency key; empty: each submit is a new batch

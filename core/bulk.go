@@ -14,7 +14,7 @@ import (
 // it begins. It is durable: after a restart it goes on where it was.
 type Bulk struct {
 	ID      string `json:"id"`
-	Action  string `json:"action"` // one of BulkActions
+	Action  string `json:"action" enum:"pause,resume,stop,retry,delete,pin,unpin"`
 	Filter  Filter `json:"filter"`
 	Jobs    int    `json:"jobs"`    // that the filter selects
 	Done    int    `json:"done"`    // for which the action was taken
@@ -25,7 +25,7 @@ type Bulk struct {
 	Reasons  map[string]int `json:"reasons,omitempty"`
 	Failures map[string]int `json:"failures,omitempty"`
 	Waiting  *BulkWaiting   `json:"waiting,omitempty"` // why it does not get on at the moment
-	State    string         `json:"state"`             // preview, running, stopping, stopped, completed or interrupted
+	State    string         `json:"state" enum:"preview,running,stopping,stopped,completed,interrupted"`
 	// StoppedBy is the later bulk that stopped it, because that stops all that this one makes.
 	StoppedBy string     `json:"stopped_by,omitempty"`
 	Created   time.Time  `json:"created"`

@@ -26,7 +26,7 @@ type Holder struct {
 func (e *Engine) Locks(ctx context.Context) []Lock {
 	list := []Lock{}
 	for _, held := range e.dispatch.Locks() {
-		l := Lock{Name: held.Name, Limit: held.Limit, Holders: []Holder{}, Waiters: held.Waiters, Waiting: held.Waiting}
+		l := Lock{Name: held.Name, Limit: held.Limit, Holders: []Holder{}, Waiters: append([]string{}, held.Waiters...), Waiting: held.Waiting}
 		for _, id := range held.Holders {
 			h := Holder{Job: id, Since: e.cfg.Now().UTC()} // its grant is on its way
 			if entry, err := e.jobs.Get(ctx, id); err == nil && entry.Value.Lease != nil {

@@ -110,11 +110,11 @@ type Recovery struct {
 // Readiness says whether the engine takes submits.
 type Readiness struct {
 	Ready     bool       `json:"ready"`
-	Code      string     `json:"code,omitempty"`      // why not: starting, recovering, shutting_down, disk_full or store_stalled
-	Reason    string     `json:"reason,omitempty"`    // why not, or what is not done yet
-	Recovery  *Recovery  `json:"recovery,omitempty"`  // how far it is, where the code is recovering
-	Compiling *Compiling `json:"compiling,omitempty"` // jobs of those plugins wait
-	Clock     string     `json:"clock,omitempty"`     // a jump of the wall clock that holds deletions back
+	Code      string     `json:"code,omitempty" enum:"starting,recovering,shutting_down,disk_full,store_stalled"` // why not
+	Reason    string     `json:"reason,omitempty"`                                                                // why not, or what is not done yet
+	Recovery  *Recovery  `json:"recovery,omitempty"`                                                              // how far it is, where the code is recovering
+	Compiling *Compiling `json:"compiling,omitempty"`                                                             // jobs of those plugins wait
+	Clock     string     `json:"clock,omitempty"`                                                                 // a jump of the wall clock that holds deletions back
 }
 
 // Ready reports whether the engine takes submits: as long as it does, the next one is

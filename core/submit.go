@@ -21,17 +21,17 @@ import (
 
 // Request asks for a job.
 type Request struct {
-	Routine  string            `json:"routine"`            // plugin[@version]/routine
-	Params   json.RawMessage   `json:"params,omitempty"`   // an object that fits the routine's schema
-	Inputs   map[string]string `json:"inputs,omitempty"`   // input → DATASET[/TABLE] or job:ID/TABLE
-	Seed     *uint64           `json:"seed,omitempty"`     // if absent: 0 for an analysis, drawn for a simulation
-	Labels   map[string]string `json:"labels,omitempty"`   // to find it by
-	Priority string            `json:"priority,omitempty"` // low, normal (default) or high
-	Limits   *job.Limits       `json:"limits,omitempty"`   // zero fields take the default
-	Locks    []job.Lock        `json:"locks,omitempty"`    // held while it runs
-	After    []string          `json:"after,omitempty"`    // jobs that must complete first
-	Cache    string            `json:"cache,omitempty"`    // on (default) or off: never share another's run
-	Tenant   string            `json:"tenant,omitempty"`   // whose job it is; default "default"
+	Routine  string            `json:"routine"`                                   // plugin[@version]/routine
+	Params   json.RawMessage   `json:"params,omitempty"`                          // an object that fits the routine's schema
+	Inputs   map[string]string `json:"inputs,omitempty"`                          // input → DATASET[/TABLE] or job:ID/TABLE
+	Seed     *uint64           `json:"seed,omitempty"`                            // if absent: 0 for an analysis, drawn for a simulation
+	Labels   map[string]string `json:"labels,omitempty"`                          // to find it by
+	Priority string            `json:"priority,omitempty" enum:"low,normal,high"` // default normal
+	Limits   *job.Limits       `json:"limits,omitempty"`                          // zero fields take the default
+	Locks    []job.Lock        `json:"locks,omitempty"`                           // held while it runs
+	After    []string          `json:"after,omitempty"`                           // jobs that must complete first
+	Cache    string            `json:"cache,omitempty" enum:"on,off"`             // default on; off: never share another's run
+	Tenant   string            `json:"tenant,omitempty"`                          // whose job it is; default "default"
 
 	// SkipIfQueued returns the queued job if an identical request is already pending.
 	SkipIfQueued bool `json:"skip_if_queued,omitempty"`

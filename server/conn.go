@@ -56,8 +56,8 @@ func (c *conn) Late() bool { return c.late.Load() }
 // SetWriteBuffer bounds what the kernel keeps of an answer that the client does not
 // read.
 func (c *conn) SetWriteBuffer(bytes int) error {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		return tcp.SetWriteBuffer(bytes)
+	if inner, ok := c.Conn.(interface{ SetWriteBuffer(int) error }); ok {
+		return inner.SetWriteBuffer(bytes)
 	}
 	return nil
 }

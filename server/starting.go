@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/requestid"
 
 	"thresher/core"
+	"thresher/server/api"
 	"thresher/server/content"
 	"thresher/server/problem"
 )
@@ -43,4 +44,4 @@ func (s *Server) mountStarting() {
 // startingAgain is after how long a client should come back to a server that starts.
 const startingAgain = time.Second
 
-func alive(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) }
+func alive(c *fiber.Ctx) error { return c.JSON(api.Health{Status: "ok"}) }

@@ -12,6 +12,7 @@ import (
 	"thresher/core/routine"
 	"thresher/core/work"
 	"thresher/server"
+	"thresher/server/openapitest"
 )
 
 // noPlugins is what an engine runs that runs nothing.
@@ -30,7 +31,7 @@ func TestAServerThatStartsSaysSo(t *testing.T) {
 	s := server.Starting(server.Config{Log: log})
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	url := "http://" + l.Addr().String()
+	url := openapitest.Relay(t, "http://"+l.Addr().String())
 	assert.Contains(t, request(t, "GET", url+"/readyz", "").body, `"reason":"starting"`)
 	s.Recovering("jobs", 4096, 10000)
 	recovering := request(t, "GET", url+"/readyz", "")

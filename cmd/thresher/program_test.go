@@ -22,6 +22,7 @@ import (
 	"thresher/core"
 	"thresher/core/job"
 	"thresher/plugins/builtin/guesttest"
+	"thresher/server/openapitest"
 )
 
 // program is the real program, serving in a process of its own.
@@ -78,7 +79,7 @@ func startServing(t *testing.T, cmd *exec.Cmd) *program {
 		all.WriteString(line)
 		require.NoError(t, err, "it said: %s", all.String())
 		if m := serving.FindStringSubmatch(line); m != nil {
-			p.url = m[1]
+			p.url = openapitest.Relay(t, m[1])
 			break
 		}
 	}

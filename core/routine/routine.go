@@ -49,9 +49,9 @@ type Routine struct {
 
 	// Of a program that runs as a command (docs/wasi.md): how it reads its input, writes
 	// what it found, and is called. Empty for all others.
-	Stdin  string   `json:"stdin,omitempty"`  // csv (the default), ndjson or arrow
-	Stdout string   `json:"stdout,omitempty"` // json, its result (the default); text, which is its result; or csv, ndjson or arrow, its output table
-	Args   []string `json:"args,omitempty"`   // its arguments, where {NAME} stands for a param; default --NAME=VALUE for each param
+	Stdin  string   `json:"stdin,omitempty" enum:"csv,ndjson,arrow"`            // default csv
+	Stdout string   `json:"stdout,omitempty" enum:"json,text,csv,ndjson,arrow"` // json, its result (the default); text, which is its result; or csv, ndjson or arrow, its output table
+	Args   []string `json:"args,omitempty"`                                     // its arguments, where {NAME} stands for a param; default --NAME=VALUE for each param
 
 	Examples []Example `json:"examples,omitempty"` // a server runs them before it takes the plugin
 }

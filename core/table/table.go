@@ -30,7 +30,7 @@ type Info struct {
 // Column describes a column.
 type Column struct {
 	Name  string `json:"name"`
-	Type  string `json:"type"` // see TypeName
+	Type  string `json:"type" enum:"int64,float64,bool,string,date,timestamp"` // see TypeName
 	Nulls int64  `json:"nulls"`
 }
 

@@ -46,7 +46,7 @@ const (
 // Activation is a line of a plugin's history.
 type Activation struct {
 	Version string    `json:"version"`
-	How     string    `json:"how"` // upload, activate or rollback
+	How     string    `json:"how" enum:"upload,activate,rollback"`
 	By      string    `json:"by,omitempty"`
 	At      time.Time `json:"at"`
 }

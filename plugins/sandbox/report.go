@@ -3,6 +3,7 @@ package sandbox
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,6 +31,15 @@ type Report struct {
 	watch func(Report)
 }
 
+// MarshalJSON writes a report without steps with an empty list: null is not a list.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type plain Report
+	if r.Steps == nil {
+		r.Steps = []Step{}
+	}
+	return json.Marshal(plain(r))
+}
+
 // Refused says why a module was refused, and where in it.
 type Refused struct {
 	Code   string       `json:"code"`            // stable: docs/errors.md lists them
@@ -44,7 +54,7 @@ type Refused struct {
 
 // Step is a step on the way, and how long it took.
 type Step struct {
-	Name    string  `json:"name"` // vet, rewrite, compile, image, describe, examples
+	Name    string  `json:"name" enum:"vet,rewrite,compile,image,describe,examples"`
 	Seconds float64 `json:"seconds"`
 }
 

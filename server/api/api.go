@@ -43,13 +43,13 @@ func init() { huma.NewError = problem.FromHuma }
 // Mount adds the routes, and /openapi.json.
 func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, version string, log *slog.Logger) huma.API {
 	config := huma.DefaultConfig("Thresher", version)
-	config.Info.Description = "Simulation and analysis jobs as sandboxed WebAssembly plugins."
+	config.Info.Description = about
 	config.DocsPath = "" // served by the ui, without a foreign script
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema in answers
 	config.Transformers = append(config.Transformers, problem.Transformer(log))
 	config.RejectUnknownQueryParameters = true
-	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	config.Components.Schemas = huma.NewMapRegistry(schemaPrefix, schemaName)
 	// Raw JSON is any value, not a string of bytes.
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[any]())
 	api := humafiber.New(app, config)
@@ -62,7 +62,7 @@ func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, vers
 		h.mountKeys(api)
 	}
 	h.mountServer(api)
-	describeContent(api.OpenAPI())
+	complete(api.OpenAPI(), plugins != nil)
 	return api
 }
 

@@ -56,7 +56,7 @@ func (h handlers) submitBatch(ctx context.Context, in *submitBatchInput) (*batch
 
 type pageInput struct {
 	Cursor string `query:"cursor" doc:"next of the page before."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many at most."`
 }
 
 func (h handlers) batches(ctx context.Context, in *pageInput) (*output[core.BatchPage], error) {
@@ -65,7 +65,7 @@ func (h handlers) batches(ctx context.Context, in *pageInput) (*output[core.Batc
 
 // BatchID names a batch or a bulk.
 type BatchID struct {
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Its id."`
 }
 
 func (h handlers) batch(ctx context.Context, in *BatchID) (*output[core.Batch], error) {

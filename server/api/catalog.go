@@ -56,7 +56,7 @@ type PluginName struct {
 type routineInput struct {
 	PluginName
 	TenantInput
-	Routine string `path:"routine"`
+	Routine string `path:"routine" doc:"Its name."`
 }
 
 // oneRoutine is a routine, and which plugin it is of.
@@ -82,7 +82,7 @@ func (h handlers) datasets(ctx context.Context, _ *struct{}) (*output[datasetLis
 }
 
 type datasetInput struct {
-	Name string `path:"name"`
+	Name string `path:"name" doc:"The dataset's name."`
 }
 
 func (h handlers) dataset(ctx context.Context, in *datasetInput) (*output[core.Dataset], error) {

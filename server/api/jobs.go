@@ -146,7 +146,7 @@ type listInput struct {
 	From    time.Time `query:"from" doc:"Only jobs whose created is this time or later."`
 	To      time.Time `query:"to" doc:"Only jobs whose created is before this time."`
 	Cursor  string    `query:"cursor" doc:"next of the page before."`
-	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many at most."`
 }
 
 func (h handlers) list(ctx context.Context, in *listInput) (*huma.StreamResponse, error) {

@@ -37,7 +37,7 @@ func (h handlers) trust(ctx context.Context, in *trustInput) (*output[registry.K
 }
 
 func (h handlers) revoke(ctx context.Context, in *struct {
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Its id."`
 }) (*output[registry.Key], error) {
 	return answer(h.keeps.Revoke(ctx, in.ID))
 }

@@ -79,7 +79,7 @@ func (h handlers) versions(ctx context.Context, in *OnePlugin) (*output[versionL
 // OneVersion names a version of a plugin.
 type OneVersion struct {
 	OnePlugin
-	Version string `path:"version"`
+	Version string `path:"version" doc:"Its number, such as 1.0.0."`
 }
 
 func (h handlers) version(ctx context.Context, in *OneVersion) (*output[registry.View], error) {

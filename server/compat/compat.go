@@ -3,13 +3,14 @@
 package compat
 
 import (
-	"time"
+	"net/url"
 
 	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
 	"thresher/core/job"
 	"thresher/core/routine"
+	"thresher/server/api"
 )
 
 // Mount adds the routes.
@@ -17,30 +18,26 @@ func Mount(r fiber.Router, engine *core.Engine) {
 	r.Get("/simulations", func(c *fiber.Ctx) error { return simulations(c, engine) })
 	r.All("/simulations", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderAllow, fiber.MethodGet)
-		return c.Status(fiber.StatusMethodNotAllowed).JSON(fiber.Map{"detail": "Method Not Allowed"})
+		return c.Status(fiber.StatusMethodNotAllowed).JSON(api.NotAllowed{Detail: "Method Not Allowed"})
 	})
 }
 
-// simulation is a simulation as AgentFarm lists it.
-type simulation struct {
-	ID      string     `json:"sim_id"`
-	Status  string     `json:"status"`
-	Created time.Time  `json:"created_at"`
-	Ended   *time.Time `json:"ended_at"`
-}
-
 // simulations lists the newest simulations. AgentFarm lists all of them, unpaged;
-// a thousand is where that stops being of use.
+// a thousand is where that stops being of use. Where there are more, a link says so.
 func simulations(c *fiber.Ctx, engine *core.Engine) error {
-	page, err := engine.Jobs(c.Context(), core.Filter{Kind: routine.Simulation, Limit: core.MaxPage})
+	page, err := engine.Jobs(c.Context(), core.Filter{Kind: routine.Simulation, Limit: core.MaxPage, Cursor: c.Query("cursor")})
 	if err != nil {
 		return err
 	}
-	data := make([]simulation, len(page.Jobs))
+	data := make([]api.Simulation, len(page.Jobs))
 	for i, j := range page.Jobs {
-		data[i] = simulation{j.ID, status(j.Phase), j.Created, j.Ended}
+		data[i] = api.Simulation{ID: j.ID, Status: status(j.Phase), Created: j.Created, Ended: j.Ended}
 	}
-	return c.JSON(fiber.Map{"status": "success", "data": data})
+	if page.Next != "" {
+		next := url.URL{Path: c.Path(), RawQuery: url.Values{"cursor": {page.Next}}.Encode()}
+		c.Set(fiber.HeaderLink, "<"+next.String()+`>; rel="next"`)
+	}
+	return c.JSON(api.Simulations{Status: "success", Data: data})
 }
 
 // status is AgentFarm's name of a phase.

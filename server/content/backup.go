@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
+	"thresher/server/api"
 )
 
 // backup streams an archive of everything. Where it breaks off, the archive has no
@@ -18,7 +19,7 @@ func (h handlers) backup(c *fiber.Ctx) error {
 	if err != nil {
 		return &core.Invalid{Field: "query.skip_damaged", Message: "want true or false"}
 	}
-	c.Set(fiber.HeaderContentType, "application/x-tar")
+	c.Set(fiber.HeaderContentType, api.MediaTar)
 	c.Set(fiber.HeaderContentDisposition, `attachment; filename="thresher-backup.tar"`)
 	engine, log := h.engine, h.logger
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {

@@ -6,19 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/url"
 	"strconv"
 
 	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
 	"thresher/core/table"
+	"thresher/server/api"
 	"thresher/server/problem"
-)
-
-// The media types of a table.
-const (
-	mediaCSV   = "text/csv"
-	mediaArrow = "application/vnd.apache.arrow.stream"
 )
 
 // pageRows is the most rows that one JSON page has. CSV and Arrow stream all.
@@ -47,17 +43,21 @@ func sendTable(c *fiber.Ctx, name string, t core.Table) error {
 		_ = t.Close() // nothing was written
 		return err
 	}
-	media := c.Accepts(fiber.MIMEApplicationJSON, mediaCSV, mediaArrow)
+	media := c.Accepts(fiber.MIMEApplicationJSON, api.MediaCSV, api.MediaArrow)
 	if media == "" {
 		_ = t.Close() // nothing was written
-		return problem.New("not_acceptable", "a table is application/json, %s or %s", mediaCSV, mediaArrow)
+		return problem.New("not_acceptable", "a table is application/json, %s or %s", api.MediaCSV, api.MediaArrow)
 	}
+	page := jsonPage(name, t, from, to)
 	write := map[string]func(*bufio.Writer) error{
-		fiber.MIMEApplicationJSON: func(w *bufio.Writer) error { return writePage(w, name, t, from, min(to, from+pageRows)) },
-		mediaCSV:                  func(w *bufio.Writer) error { return table.WriteCSV(w, t, from, to) },
-		mediaArrow:                func(w *bufio.Writer) error { return table.WriteArrow(w, t, from, to) },
+		fiber.MIMEApplicationJSON: func(w *bufio.Writer) error { return writePage(w, page, t) },
+		api.MediaCSV:              func(w *bufio.Writer) error { return table.WriteCSV(w, t, from, to) },
+		api.MediaArrow:            func(w *bufio.Writer) error { return table.WriteArrow(w, t, from, to) },
 	}[media]
 	c.Set(fiber.HeaderContentType, media)
+	if media == fiber.MIMEApplicationJSON && page.Next != nil {
+		linkNext(c, *page.Next)
+	}
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		defer t.Close() // only read
 		if err := write(w); err != nil {
@@ -94,24 +94,38 @@ func rowNumber(c *fiber.Ctx, name string, otherwise int64) (int64, error) {
 	return n, nil
 }
 
-// writePage writes rows as JSON, with what there is beside them.
-func writePage(w *bufio.Writer, name string, t core.Table, from, to int64) error {
-	columns := []table.Column{}
-	for _, f := range t.Schema().Fields() {
-		columns = append(columns, table.Column{Name: f.Name, Type: table.TypeName(f.Type)})
+// jsonPage is what there is beside the rows that one JSON answer has of those from from
+// to to.
+func jsonPage(name string, t core.Table, from, to int64) api.TablePage {
+	page := api.TablePage{Table: name, From: from, To: to, Rows: t.Rows(), Columns: []table.Column{}}
+	if to-from > pageRows {
+		page.To = from + pageRows
+		page.Next = &page.To
 	}
-	head, err := json.Marshal(struct {
-		Table   string         `json:"table"`
-		From    int64          `json:"from"`
-		To      int64          `json:"to"`
-		Rows    int64          `json:"rows"` // in all
-		Columns []table.Column `json:"columns"`
-	}{name, from, to, t.Rows(), columns})
+	for _, f := range t.Schema().Fields() {
+		page.Columns = append(page.Columns, table.Column{Name: f.Name, Type: table.TypeName(f.Type)})
+	}
+	return page
+}
+
+// linkNext says where the rows are that the answer leaves out.
+func linkNext(c *fiber.Ctx, from int64) {
+	query := url.Values{"from": {strconv.FormatInt(from, 10)}}
+	if to := c.Query("to"); to != "" {
+		query.Set("to", to)
+	}
+	next := url.URL{Path: c.Path(), RawQuery: query.Encode()}
+	c.Set(fiber.HeaderLink, "<"+next.String()+`>; rel="next"`)
+}
+
+// writePage writes rows as JSON, with what there is beside them.
+func writePage(w *bufio.Writer, page api.TablePage, t core.Table) error {
+	head, err := json.Marshal(page)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s,\"data\":", head[:len(head)-1])
-	if err := table.WriteJSON(w, t, from, to); err != nil {
+	if err := table.WriteJSON(w, t, page.From, page.To); err != nil {
 		return err
 	}
 	return w.WriteByte('}')

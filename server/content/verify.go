@@ -8,20 +8,10 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"thresher/core"
 	"thresher/core/ledger"
+	"thresher/server/api"
 	"thresher/server/problem"
 )
-
-// verifyLine is a line of the answer to a check of all records and blobs: how far it is; in the
-// last one what it found, or why it could not be brought to its end.
-type verifyLine struct {
-	ledger.Verified
-	Done    bool                   `json:"done"`
-	Damaged *[]core.DamagedBlob    `json:"damaged,omitempty"`
-	Records *[]ledger.RecordDamage `json:"damaged_records,omitempty"`
-	Error   *problem.Problem       `json:"error,omitempty"`
-}
 
 // verifyTells is how often a line says how far the check is. A client that is gone is
 // noticed no later, and ends the check.
@@ -33,11 +23,11 @@ func (h handlers) verify(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	c.Set(fiber.HeaderContentType, "application/x-ndjson")
+	c.Set(fiber.HeaderContentType, api.MediaLines)
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		defer cancel(nil)
-		tell := func(line verifyLine) {
+		tell := func(line api.VerifyLine) {
 			if err := writeLine(w, line); err != nil {
 				cancel(err)
 			}
@@ -46,21 +36,21 @@ func (h handlers) verify(c *fiber.Ctx) error {
 		found, err := check(ctx, func(so ledger.Verified) {
 			if time.Since(told) >= verifyTells {
 				told = time.Now()
-				tell(verifyLine{Verified: so})
+				tell(api.VerifyLine{Verified: so})
 			}
 		})
-		last := verifyLine{Verified: found.Verified, Done: err == nil}
+		last := api.VerifyLine{Verified: found.Verified, Done: err == nil}
 		if err != nil {
 			last.Error = problem.Of(err)
 		} else {
-			last.Damaged, last.Records = &found.Damaged, &found.DamagedRecords
+			last.Damaged, last.DamagedRecords = &found.Damaged, &found.DamagedRecords
 		}
 		tell(last)
 	})
 	return nil
 }
 
-func writeLine(w *bufio.Writer, line verifyLine) error {
+func writeLine(w *bufio.Writer, line api.VerifyLine) error {
 	if err := json.NewEncoder(w).Encode(line); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"thresher/core"
 	"thresher/core/feed"
 	"thresher/plugins/registry"
+	"thresher/server/api"
 	"thresher/server/problem"
 )
 
@@ -90,7 +91,7 @@ func (all *streams) follow(c *fiber.Ctx, topic string, now func() *feed.Event) e
 		all.open.Add(-1)
 		return err
 	}
-	c.Set(fiber.HeaderContentType, "text/event-stream")
+	c.Set(fiber.HeaderContentType, api.MediaEvents)
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set("X-Accel-Buffering", "no") // proxies must not collect
 	if c.Context().IsHead() {

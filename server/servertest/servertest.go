@@ -22,6 +22,7 @@ import (
 	"thresher/plugins/sandbox"
 	"thresher/samples"
 	"thresher/server"
+	"thresher/server/openapitest"
 )
 
 // Server is a running server.
@@ -57,8 +58,7 @@ func StartOn(t testing.TB, host *sandbox.Host, cfg server.Config, keeps registry
 	dir := t.TempDir()
 	e, err := core.Open(ctx, core.Config{Dir: dir, Limits: limits, Log: log}, plugins)
 	require.NoError(t, err)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	l, checked := listen(t)
 	cfg.Version, cfg.Log, cfg.MaxUpload = "test", log, cmp.Or(cfg.MaxUpload, 64<<20)
 	s := server.New(cfg, e, plugins)
 	served := make(chan error, 1)
@@ -73,8 +73,22 @@ func StartOn(t testing.TB, host *sandbox.Host, cfg server.Config, keeps registry
 		assert.NoError(t, e.Close(now))
 		assert.NoError(t, s.Shutdown(ctx))
 		assert.NoError(t, <-served)
+		checked()
 	})
 	return &Server{URL: url, Client: client.New(url), Engine: e, Dir: dir}
+}
+
+// listen returns a listener, and what reports the answers over it that the OpenAPI
+// document does not describe. A benchmark's are not checked: that takes time.
+func listen(t testing.TB) (l net.Listener, checked func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	if _, measured := t.(*testing.B); measured {
+		return l, func() {}
+	}
+	reading := openapitest.Listen(t, l)
+	return reading, func() { reading.Stop(t) }
 }
 
 // hosts has a sandbox for each set of guests, made at the first use: vetting and
