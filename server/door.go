@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"thresher/server/problem"
 )
@@ -67,6 +69,22 @@ func securityHeaders(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'")
 	return c.Next()
+}
+
+// refuseMethod refuses a method that no route has, before Fiber does so without a
+// problem. It reports whether it did.
+func (s *Server) refuseMethod(c *fasthttp.RequestCtx) bool {
+	method := string(c.Method())
+	if slices.Contains(fiber.DefaultMethods, method) {
+		return false
+	}
+	fiberCtx := s.front.AcquireCtx(c)
+	defer s.front.ReleaseCtx(fiberCtx)
+	err := problem.New("method", "%.40q: want GET, HEAD, POST, PUT, PATCH or DELETE", method)
+	if err := s.front.ErrorHandler(fiberCtx, err); err != nil {
+		s.cfg.Log.Warn("request not answered", "error", err)
+	}
+	return true
 }
 
 // answerHead answers HEAD as GET, whose body is left out.

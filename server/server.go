@@ -73,6 +73,9 @@ func Starting(cfg Config) *Server {
 	s.mountStarting()
 	starting := s.front.Handler()
 	s.front.Server().Handler = func(c *fasthttp.RequestCtx) {
+		if refuseHTTP2(c) || s.refuseMethod(c) {
+			return
+		}
 		if behind := s.behind.Load(); behind != nil {
 			(*behind)(c)
 			return
@@ -86,8 +89,8 @@ func Starting(cfg Config) *Server {
 func (s *Server) Open(engine *core.Engine, plugins *registry.Registry) {
 	app := newApp(s.cfg)
 	metrics := newMetrics(engine)
-	app.Use(answerHead)
-	app.Use(requestid.New(), observe(metrics, s.cfg.Log), recover.New(), content.Finish, guardDoor, securityHeaders)
+	app.Use(answerHead, decodePath)
+	app.Use(requestid.New(), observe(metrics, s.cfg.Log), recover.New(), content.Finish, guardDoor, securityHeaders, refuseBadPath)
 	mountHealth(app, engine, metrics)
 	v1 := app.Group(api.Prefix)
 	live.Mount(v1, engine, plugins, s.cfg.Log)

@@ -31,7 +31,7 @@ func (s *Server) readiness() core.Readiness {
 // mountStarting answers while there is no engine yet: the process lives, this is how far
 // it is, come back.
 func (s *Server) mountStarting() {
-	s.front.Use(requestid.New(), content.Finish, guardDoor, securityHeaders)
+	s.front.Use(decodePath, requestid.New(), content.Finish, guardDoor, securityHeaders, refuseBadPath)
 	s.front.Get("/healthz", alive)
 	s.front.Get("/readyz", func(c *fiber.Ctx) error {
 		return c.Status(fiber.StatusServiceUnavailable).JSON(s.readiness())

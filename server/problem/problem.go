@@ -72,6 +72,7 @@ var kinds = map[string]struct {
 	"bad_request":      {http.StatusBadRequest, "The request could not be read"},
 	"not_found":        {http.StatusNotFound, "There is no such thing"},
 	"method":           {http.StatusMethodNotAllowed, "The method is not allowed here"},
+	"http_version":     {http.StatusHTTPVersionNotSupported, "HTTP version not supported"},
 	"illegal_move":     {http.StatusConflict, "The job's phase does not allow this"},
 	"conflict":         {http.StatusConflict, "It was changed meanwhile"},
 	"key_reused":       {http.StatusConflict, "The idempotency key stands for another request"},
