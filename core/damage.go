@@ -19,7 +19,7 @@ import (
 // DamagedBlob is a blob whose file is not what its digest says.
 type DamagedBlob struct {
 	Digest string   `json:"digest"`
-	Owners []string `json:"owners"` // what it holds, such as "job ID artifact NAME"; ten at most
+	Owners []string `json:"owners" doc:"What it holds, such as job ID artifact NAME: ten of those that do, if there are more."`
 	Reason string   `json:"reason"` // what is wrong with the file
 }
 

@@ -127,19 +127,22 @@ func (e *Engine) Dataset(ctx context.Context, name string) (Dataset, error) {
 	return d, nil
 }
 
-// Datasets lists the datasets by name.
-func (e *Engine) Datasets(ctx context.Context) ([]Dataset, error) {
+// Datasets lists the datasets by name, 10 000 at most, and says how many there are.
+func (e *Engine) Datasets(ctx context.Context) (list []Dataset, total int, err error) {
 	entries, _, err := e.datasets.List(ctx, ledger.Query{Ascending: true, Limit: maxDatasets})
 	if err != nil {
-		return nil, fmt.Errorf("list datasets: %w", err)
+		return nil, 0, fmt.Errorf("list datasets: %w", err)
 	}
-	list := make([]Dataset, len(entries))
+	if total, err = e.datasets.Count(ctx, ""); err != nil {
+		return nil, 0, fmt.Errorf("count datasets: %w", err)
+	}
+	list = make([]Dataset, len(entries))
 	for i, entry := range entries {
 		list[i] = entry.Value
 		list[i].Revision = entry.Revision
 	}
 	slices.SortFunc(list, func(a, b Dataset) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return list, total, nil
 }
 
 const maxDatasets = 10_000 // that a list shows

@@ -88,6 +88,8 @@ func TestJSONThatIsCutSaysWhereTheRestIs(t *testing.T) {
 	whole := request(t, "GET", s.URL+"/api/v1/datasets/rows/tables/data", "", "Accept", "text/csv")
 	assert.Equal(t, 2501, strings.Count(whole.body, "\n"))
 	assert.Empty(t, whole.header.Get("Link"), "nothing is left out")
+	assert.Contains(t, request(t, "GET", s.URL+"/api/v1/datasets", "").body, `"total":1`)
+	assert.Contains(t, request(t, "GET", s.URL+"/api/v1/modules", "").body, `"total":0`)
 }
 
 func TestAgentFarmsListSaysWhereTheRestIs(t *testing.T) {

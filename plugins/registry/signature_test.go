@@ -50,7 +50,7 @@ func TestASignatureThatDoesNotDoIsRefusedByName(t *testing.T) {
 		_, err := w.tryPush(t, wasm, registry.Upload{Signature: c.signature, Activate: true})
 		assert.Equal(t, c.code, core.Code(err), name)
 	}
-	uploads, err := w.reg.Uploads(t.Context(), core.DefaultTenant)
+	uploads, _, err := w.reg.Uploads(t.Context(), core.DefaultTenant)
 	require.NoError(t, err)
 	assert.Empty(t, uploads)
 

@@ -251,15 +251,15 @@ func (r *Registry) Version(ctx context.Context, tenant, name, version string) (V
 }
 
 // Uploads lists a tenant's newest uploads, without their manifests: what was rejected,
-// and what waits, too.
-func (r *Registry) Uploads(ctx context.Context, tenant string) ([]View, error) {
+// and what waits, too. It lists 500 at most, and says how many there are.
+func (r *Registry) Uploads(ctx context.Context, tenant string) (list []View, total int, err error) {
 	found, _, err := r.modules.List(ctx, ledger.Query{Terms: []string{"tenant=" + tenant}, Limit: r.cfg.MaxPlugins * MaxVersions})
 	slices.SortFunc(found, func(a, b ledger.Entry[Module]) int { return b.Value.Uploaded.At.Compare(a.Value.Uploaded.At) })
-	list := make([]View, min(len(found), maxUploads))
+	list = make([]View, min(len(found), maxUploads))
 	for i := range list {
 		list[i] = r.view(ctx, found[i].Value).brief()
 	}
-	return list, err
+	return list, len(found), err
 }
 
 const maxUploads = 500 // that a list shows

@@ -74,11 +74,12 @@ func (h handlers) routine(ctx context.Context, in *routineInput) (*output[oneRou
 
 type datasetList struct {
 	Datasets []core.Dataset `json:"datasets" nullable:"false"`
+	Total    int            `json:"total" doc:"How many there are: the list has 10000 at most."`
 }
 
 func (h handlers) datasets(ctx context.Context, _ *struct{}) (*output[datasetList], error) {
-	list, err := h.engine.Datasets(ctx)
-	return answer(datasetList{orEmpty(list)}, err)
+	list, total, err := h.engine.Datasets(ctx)
+	return answer(datasetList{orEmpty(list), total}, err)
 }
 
 type datasetInput struct {

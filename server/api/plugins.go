@@ -147,11 +147,12 @@ func (h handlers) removeVersion(ctx context.Context, in *OneVersion) (*struct{},
 
 type uploadList struct {
 	Modules []registry.View `json:"modules" nullable:"false"`
+	Total   int             `json:"total" doc:"How many there are: the list has the newest 500."`
 }
 
 func (h handlers) modules(ctx context.Context, in *TenantInput) (*output[uploadList], error) {
-	list, err := h.keeps.Uploads(ctx, in.Tenant)
-	return answer(uploadList{list}, err)
+	list, total, err := h.keeps.Uploads(ctx, in.Tenant)
+	return answer(uploadList{list, total}, err)
 }
 
 type moduleInput struct {
