@@ -41,8 +41,9 @@ var descriptions = map[string]string{
 
 	"start-bulk": "Starts the action on every job that the filter selects, and returns at once: GET /bulk/{id} says how far it is. With `preview` it only counts the jobs. " +
 		"A filter without a condition is refused unless `all` is set.",
-	"list-bulks": "Returns a page of the bulk actions that were started in the last day. Pass `next` as `cursor` to get the next page; the last page has no `next`.",
-	"get-bulk":   "Returns how many jobs the bulk action has changed, how many it has skipped, and why.",
+	"stop-bulk":  "Ends the bulk action once the jobs that it is about to change are decided. What it has done stays done.",
+	"list-bulks": "Returns a page of the bulk actions of the last day and of those that have not ended. Pass `next` as `cursor` to get the next page; the last page has no `next`.",
+	"get-bulk":   "Returns how many jobs the bulk action has changed, how many it has skipped or failed to change, and why.",
 
 	"list-routines": "Lists the active version of every plugin with its routines and the JSON Schema of their params, without examples.",
 	"get-routine":   "Returns one routine with the JSON Schema of its params, its inputs, and its examples.",
