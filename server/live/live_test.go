@@ -49,7 +49,7 @@ func loud(t *testing.T, s *servertest.Server, jobs int) {
 	}
 }
 
-func start(t *testing.T) *servertest.Server {
+func start(t testing.TB) *servertest.Server {
 	t.Helper()
 	s := servertest.StartWith(t, server.Config{}, core.Limits{})
 	_, err := s.Client.PutDataset(t.Context(), "d", "csv", strings.NewReader("a\n1\n"))
@@ -79,7 +79,7 @@ func measure() footprint {
 // everything. When all are gone, so is what they took.
 func TestAThousandStreamsLeaveNothingBehind(t *testing.T) {
 	const killed, deaf, all, jobs = 200, 50, 1000, 4
-	s := start(t)
+	s := start(servertest.Measured(t))
 	loud(t, s, jobs) // what the first events leave behind stays
 	before := measure()
 

@@ -78,13 +78,21 @@ func StartOn(t testing.TB, host *sandbox.Host, cfg server.Config, keeps registry
 	return &Server{URL: url, Client: client.New(url), Engine: e, Dir: dir}
 }
 
+// measured is a test of what a server costs.
+type measured struct{ testing.TB }
+
+// Measured returns a test whose servers are not read along on: that takes time and
+// memory, which the test counts.
+func Measured(t testing.TB) testing.TB { return measured{t} }
+
 // listen returns a listener, and what reports the answers over it that the OpenAPI
-// document does not describe. A benchmark's are not checked: that takes time.
+// document does not describe.
 func listen(t testing.TB) (l net.Listener, checked func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	if _, measured := t.(*testing.B); measured {
+	switch t.(type) {
+	case *testing.B, measured:
 		return l, func() {}
 	}
 	reading := openapitest.Listen(t, l)
