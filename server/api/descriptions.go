@@ -8,7 +8,7 @@ as in RFC 9457, with a stable ` + "`code`" + ` that /docs/errors explains. A pat
 decoded. A path that has other methods than the one asked for answers 405, and ` + "`Allow`" + ` lists them; HEAD answers as
 GET does, without the body.`
 
-// descriptions explain the operations, by their id.
+// descriptions explain the operations, by their id, that do not bring a description.
 var descriptions = map[string]string{
 	"submit-job": "Checks the request, writes the job to disk, and queues it. The answer is 202 while the job has not ended and 200 once it has, " +
 		"as it has at once if an identical job's result is cached. With an `Idempotency-Key` a repeated submit returns the first one's job.",
@@ -36,7 +36,6 @@ var descriptions = map[string]string{
 	"submit-batch": "Submits a list of jobs, or a template with a grid of values: every job is accepted, or none. With an `Idempotency-Key` a repeated submit returns the first one's batch.",
 	"list-batches": "Returns a page of the batches. Pass `next` as `cursor` to get the next page; the last page has no `next`.",
 	"get-batch":    "Returns the batch, and how many of its jobs are in each phase.",
-	"stop-batch":   "Starts a bulk action that stops every job of the batch, and returns it at once: GET /bulk/{id} says how far it is.",
 	"retry-batch":  "Starts a bulk action that retries the jobs of the batch that failed, and returns it at once: GET /bulk/{id} says how far it is.",
 
 	"start-bulk": "Starts the action on every job that the filter selects, and returns at once: GET /bulk/{id} says how far it is. With `preview` it only counts the jobs. " +

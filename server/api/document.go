@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -69,7 +70,7 @@ func operations(item *huma.PathItem) map[string]*huma.Operation {
 
 // completeOperation adds its description, its problems, and the headers of its answers.
 func completeOperation(op *huma.Operation) {
-	op.Description = descriptions[op.OperationID]
+	op.Description = cmp.Or(op.Description, descriptions[op.OperationID])
 	for status, like := range alsoAnswers[op.OperationID] {
 		r := *op.Responses[strconv.Itoa(like)]
 		r.Description = http.StatusText(status)
@@ -129,6 +130,9 @@ var alsoProblems = map[string][]int{
 	"retry-job":         {http.StatusTooManyRequests},
 	"pause-job":         {http.StatusTooManyRequests},
 	"submit-batch":      {http.StatusTooManyRequests},
+	"pause-batch":       {http.StatusTooManyRequests},
+	"resume-batch":      {http.StatusTooManyRequests},
+	"retry-whole-batch": {http.StatusTooManyRequests},
 	"retry-batch":       {http.StatusTooManyRequests},
 	"stop-batch":        {http.StatusTooManyRequests},
 	"start-bulk":        {http.StatusTooManyRequests},

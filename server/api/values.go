@@ -28,7 +28,7 @@ var values = map[reflect.Type]named{
 	reflect.TypeFor[job.Phase]():       {"JobPhase", "Where a job is in its life. It never leaves completed, failed and stopped.", listOf(job.Phases...)},
 	reflect.TypeFor[job.Desired]():     {"JobDesired", "What the user wants of a job.", listOf(job.WantRun, job.WantPause, job.WantStop)},
 	reflect.TypeFor[job.Priority]():    {"JobPriority", "-1 is low, 0 normal, 1 high.", listOf(job.Low, job.Normal, job.High)},
-	reflect.TypeFor[core.BatchState](): {"BatchState", "What a batch is. No job of one that is expanding runs.", listOf(core.BatchExpanding, core.BatchRunning, core.BatchEnded)},
+	reflect.TypeFor[core.BatchState](): {"BatchState", "What a batch is. No job of one that is expanding runs.", listOf(core.BatchExpanding, core.BatchRunning, core.BatchPaused, core.BatchStopping, core.BatchStopped, core.BatchEnded)},
 	reflect.TypeFor[routine.Kind]():    {"RoutineKind", "How the host drives a routine.", listOf(routine.Kinds...)},
 	reflect.TypeFor[registry.Phase]():  {"ModulePhase", "How far an upload is.", listOf(registry.Verifying, registry.Accepted, registry.Rejected)},
 	reflect.TypeFor[registry.Origin](): {"ModuleOrigin", "Where a module came from, if it was not uploaded.", listOf(registry.Builtin, registry.Folder)},
