@@ -99,6 +99,12 @@ func showReport(s streams, r sandbox.Report) error {
 	case r.Plain != "":
 		fmt.Fprintf(s.out, "Each job initialises the module anew: %s.\n", r.Plain)
 	}
+	if c := r.Counted; c != nil {
+		fmt.Fprintf(s.out, "Nested calls may take %d bytes of stack, of which the largest function takes %d.\n", c.StackBytes, c.FrameBytes)
+		if c.StepGas > 0 {
+			fmt.Fprintf(s.out, "How many steps a simulation is asked for at once follows from the gas that those before spent, not from time: about %d of gas.\n", c.StepGas)
+		}
+	}
 	for _, x := range r.Examples {
 		fmt.Fprintf(s.out, "Example %s of %s: %s.\n", x.Name, x.Routine, passed(x.Passed))
 	}

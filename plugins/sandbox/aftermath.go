@@ -63,16 +63,12 @@ func (k *call) told(what string) string {
 	return b.String()
 }
 
+// usage is what it had used, but for time: the same job fails with the same text. Its time
+// is in the job's record.
 func (k *call) usage() string {
-	m := &k.meter
-	if m.gas != nil {
-		m.settle(int64(m.gas.Get()))
-	}
-	m.look()
-	return fmt.Sprintf("%s bytes of memory, %s s of CPU, %s of gas",
+	return fmt.Sprintf("%s bytes of memory, %s of gas",
 		beside(fmt.Sprint(k.memory.peak), k.memoryLimit() > 0, k.memoryLimit()),
-		beside(fmt.Sprintf("%.3f", m.cpu.Seconds()), m.cpuLimit > 0, m.cpuLimit.Seconds()),
-		beside(fmt.Sprint(m.spent), m.gasLimit > 0, m.gasLimit))
+		beside(fmt.Sprint(k.meter.used()), k.meter.gasLimit > 0, k.meter.gasLimit))
 }
 
 // beside is a figure beside its limit, if it has one.

@@ -121,7 +121,7 @@ func TestForgedAttacksEndTheirJobWithAReason(t *testing.T) {
 		says   string
 	}{
 		"unreachable":   {hostile.Module{Run: hostile.Unreachable}, "guest_trap", "unreachable"},
-		"native_stack":  {hostile.Module{Run: hostile.Code(hostile.LocalGet0, hostile.Call(hostile.Self(0)))}, "stack_limit", "limit 8388608 bytes of stack; it used 8"},
+		"native_stack":  {hostile.Module{Run: hostile.Code(hostile.LocalGet0, hostile.Call(hostile.Self(0)))}, "stack_limit", "limit 8388608 bytes of stack; the next call needed 102 and there were "},
 		"status_7":      {hostile.Module{Run: hostile.I32Const(7)}, "abi_violation", "status 7"},
 		"run_says_more": {hostile.Module{Run: hostile.I32Const(1)}, "abi_violation", "status 1"},
 		"fails_mutely":  {hostile.Module{Run: hostile.I32Const(-1)}, "guest_error", ""},

@@ -22,6 +22,7 @@ type instance struct {
 	guest   api.Module
 	memory  *linearMemory
 	gas     api.MutableGlobal
+	stack   api.MutableGlobal
 	globals []api.MutableGlobal // as Lifted.Globals names them
 }
 
@@ -45,6 +46,7 @@ func (h *Host) newInstance(ctx context.Context, m *module, k *call) (_ *instance
 		return nil, err
 	}
 	i.gas = i.guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal)
+	i.stack = i.guest.ExportedGlobal(rewrite.Stack).(api.MutableGlobal)
 	if m.image == nil {
 		return i, nil
 	}
@@ -70,6 +72,7 @@ func (i *instance) begin(k *call) {
 	if image := i.module.image; image != nil {
 		k.clock = image.clock
 	}
+	k.stack = i.stack
 	k.meter.attach(i.gas)
 }
 

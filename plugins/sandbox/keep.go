@@ -37,6 +37,7 @@ type keptHead struct {
 	By      string // what vetted and rewrote it
 	Figures []vet.Figure
 	Plain   string
+	Frame   uint64
 	Lifted  bool
 	Globals []string
 	Data    []segment
@@ -83,7 +84,7 @@ func keptFile(digest string) string { return "rewritten-" + digest }
 
 // keptForm begins a kept file. The checksum of the file's name and of the rest follows: a
 // file of another module, whatever put it there, is damaged.
-const keptForm = "thresher-form/5\n"
+const keptForm = "thresher-form/6\n"
 
 // errOtherMaker is wrapped by the error of a file that this program made with other
 // limits, or that another program made.
@@ -126,7 +127,7 @@ func (h *Host) remember(digest string, k kept) {
 }
 
 func writeForm(body io.Writer, maker string, k kept) error {
-	head := keptHead{By: maker, Figures: k.Figures, Plain: k.Form.Plain, Wasm: len(k.Form.Wasm)}
+	head := keptHead{By: maker, Figures: k.Figures, Plain: k.Form.Plain, Frame: k.Form.Frame, Wasm: len(k.Form.Wasm)}
 	if l := k.Form.Lifted; l != nil {
 		head.Lifted, head.Globals = true, l.Globals
 		for _, d := range l.Data {
@@ -150,7 +151,7 @@ func readForm(body *bufio.Reader, maker string, wasm []byte) (k kept, err error)
 	if head.By != maker {
 		return k, errOtherMaker
 	}
-	k.Figures, k.Form.Plain, k.Form.Wasm = head.Figures, head.Plain, make([]byte, head.Wasm)
+	k.Figures, k.Form.Plain, k.Form.Frame, k.Form.Wasm = head.Figures, head.Plain, head.Frame, make([]byte, head.Wasm)
 	if _, err := io.ReadFull(body, k.Form.Wasm); err != nil {
 		return k, err
 	}

@@ -109,6 +109,14 @@ func (m *meter) settle(left int64) {
 	m.given = left
 }
 
+// used is the gas that was spent up to here.
+func (m *meter) used() uint64 {
+	if m.gas != nil {
+		m.settle(int64(m.gas.Get()))
+	}
+	return m.spent
+}
+
 // look counts the CPU time since the last look, and returns it.
 func (m *meter) look() time.Duration {
 	now := threadTime()
@@ -138,7 +146,6 @@ func (k *call) tick(ctx context.Context, guest api.Module, params []uint64) {
 		m.gas.Set(uint64(-owed))
 	}
 	m.gas.Set(m.gas.Get() + params[0]) // should it end here, it has not done what it owes for
-	k.checkStack(params)
 	k.safepoint(ctx, owed)
 }
 
@@ -203,12 +210,14 @@ func (k *call) checkBudgets(wants int64) {
 	}
 }
 
-// exportTick offers the tick to rewritten modules.
+// exportTick offers the tick to rewritten modules, and what ends them where they are too deep.
 func exportTick(ctx context.Context, r wazero.Runtime) error {
-	_, err := r.NewHostModuleBuilder(rewrite.Host).NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
-		func(ctx context.Context, guest api.Module, stack []uint64) {
-			callFrom(ctx).tick(ctx, guest, stack)
-		}), types(i64), nil).Export(rewrite.Tick).Instantiate(ctx)
+	tick := api.GoModuleFunc(func(ctx context.Context, guest api.Module, stack []uint64) { callFrom(ctx).tick(ctx, guest, stack) })
+	deep := api.GoModuleFunc(func(ctx context.Context, guest api.Module, stack []uint64) { callFrom(ctx).deep(guest, stack) })
+	_, err := r.NewHostModuleBuilder(rewrite.Host).
+		NewFunctionBuilder().WithGoModuleFunction(tick, types(i64), nil).Export(rewrite.Tick).
+		NewFunctionBuilder().WithGoModuleFunction(deep, types(i64, i64), nil).Export(rewrite.Deep).
+		Instantiate(ctx)
 	if err != nil {
 		return fmt.Errorf("sandbox: module %s: %w", rewrite.Host, err)
 	}

@@ -23,6 +23,7 @@ type Report struct {
 	Figures  []vet.Figure `json:"figures,omitempty"` // the most of each limited thing
 	Image    *ImageReport `json:"image,omitempty"`   // what its jobs start from
 	Plain    string       `json:"plain,omitempty"`   // why there is no image
+	Counted  *CountReport `json:"counted,omitempty"` // what its jobs have by a count, so that it is the same each time
 	Plugin   *core.Plugin `json:"plugin,omitempty"`  // what it says it is
 
 	Examples []ExampleReport `json:"examples,omitempty"` // of the plugin's own, those that were run
@@ -62,6 +63,13 @@ type Step struct {
 type ImageReport struct {
 	Bytes   uint64 `json:"bytes"`   // of memory
 	Globals int    `json:"globals"` // that change
+}
+
+// CountReport says what follows from a count, not from a clock.
+type CountReport struct {
+	StackBytes uint64 `json:"stack_bytes"`        // that nested calls may take
+	FrameBytes uint64 `json:"frame_bytes"`        // that the function which takes the most takes of them
+	StepGas    uint64 `json:"step_gas,omitempty"` // that the steps a simulation is asked for at once should spend
 }
 
 // Check takes a module all the way to where it could be run, runs its examples, and

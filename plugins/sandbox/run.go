@@ -30,10 +30,10 @@ type call struct {
 	peak   uint64        // of that memory, when the instance was given back
 	meter  meter
 	turns  turns
-	share  share // in whose turns it goes on
-	stack  stack
-	dice   *rand.ChaCha8 // made when it is first thrown: see random
-	clock  int64         // nanoseconds since 1970, virtual
+	share  share             // in whose turns it goes on
+	stack  api.MutableGlobal // what the guest has left of it; nil until there is a guest
+	dice   *rand.ChaCha8     // made when it is first thrown: see random
+	clock  int64             // nanoseconds since 1970, virtual
 	result json.RawMessage
 	failed string // what the guest said before it returned Failed
 	tail   tail   // the end of its log
@@ -228,14 +228,25 @@ func run(ctx context.Context, guest api.Module, export string, index int) error 
 	return err
 }
 
-// A batch of steps should take about this long: long enough that the call costs
-// nothing beside it, short enough that a pause or a stop is seen soon.
-const stepTime = 10 * time.Millisecond
+// A batch of steps should spend about this much gas, which takes some 10 ms: long enough
+// that the call costs nothing beside it, short enough that what it appends is seen soon.
+const stepGas = 1 << 24
 
 const maxSteps = 1 << 20 // in a batch
 
-// simulate initialises a simulation and steps it until it is done. How many steps
-// go into a call depends on the clock; what they compute does not.
+// nextSteps is how many steps are asked for after so many that spent some gas. It must
+// follow from the gas alone: the guest sees the number.
+func nextSteps(last, gas uint64) uint64 {
+	switch {
+	case gas < stepGas/2:
+		return min(2*last, maxSteps)
+	case gas > 2*stepGas:
+		return max(last/2, 1)
+	}
+	return last
+}
+
+// simulate initialises a simulation and steps it until it is done.
 func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
 	if err := run(ctx, guest, abi.ExportInit, index); err != nil {
 		return err
@@ -245,15 +256,11 @@ func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
 		if err := k.mayGoOn(ctx); err != nil {
 			return err
 		}
-		start := time.Now()
+		before := k.meter.used()
 		results, err := k.enter(ctx, step, steps)
 		if status, err := status(results, err, abi.Done); err != nil || status == abi.Done {
 			return err
 		}
-		if took := time.Since(start); took < stepTime/2 {
-			steps = min(2*steps, maxSteps)
-		} else if took > 2*stepTime {
-			steps = max(steps/2, 1)
-		}
+		steps = nextSteps(steps, k.meter.used()-before)
 	}
 }

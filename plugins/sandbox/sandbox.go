@@ -29,6 +29,7 @@ import (
 
 	"thresher/core"
 	"thresher/core/guard"
+	"thresher/core/routine"
 	"thresher/plugins/abi"
 	"thresher/plugins/sandbox/binary"
 	"thresher/plugins/sandbox/rewrite"
@@ -205,7 +206,7 @@ func (h *Host) compile(ctx context.Context, wasm []byte, digest string, r *Repor
 	if section, found := binary.FindCustom(wasm, abi.ManifestSection); found {
 		m.manifest = slices.Clone(section) // the module's bytes need not stay
 	}
-	r.Plain = m.plain
+	r.Plain, r.Counted = m.plain, &CountReport{StackBytes: rewrite.StackBytes, FrameBytes: form.Frame}
 	end := r.step("compile")
 	m.compiled, err = h.translate(ctx, form.Wasm)
 	end()
@@ -259,6 +260,9 @@ func (h *Host) prepare(ctx context.Context, m *module, r *Report) (err error) {
 	end := r.step("describe")
 	m.plugin.Manifest, err = h.describe(ctx, m)
 	end()
+	if slices.ContainsFunc(m.plugin.Routines, func(of routine.Routine) bool { return of.Kind == routine.Simulation }) {
+		r.Counted.StepGas = stepGas
+	}
 	return err
 }
 

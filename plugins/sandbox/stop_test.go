@@ -18,6 +18,7 @@ import (
 	"thresher/core/work"
 	"thresher/plugins/abi"
 	"thresher/plugins/hostile"
+	"thresher/plugins/sandbox/rewrite"
 )
 
 // loop repeats code for ever.
@@ -165,7 +166,7 @@ func TestADeepRecursionEndsAtTheLimitOfTheStack(t *testing.T) {
 	_, err := h.attack(t.Context(), loaded, free, job.Limits{})
 	failed := failure(t, err)
 	assert.Equal(t, "stack_limit", failed.Code)
-	assert.Contains(t, failed.Detail, fmt.Sprintf("limit %d bytes of stack; it used ", StackBytes))
+	assert.Contains(t, failed.Detail, fmt.Sprintf("limit %d bytes of stack; the next call needed ", rewrite.StackBytes))
 	assert.Contains(t, failed.Detail, "It had used ", "as of any crash")
 	assert.NotEmpty(t, failed.Stack)
 	_, err = h.attack(t.Context(), loaded, free, job.Limits{Gas: 1000})

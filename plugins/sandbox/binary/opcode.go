@@ -47,6 +47,7 @@ const (
 	OpI64DivU      = 0x80
 	OpI64RemS      = 0x81
 	OpI64RemU      = 0x82
+	OpI64Or        = 0x84
 	OpI64Shl       = 0x86
 	OpI64ShrU      = 0x88
 	OpF32Sqrt      = 0x91

@@ -12,9 +12,9 @@ import (
 const maxFunctionName = 512
 
 // ShiftNames returns the content of a name section in which functions from an index
-// on have moved up by one. Of the names it keeps the functions', and cuts long ones.
+// on have moved up. Of the names it keeps the functions', and cuts long ones.
 // It reports whether the content is that of a name section at all.
-func ShiftNames(content []byte, from uint32) (shifted []byte, ok bool) {
+func ShiftNames(content []byte, from, by uint32) (shifted []byte, ok bool) {
 	r := &reader{data: content}
 	if r.name() != "name" {
 		return nil, false
@@ -26,7 +26,7 @@ func ShiftNames(content []byte, from uint32) (shifted []byte, ok bool) {
 		var names []byte
 		switch id {
 		case namesOfFunctions:
-			names = part.shifted(from)
+			names = part.shifted(from, by)
 		default:
 			continue
 		}
@@ -36,12 +36,12 @@ func ShiftNames(content []byte, from uint32) (shifted []byte, ok bool) {
 	return out, r.err == nil
 }
 
-func (r *reader) shifted(from uint32) []byte {
+func (r *reader) shifted(from, by uint32) []byte {
 	out := stdbinary.AppendUvarint(nil, uint64(r.count()))
 	r.at = 0 // functionNames reads the count again
 	r.functionNames(func(function uint32, name []byte) bool {
 		if function >= from {
-			function++
+			function += by
 		}
 		name = cutName(name)
 		out = stdbinary.AppendUvarint(out, uint64(function))

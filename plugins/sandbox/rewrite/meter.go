@@ -40,18 +40,22 @@ import (
 //
 // A function that costs no more than a call does and calls nothing has been paid for
 // by its caller.
+//
+// A function that may be entered again before it returns takes stack when it is entered,
+// with what it pays, and gives it back where it returns: see frame. For that there is a
+// block around all of it, which a return leaves.
 type meter struct {
-	m      *binary.Module
-	layout layout
-	refs   map[uint32]uint32  // function → its place in the table of references
-	moved  func(from, to int) // if not nil, told where each instruction of a body has gone
+	*rewriter
+	moved func(from, to int) // if not nil, told where each instruction of a body has gone
 }
 
 // layout is where the parts are that rewriting adds.
 type layout struct {
 	gas     uint32 // global: what is left
-	tick    uint32 // function (owed i64): imported, the last of the imports
-	shift   uint32 // own functions from this index on have moved up by one
+	stack   uint32 // global: what is left of the stack
+	tick    uint32 // function (owed i64): imported, behind the module's own imports
+	deep    uint32 // function (owed, needed i64): imported, behind the tick
+	shift   uint32 // own functions from this index on have moved up by addedImports
 	charge  uint32 // function (gas i32)
 	fill    uint32 // function (at, value, bytes i32): memory.fill in pieces
 	copy    uint32 // function (to, from, bytes i32): memory.copy in pieces
@@ -63,19 +67,21 @@ type layout struct {
 
 func (l layout) function(index uint32) uint32 {
 	if index >= l.shift {
-		return index + 1
+		return index + addedImports
 	}
 	return index
 }
 
-// body writes a function of a type anew.
-func (w *meter) body(t binary.FuncType, b binary.Body) ([]byte, error) {
+// body writes a function anew.
+func (w *meter) body(own int) ([]byte, error) {
+	b := w.m.Bodies[own]
 	m, err := w.measure(b)
 	if err != nil {
 		return nil, err
 	}
-	f := function{meter: w, in: b.Code, measured: m}
+	f := function{meter: w, in: b.Code, measured: m, frame: w.frames[own]}
 	f.layout = w.layout
+	t := w.m.Types[w.m.Functions[own]]
 	f.layout.left = uint32(len(t.Params))
 	for _, l := range b.Locals {
 		f.layout.left += l.Count
@@ -86,7 +92,12 @@ func (w *meter) body(t binary.FuncType, b binary.Body) ([]byte, error) {
 		f.layout.scratch++
 		locals = append(locals, binary.Local{Count: 1, Type: binary.TypeI64})
 	}
-	if m.whole.calls || m.whole.gas > costCall {
+	switch {
+	case f.frame.counted:
+		f.out.enter(f.layout, m.whole.gas, f.frame.bytes)
+		f.out.ops(binary.OpBlock)
+		f.out = binary.AppendSigned(f.out, w.blockType(t.Results))
+	case m.whole.calls || m.whole.gas > costCall:
 		f.out.pay(f.layout, m.whole.gas)
 	}
 	if err := b.Instructions(f.instruction); err != nil {
@@ -115,6 +126,7 @@ func encodeLocals(locals []binary.Local) []byte {
 type function struct {
 	*meter
 	measured // of its loops, those that are to come
+	frame    frame
 	layout   layout
 	in       []byte
 	out      code
@@ -140,6 +152,8 @@ func (f *function) instruction(i binary.Instruction) error {
 		f.branch(i)
 	case binary.OpBrTable:
 		f.branches(raw)
+	case binary.OpReturn:
+		f.leave(raw)
 	case binary.OpCall:
 		f.out.op(binary.OpCall, f.layout.function(i.Index))
 	case binary.OpRefFunc:
@@ -164,6 +178,15 @@ func (f *function) instruction(i binary.Instruction) error {
 	return nil
 }
 
+// leave returns, if there is stack to be given back by way of the end.
+func (f *function) leave(raw []byte) {
+	if !f.frame.counted {
+		f.out.raw(raw)
+		return
+	}
+	f.out.op(binary.OpBr, f.depth(uint32(len(f.open))))
+}
+
 func (f *function) loop(raw []byte) {
 	l := f.loops[0]
 	f.loops = f.loops[1:]
@@ -185,6 +208,11 @@ func (f *function) loop(raw []byte) {
 
 func (f *function) end() {
 	f.out.ops(binary.OpEnd)
+	if len(f.open) == 0 && f.frame.counted {
+		f.out.stack(f.layout, f.frame.bytes, binary.OpI64Add)
+		f.out.ops(binary.OpEnd)
+		return
+	}
 	closed := f.open.pop()
 	if closed.around() == 0 {
 		return

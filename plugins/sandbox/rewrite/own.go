@@ -155,24 +155,20 @@ func (o *own) start() error {
 	if err := within(0, "function", *o.m.Start, o.functions); err != nil {
 		return err
 	}
-	if t := o.m.Types[o.typeOf(*o.m.Start)]; len(t.Params)+len(t.Results) > 0 {
+	if t := o.m.Types[functionTypes(o.m)[*o.m.Start]]; len(t.Params)+len(t.Results) > 0 {
 		return wrong(0, "its start function takes or returns something")
 	}
 	return nil
 }
 
-func (o *own) typeOf(function uint32) uint32 {
-	imported := uint32(0)
-	for _, i := range o.m.Imports {
-		if i.Kind != binary.KindFunction {
-			continue
+// functionTypes are the types of all functions, the imported ones first.
+func functionTypes(m *binary.Module) (all []uint32) {
+	for _, i := range m.Imports {
+		if i.Kind == binary.KindFunction {
+			all = append(all, i.Type)
 		}
-		if imported == function {
-			return i.Type
-		}
-		imported++
 	}
-	return o.m.Functions[function-imported]
+	return append(all, m.Functions...)
 }
 
 func (o *own) bodies() error {

@@ -24,10 +24,16 @@ const (
 
 	// Host is the module that the tick is imported from: Tick takes as an i64 the
 	// gas that was owed and not there, and returns when there is at least so much.
+	// Deep takes the gas that was taken by a function for which no stack is left, and
+	// the stack that it needs. It does not return.
 	Host = "thresher:host"
 	Tick = "tick"
+	Deep = "deep"
 	// Gas is the exported global, an i64, that is left to spend. It is 0 at first.
 	Gas = "thresher:gas"
+	// Stack is the exported global, an i64, that is left of the stack. It is StackBytes at
+	// first, and whoever calls an export sets it to that: a trap leaves what it was.
+	Stack = "thresher:stack"
 	// Start is the exported function that was the start function of a lifted module.
 	Start = "thresher:start"
 )
@@ -39,6 +45,7 @@ type Rewritten struct {
 	// then Plain says why.
 	Lifted *Lifted
 	Plain  string
+	Frame  uint64 // what the function that takes the most of the stack takes, in bytes
 }
 
 // Rewrite returns the module rewritten, with its initialisation taken out of it where
@@ -53,33 +60,45 @@ func Rewrite(m *binary.Module) (out Rewritten, err error) {
 	default:
 		return out, err
 	}
-	out.Wasm, err = rewrite(m, out.Lifted)
+	out.Wasm, out.Frame, err = rewrite(m, out.Lifted)
 	return out, err
 }
 
 // Metered returns the module rewritten, still initialising itself. An error is a
 // *[binary.Error].
-func Metered(m *binary.Module) (wasm []byte, err error) { return rewrite(m, nil) }
+func Metered(m *binary.Module) (wasm []byte, err error) {
+	wasm, _, err = rewrite(m, nil)
+	return wasm, err
+}
 
-func rewrite(m *binary.Module, lifted *Lifted) ([]byte, error) {
+func rewrite(m *binary.Module, lifted *Lifted) (wasm []byte, largest uint64, err error) {
 	if err := checkOwn(m); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	r := rewriter{m: m, layout: plan(m), refs: map[uint32]uint32{}}
+	r := rewriter{m: m, layout: plan(m), refs: map[uint32]uint32{}, blocks: map[string]uint32{}}
 	if err := r.findReferences(); err != nil {
-		return nil, err
+		return nil, 0, err
+	}
+	if err := r.measureFrames(); err != nil {
+		return nil, 0, err
+	}
+	for _, f := range r.frames {
+		largest = max(largest, f.bytes)
 	}
 	sections, err := r.sections(lifted)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return binary.Encode(sections), nil
+	return binary.Encode(sections), largest, nil
 }
 
-// plan decides where the added parts go: behind the module's own, but for the tick,
-// which as an import comes before its own functions.
+// addedImports are the tick and what ends a guest that is too deep.
+const addedImports = 2
+
+// plan decides where the added parts go: behind the module's own, but for the imports,
+// which come before its own functions.
 func plan(m *binary.Module) layout {
-	functions := uint32(m.ImportedFunctions + len(m.Functions) + 1)
+	functions := uint32(m.ImportedFunctions + len(m.Functions) + addedImports)
 	types, tables, globals := uint32(len(m.Types)), uint32(m.Tables), uint32(len(m.Globals))
 	for _, i := range m.Imports {
 		switch i.Kind {
@@ -91,7 +110,9 @@ func plan(m *binary.Module) layout {
 	}
 	return layout{
 		gas:    globals,
+		stack:  globals + 1,
 		tick:   uint32(m.ImportedFunctions),
+		deep:   uint32(m.ImportedFunctions) + 1,
 		shift:  uint32(m.ImportedFunctions),
 		charge: functions,
 		fill:   functions + 1,
@@ -104,12 +125,14 @@ func plan(m *binary.Module) layout {
 // The types that are added, behind the module's own.
 const (
 	typeTick = iota
+	typeDeep
 	typeCharge
 	typeBulk
 )
 
 var addedTypes = []binary.FuncType{
 	typeTick:   {Params: []byte{binary.TypeI64}},
+	typeDeep:   {Params: []byte{binary.TypeI64, binary.TypeI64}},
 	typeCharge: {Params: []byte{binary.TypeI32}},
 	typeBulk:   {Params: []byte{binary.TypeI32, binary.TypeI32, binary.TypeI32}},
 }
@@ -118,6 +141,8 @@ type rewriter struct {
 	m      *binary.Module
 	layout layout
 	refs   map[uint32]uint32 // function → its place in the table of references
+	frames []frame           // of the module's own functions
+	blocks map[string]uint32 // several results → the type of a block that leaves them
 }
 
 // findReferences gives every function that code takes a reference of a place in a
@@ -216,8 +241,12 @@ func more(content []byte, entries ...[]byte) []byte {
 }
 
 func (r *rewriter) types() []byte {
-	out := stdbinary.AppendUvarint(nil, uint64(len(r.m.Types)+len(addedTypes)))
-	for _, t := range slices.Concat(r.m.Types, addedTypes) {
+	all := slices.Concat(r.m.Types, addedTypes, make([]binary.FuncType, len(r.blocks)))
+	for results, index := range r.blocks {
+		all[index].Results = []byte(results)
+	}
+	out := stdbinary.AppendUvarint(nil, uint64(len(all)))
+	for _, t := range all {
 		out = append(out, 0x60)
 		for _, values := range [][]byte{t.Params, t.Results} {
 			out = stdbinary.AppendUvarint(out, uint64(len(values)))
@@ -227,16 +256,18 @@ func (r *rewriter) types() []byte {
 	return out
 }
 
-// imports adds the tick as the last one: the numbers of other imports stay.
+// imports adds the host's functions as the last ones: the numbers of other imports stay.
 func (r *rewriter) imports(s binary.Section) []byte {
-	var entry []byte
-	for _, text := range []string{Host, Tick} {
+	return more(s.Content, r.hostImport(Tick, typeTick), r.hostImport(Deep, typeDeep))
+}
+
+func (r *rewriter) hostImport(name string, added int) (entry []byte) {
+	for _, text := range []string{Host, name} {
 		entry = stdbinary.AppendUvarint(entry, uint64(len(text)))
 		entry = append(entry, text...)
 	}
 	entry = append(entry, binary.KindFunction)
-	entry = stdbinary.AppendUvarint(entry, uint64(len(r.m.Types)+typeTick))
-	return more(s.Content, entry)
+	return stdbinary.AppendUvarint(entry, uint64(len(r.m.Types)+added))
 }
 
 func (r *rewriter) functions() []byte {
@@ -282,10 +313,15 @@ func (r *rewriter) globals(s binary.Section) []byte {
 			refs = append(refs, f)
 		}
 	}
-	gas := code{binary.TypeI64, 1} // mutable
-	gas.i64(0)
-	gas.ops(binary.OpEnd)
-	return more(r.splice(s, refs), gas)
+	return more(r.splice(s, refs), counter(0), counter(StackBytes))
+}
+
+// counter is a mutable global that begins with a value.
+func counter(value int64) code {
+	c := code{binary.TypeI64, 1}
+	c.i64(value)
+	c.ops(binary.OpEnd)
+	return c
 }
 
 // splice renumbers the functions that a section names.
@@ -306,7 +342,9 @@ func (r *rewriter) exports(lifted *Lifted) []binary.Export {
 			exports[i].Index = r.layout.function(e.Index)
 		}
 	}
-	exports = append(exports, binary.Export{Name: Gas, Kind: binary.KindGlobal, Index: r.layout.gas})
+	exports = append(exports,
+		binary.Export{Name: Gas, Kind: binary.KindGlobal, Index: r.layout.gas},
+		binary.Export{Name: Stack, Kind: binary.KindGlobal, Index: r.layout.stack})
 	if lifted == nil {
 		return exports
 	}
@@ -350,7 +388,7 @@ func (r *rewriter) elements(s binary.Section) (content []byte, some bool) {
 }
 
 func (r *rewriter) code(s *source) ([]byte, error) {
-	w := meter{m: r.m, layout: r.layout, refs: r.refs}
+	w := meter{rewriter: r}
 	out := stdbinary.AppendUvarint(nil, uint64(len(r.m.Bodies)+3))
 	add := func(body []byte) {
 		out = stdbinary.AppendUvarint(out, uint64(len(body)))
@@ -358,7 +396,7 @@ func (r *rewriter) code(s *source) ([]byte, error) {
 	}
 	for i, b := range r.m.Bodies {
 		w.moved = s.function(b)
-		body, err := w.body(r.m.Types[r.m.Functions[i]], b)
+		body, err := w.body(i)
 		if err != nil {
 			return nil, err
 		}
@@ -384,7 +422,7 @@ func (r *rewriter) hasMemory() bool {
 // which are about the code as it was, see source.
 func (r *rewriter) names(custom []binary.Section) []binary.Section {
 	for _, s := range custom {
-		if content, ok := binary.ShiftNames(s.Content, r.layout.shift); ok {
+		if content, ok := binary.ShiftNames(s.Content, r.layout.shift, addedImports); ok {
 			return []binary.Section{{ID: binary.SectionCustom, Content: content}}
 		}
 	}

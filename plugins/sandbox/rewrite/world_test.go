@@ -28,14 +28,18 @@ type world struct {
 	given   int64 // at the last tick
 	spent   int64 // before that; of one guest
 
-	memories [][]byte // of all guests, to be unmapped
+	stacks   []api.MutableGlobal // of all guests: they may call each other
+	memories [][]byte            // of all guests, to be unmapped
 }
 
 // mostTicks is how often a world is mean with gas: there are scripts with calls in the
 // millions.
 const mostTicks = 100_000
 
-var errEndless = errors.New("endless")
+var (
+	errEndless = errors.New("endless")
+	errDeep    = errors.New("stack overflow") // as the runtime says it
+)
 
 // form is what is done to modules before they run.
 type form struct {
@@ -77,7 +81,9 @@ func newWorld(f form) *world {
 		w.given = gas
 		purse.Set(uint64(gas))
 	}
-	_, err := w.runtime.NewHostModuleBuilder(rewrite.Host).NewFunctionBuilder().WithFunc(tick).Export(rewrite.Tick).Instantiate(ctx)
+	deep := func(context.Context, int64, int64) { panic(errDeep) }
+	_, err := w.runtime.NewHostModuleBuilder(rewrite.Host).NewFunctionBuilder().WithFunc(tick).Export(rewrite.Tick).
+		NewFunctionBuilder().WithFunc(deep).Export(rewrite.Deep).Instantiate(ctx)
 	if err != nil {
 		panic(err)
 	}
@@ -132,8 +138,14 @@ func (w *world) instantiate(wasm []byte, name string) (api.Module, error) {
 		return w.reserve(most)
 	})
 	guest, err := w.runtime.InstantiateModule(experimental.WithMemoryAllocator(w.ctx, memory), compiled, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
-	if err != nil || r.Lifted == nil {
+	if err != nil {
 		return guest, err
+	}
+	if stack := guest.ExportedGlobal(rewrite.Stack); stack != nil {
+		w.stacks = append(w.stacks, stack.(api.MutableGlobal))
+	}
+	if r.Lifted == nil {
+		return guest, nil
 	}
 	return guest, w.initialise(guest, r.Lifted)
 }
@@ -196,6 +208,9 @@ func (w *world) outcome(guest api.Module, function string, args []uint64) string
 	f := guest.ExportedFunction(function)
 	if f == nil {
 		return "no such function"
+	}
+	for _, s := range w.stacks {
+		s.Set(rewrite.StackBytes)
 	}
 	results, err := f.Call(w.ctx, args...)
 	if err != nil {
