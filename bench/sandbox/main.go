@@ -35,10 +35,12 @@ type bench struct {
 	dir    string
 	host   *sandbox.Host
 	guests []guest
+	kernel string // the only one to measure, or empty
 }
 
 func main() {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	kernel := flag.String("kernel", "", "with -only gas: the one kernel to measure; all if empty")
 	only := flag.String("only", "", "the part to measure; all if empty")
 	load := flag.String("load", "", "not for you: ask this URL and say how long that took")
 	rate := flag.Int("rate", 0, "with -load: requests a second; 0: as many as go")
@@ -50,7 +52,7 @@ func main() {
 		if *load != "" {
 			return generate(*load, *rate, *length)
 		}
-		return run(ctx, *only)
+		return run(ctx, *only, *kernel)
 	}()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -58,8 +60,8 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, only string) (err error) {
-	b := &bench{}
+func run(ctx context.Context, only, kernel string) (err error) {
+	b := &bench{kernel: kernel}
 	if b.dir, err = os.MkdirTemp("", "thresher-sandbox-"); err != nil {
 		return err
 	}
