@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"thresher/core/jsontext"
 )
 
 // exact returns a valid JSON value as decoders of any language read it without a change:
@@ -16,17 +16,14 @@ import (
 // but not to most decoders. What decoders would change is an error: a number beyond the
 // range of floats, half of a surrogate pair, and text that is not UTF-8.
 func exact(value json.RawMessage) (json.RawMessage, error) {
-	if !utf8.Valid(value) {
-		return nil, errors.New("the text is not UTF-8")
+	if err := jsontext.Check(value); err != nil {
+		return nil, err
 	}
 	out := make([]byte, 0, len(value))
 	for len(value) > 0 {
 		switch c := value[0]; {
 		case c == '"':
-			n, err := wholeText(value)
-			if err != nil {
-				return nil, err
-			}
+			n := textEnd(value)
 			out, value = append(out, value[:n]...), value[n:]
 		case c == '-' || c >= '0' && c <= '9':
 			n := len(value) - len(bytes.TrimLeft(value, "+-.eE0123456789"))
@@ -42,33 +39,15 @@ func exact(value json.RawMessage) (json.RawMessage, error) {
 	return out, nil
 }
 
-// wholeText returns how many bytes the quoted text has that value begins with.
-func wholeText(value []byte) (n int, err error) {
-	for n = 1; value[n] != '"'; n++ {
-		if value[n] != '\\' {
-			continue
-		}
-		n++
-		if value[n] != 'u' {
-			continue
-		}
-		code := string(value[n+1 : n+5])
-		n += 4
-		switch {
-		case !half(code, "89ab") && !half(code, "cdef"):
-		case half(code, "89ab") && bytes.HasPrefix(value[n+1:], []byte(`\u`)) && half(string(value[n+3:n+7]), "cdef"):
-			n += 6
-		default:
-			return 0, fmt.Errorf(`\u%s is half of a surrogate pair, which is no character: want both halves, or another character`, code)
+// textEnd returns how many bytes the quoted text has that value begins with.
+func textEnd(value []byte) int {
+	n := 1
+	for ; value[n] != '"'; n++ {
+		if value[n] == '\\' {
+			n++
 		}
 	}
-	return n + 1, nil
-}
-
-// half reports whether a code is that of a surrogate, of the first or the second kind.
-func half(code, kind string) bool {
-	code = strings.ToLower(code)
-	return code[0] == 'd' && strings.Contains(kind, code[1:2])
+	return n + 1
 }
 
 // mostDigits is how many digits an integer of 64 bits can have.

@@ -140,6 +140,7 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		"json_no_end":          {JSON, "[{\"a\":1}", 1, 9, "middle"},
 		"json_more_behind":     {JSON, "[{\"a\":1}] x", 1, 11, "follows"},
 		"json_not_utf8":        {JSON, "[{\"a\":1},\n {\"a\":\"\xff\"}]", 2, 8, "UTF-8"},
+		"json_half_surrogate":  {JSON, "[{\"a\":1},\n {\"a\":\"\\ud83d\"}]", 2, 8, "half of a surrogate pair"},
 		"json_space_only":      {JSON, strings.Repeat(" ", 1<<17) + "{}", 1, 1, "white space"},
 		"json_nan":             {JSON, `[{"a":NaN}]`, 1, 7, "invalid character 'N'"},
 		"json_brackets":        {JSON, strings.Repeat("[", 1<<16), 1, 10002, "depth"},

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"unicode/utf8"
+
+	"thresher/core/jsontext"
 )
 
 // jsonRows reads objects: the elements of one array, or one after the other.
@@ -38,11 +39,12 @@ func (j *jsonRows) next() (value, error) {
 		return value{}, j.explain(err)
 	}
 	start := j.decoder.InputOffset() - int64(len(j.raw))
-	switch {
-	case j.raw[0] != '{':
+	if j.raw[0] != '{' {
 		return value{}, j.in.at(start, "want an object of column values, found "+what(j.raw))
-	case !utf8.Valid(j.raw):
-		return value{}, j.in.at(start+int64(firstInvalid(j.raw)), "the text is not UTF-8")
+	}
+	var changed *jsontext.Changed
+	if errors.As(jsontext.Check(j.raw), &changed) {
+		return value{}, j.in.at(start+int64(changed.Offset), changed.Message)
 	}
 	j.parser.reset(j.raw)
 	v, err := j.parser.object(0)
@@ -50,19 +52,6 @@ func (j *jsonRows) next() (value, error) {
 		return value{}, j.in.at(start, err.Error())
 	}
 	return v, nil
-}
-
-// firstInvalid returns where text stops being UTF-8.
-func firstInvalid(text []byte) int {
-	at := 0
-	for at < len(text) {
-		r, size := utf8.DecodeRune(text[at:])
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		at += size
-	}
-	return at
 }
 
 // start looks whether the objects are in an array.

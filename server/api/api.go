@@ -7,6 +7,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"thresher/core"
+	"thresher/core/jsontext"
 	"thresher/plugins/registry"
 	"thresher/server/problem"
 )
@@ -47,6 +49,7 @@ func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, vers
 	config.DocsPath = "" // served by the ui, without a foreign script
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema in answers
+	config.Formats = formats()
 	config.Transformers = append(config.Transformers, problem.Transformer(log))
 	config.RejectUnknownQueryParameters = true
 	config.Components.Schemas = huma.NewMapRegistry(schemaPrefix, schemaName)
@@ -64,6 +67,20 @@ func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, vers
 	h.mountServer(api)
 	complete(api.OpenAPI(), plugins != nil)
 	return api
+}
+
+// formats are huma's, but for JSON whose text the decoder would change: it is refused.
+func formats() map[string]huma.Format {
+	format := huma.DefaultJSONFormat
+	format.Unmarshal = func(data []byte, v any) error {
+		err := huma.DefaultJSONFormat.Unmarshal(data, v)
+		var changed *jsontext.Changed
+		if err == nil && errors.As(jsontext.Check(data), &changed) {
+			return fmt.Errorf("byte %d of the body: %w", changed.Offset+1, changed)
+		}
+		return err
+	}
+	return map[string]huma.Format{"application/json": format, "json": format}
 }
 
 // schemaName names a type with its package, as Go does: job.Input is JobInput.

@@ -104,8 +104,10 @@ function resolved(schema, root, depth = 0) {
 // secretIn reports whether a param is not to be shown.
 export const secretIn = (root, name) => isSecret(resolved(own(root.properties, name), root));
 
-// range says between what a number may be, and how long a text or list.
-export function range(s) {
+// range says between what a number may be, and how long a text or list. Bounds beyond
+// 2^53 only say what a type can hold: they are not shown.
+export function range(schema) {
+  const s = Object.fromEntries(Object.entries(schema).filter(([word, n]) => !(/imum$/i.test(word) && Math.abs(Number(n)) >= 2 ** 53)));
   const shown = (n) => (Number.isInteger(n) ? count(n) : String(n));
   const low = isNumber(s.exclusiveMinimum) ? `more than ${shown(s.exclusiveMinimum)}` : s.minimum !== undefined && `at least ${shown(s.minimum)}`;
   const high = isNumber(s.exclusiveMaximum) ? `less than ${shown(s.exclusiveMaximum)}` : s.maximum !== undefined && `at most ${shown(s.maximum)}`;
