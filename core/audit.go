@@ -34,6 +34,7 @@ var invariants = []struct {
 	{"lease_has_guest", (*Engine).auditGuests},
 	{"lease_fits_phase", (*Engine).auditLeases},
 	{"pending_is_queued", (*Engine).auditQueue},
+	{"locks_are_held", (*Engine).auditLocks},
 	{"view_is_ledger", (*Engine).auditView},
 	{"version_is_there", (*Engine).auditVersions},
 	{damagedRecords, (*Engine).auditRecords},
@@ -192,6 +193,36 @@ func (e *Engine) auditQueue(ctx context.Context, f *findings) error {
 		}
 		return nil
 	})
+}
+
+// auditLocks: a job holds its locks from its start to its end, also while it is paused, and
+// no other job holds any.
+func (e *Engine) auditLocks(ctx context.Context, f *findings) error {
+	type holding struct{ lock, job string }
+	held := map[holding]bool{}
+	for _, l := range e.dispatch.Locks() {
+		for _, id := range l.Holders {
+			held[holding{l.Name, id}] = true
+			entry, err := e.jobs.Get(ctx, id)
+			if !f.granting[id] && (err != nil || !entry.Value.HoldsLocks()) {
+				f.add("job %s holds lock %s and neither runs nor is paused", id, l.Name)
+			}
+		}
+	}
+	for _, phase := range []job.Phase{job.Running, job.Paused, job.Pending} {
+		err := e.each(ctx, "phase="+string(phase), func(id string, r job.Record) error {
+			for _, l := range r.Spec.Locks {
+				if r.HoldsLocks() && !held[holding{l.Name, id}] {
+					f.add("job %s is %s, and does not hold its lock %s", id, r.Phase, l.Name)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sampled is how many records a look holds against the disk: all are too many.

@@ -75,6 +75,15 @@ func TestTheAuditorFindsEveryBreach(t *testing.T) {
 		"pending_is_queued": func(t *testing.T, e *Engine, _, _ Job) {
 			forge(t, e, job.Record{ID: "01J", Phase: job.Pending, Desired: job.WantPause})
 		},
+		"locks_are_held": func(t *testing.T, e *Engine, _, _ Job) {
+			r := job.Record{ID: "01J", Phase: job.Paused, Desired: job.WantPause, Spec: job.Spec{Locks: []job.Lock{{Name: "l"}}}, LocksSince: &time.Time{}}
+			forge(t, e, r)
+			a, err := e.Audit(t.Context())
+			require.NoError(t, err)
+			require.True(t, a.Consistent, a.Breaches)
+			r.LocksSince = nil
+			e.dispatch.Observe(r, false)
+		},
 		"view_is_ledger": func(t *testing.T, e *Engine, running, _ Job) {
 			entry, err := e.jobs.Get(t.Context(), running.ID)
 			require.NoError(t, err)

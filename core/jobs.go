@@ -29,6 +29,12 @@ type Waiting struct {
 
 	Jobs []string `json:"jobs,omitempty"` // the jobs that it waits for; of the holders of a lock, the first hundred
 	Lock string   `json:"lock,omitempty"` // the named lock that it waits for
+
+	Paused []string `json:"paused,omitempty"` // those of the jobs that are paused: it waits until they are resumed or stopped
+	// Priority is what it is lent by LentBy, a job of that priority that waits for it; empty
+	// where its own is as high.
+	Priority string `json:"priority,omitempty"`
+	LentBy   string `json:"lent_by,omitempty"`
 }
 
 // Filter selects jobs. The zero value selects all.
@@ -93,7 +99,7 @@ func (e *Engine) view(entry ledger.Entry[job.Record]) Job {
 		j.Progress = out.Progress()
 	}
 	if w := e.dispatch.Waits(j.ID); w.On != "" && j.Phase != job.Running {
-		j.Waiting = &Waiting{On: w.On, Jobs: w.Jobs, Lock: w.Lock}
+		j.Waiting = &Waiting{On: w.On, Jobs: w.Jobs, Lock: w.Lock, Paused: w.Paused, Priority: w.Lent, LentBy: w.LentBy}
 	}
 	return j
 }

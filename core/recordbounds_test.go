@@ -134,12 +134,12 @@ func (b big) job() job.Record {
 	r := job.Record{
 		ID: longID, Tenant: strings.Repeat("t", maxName), Spec: b.spec(), Desired: job.WantRun, Phase: job.Running,
 		Lease: &job.Lease{Node: strings.Repeat("n", maxName), Since: longTime}, Epoch: math.MaxUint64, Attempt: math.MaxInt64,
-		Losses: math.MaxInt64, Created: longTime, Started: &longTime, CacheHit: longID, Pinned: true,
+		Losses: math.MaxInt64, LocksSince: &longTime, Created: longTime, Started: &longTime, CacheHit: longID, Pinned: true,
 	}
-	lease := r.Lease
+	lease, locksSince := r.Lease, r.LocksSince
 	r, err := job.Apply(r, job.Finish{Epoch: r.Epoch, Outcome: b.outcome(), At: longTime})
 	require.NoError(b.T, err)
-	r.Lease = lease
+	r.Lease, r.LocksSince = lease, locksSince
 	for n := range job.MaxAttempts {
 		r.Attempts = append(r.Attempts, job.Attempt{
 			Number: math.MaxInt64 - n, Node: lease.Node, Started: &longTime, Ended: longTime, Ending: job.AttemptHandedBack,

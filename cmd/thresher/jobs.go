@@ -128,7 +128,7 @@ func stamp(t time.Time) string {
 func remark(j core.Job) string {
 	switch {
 	case j.Waiting != nil:
-		return waits(j.Waiting.On)
+		return waits(*j.Waiting)
 	case j.Progress != nil:
 		return fmt.Sprintf("%.0f %% %s", 100*j.Progress.Fraction, j.Progress.Message)
 	case j.Outcome != nil && j.Outcome.Error != nil:
@@ -139,12 +139,22 @@ func remark(j core.Job) string {
 	return ""
 }
 
-// waits says what a job waits for.
-func waits(on string) string {
-	if strings.HasPrefix(on, "plugin ") && on != "plugin slots" { // plugin NAME@VERSION is …
-		return "waits: " + on
+// waits says what a job waits for, and who lends it a priority.
+func waits(w core.Waiting) string {
+	text := "waits for " + w.On
+	if strings.HasPrefix(w.On, "plugin ") && w.On != "plugin slots" { // plugin NAME@VERSION is …
+		text = "waits: " + w.On
 	}
-	return "waits for " + on
+	switch n := len(w.Paused); {
+	case n == 1:
+		text += ": job " + w.Paused[0] + " is paused"
+	case n > 1:
+		text += fmt.Sprintf(": %d jobs are paused, such as %s", n, w.Paused[0])
+	}
+	if w.LentBy != "" {
+		text += fmt.Sprintf(", with priority %s lent by %s", w.Priority, w.LentBy)
+	}
+	return text
 }
 
 // idArg names a job.

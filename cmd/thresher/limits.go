@@ -84,11 +84,11 @@ func (locksCmd) Run(ctx context.Context, s streams, c *commands) error {
 	if c.JSON {
 		return printJSON(s.out, found)
 	}
-	return list(s.out, "LOCK\tLIMIT\tHELD BY\tFOR\tWAITING", func(line func(string, ...any)) {
+	return list(s.out, "LOCK\tLIMIT\tHELD BY\tPHASE\tFOR\tWAITING", func(line func(string, ...any)) {
 		for _, l := range found.Locks {
-			line("%s\t%d\t%s\t%s\t%d", l.Name, l.Limit, "", "", l.Waiting)
+			line("%s\t%d\t%s\t%s\t%s\t%d", l.Name, l.Limit, "", "", "", l.Waiting)
 			for _, h := range l.Holders {
-				line("\t\t%s\t%s\t", h.Job, age(h.Since))
+				line("\t\t%s\t%s\t%s\t", h.Job, h.Phase, age(h.Since))
 			}
 		}
 	})

@@ -62,14 +62,26 @@ func (c coalesced) leave(r job.Record) (orphans []job.Record) {
 	return orphans
 }
 
+// follow lets a job follow the one that it is coalesced with, if there is one. A job that
+// was paused and holds its locks runs itself: the other could wait for these.
+func (s *state) follow(r job.Record, now time.Time) bool {
+	if r.HoldsLocks() || !s.coalesced.follow(r) {
+		return false
+	}
+	s.lend(r, []string{s.coalesced.leaderOf(r.ID)}, now)
+	return true
+}
+
 // leaveCoalesced lets the others go on without a job that has ended or does not want to
 // run.
 func (s *state) leaveCoalesced(r job.Record, deleted bool, now time.Time) {
 	if s.coalesced.leaderOf(r.ID) != "" {
 		s.elsewhere.remove(r.ID)
+		s.lend(r, nil, now)
 	}
 	for _, f := range s.coalesced.leave(r) {
 		s.elsewhere.remove(f.ID)
+		s.lend(f, nil, now)
 		if !deleted && r.Phase == job.Completed {
 			s.endings[f.ID] = Ending{Leader: r.ID, record: f}
 			continue

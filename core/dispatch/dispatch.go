@@ -236,20 +236,6 @@ func (d *Dispatcher) SetLimits(l Limits) {
 	d.signal()
 }
 
-// Wait is what a waiting job waits for.
-type Wait struct {
-	On   string   // see [Dispatcher.WaitsOn]
-	Jobs []string // that must end, or let go of the lock, first; the first of them
-	Lock string   // its name, if it waits for one
-}
-
-// Waits says what a waiting job waits for, with what can be looked up. It is the zero
-// value for a job that does not wait.
-func (d *Dispatcher) Waits(id string) (w Wait) {
-	d.state.Must(func(s *state) { w = s.waits(id) })
-	return w
-}
-
 // WaitsOn says what a waiting job waits for: what [limit.State.WaitsOn] says,
 // "batch ID" for its batch, which is on hold, "job ID" for one that must complete first, or "twin ID" for one that it is coalesced
 // with; "plugin NAME@VERSION is …" for a module that is not ready; "start"

@@ -121,7 +121,7 @@ func (p *parent) end(r job.Record, deleted bool) {
 
 // await blocks a job on those that it needs and that have not ended, as far as is
 // known. It reports whether there are any, or why it can never start.
-func (s *state) await(r job.Record) (waits bool, failure *job.Error) {
+func (s *state) await(r job.Record, now time.Time) (waits bool, failure *job.Error) {
 	for _, n := range needs(r) {
 		p := s.parents.jobs[n.job]
 		if p.state != parentEnded {
@@ -138,14 +138,16 @@ func (s *state) await(r job.Record) (waits bool, failure *job.Error) {
 	if waits {
 		s.blocked[r.ID] = r
 		s.elsewhere.add(r.ID, ownerOf(r))
+		s.lend(r, s.awaited(r), now)
 	}
 	return waits, nil
 }
 
-func (s *state) unblock(id string) {
-	if _, ok := s.blocked[id]; ok {
+func (s *state) unblock(id string, now time.Time) {
+	if r, ok := s.blocked[id]; ok {
 		delete(s.blocked, id)
 		s.elsewhere.remove(id)
+		s.lend(r, nil, now)
 	}
 }
 
@@ -170,7 +172,7 @@ func (s *state) parentEnded(id string, r job.Record, deleted bool, now time.Time
 	delete(s.parents.sought, id)
 	for _, child := range slices.Sorted(maps.Keys(p.children)) {
 		if waiter, waits := s.blocked[child]; waits {
-			s.unblock(child)
+			s.unblock(child, now)
 			s.queue(waiter, now)
 		}
 	}

@@ -21,6 +21,8 @@ type state struct {
 	held      held                  // those whose batch is on hold
 	blocked   map[string]job.Record // those that wait for another's end or table
 	parents   parents               // jobs that others need
+	loans     loans                 // the priority that jobs lend those that they wait for
+	paused    map[string]struct{}   // jobs that have not ended and are not to run
 	coalesced coalesced             // jobs with one cache key
 	modules   modules               // that jobs run on
 	parked    parked                // jobs that lack something that they need
@@ -46,6 +48,8 @@ func newState(l Limits, node string, loads bool) state {
 		held:      newHeld(),
 		blocked:   map[string]job.Record{},
 		parents:   newParents(),
+		loans:     loans{},
+		paused:    map[string]struct{}{},
 		coalesced: newCoalesced(),
 		modules:   newModules(loads),
 		parked:    parked{},
@@ -57,7 +61,8 @@ func newState(l Limits, node string, loads bool) state {
 
 // place puts a job where its record says it belongs.
 func (s *state) place(r job.Record, deleted bool, now time.Time) {
-	s.unblock(r.ID)
+	s.unblock(r.ID, now)
+	delete(s.paused, r.ID)
 	if s.held.remove(r.ID) || s.modules.remove(r.ID) || s.isParked(r.ID) {
 		s.elsewhere.remove(r.ID) // it is added again if it still wants to run
 	}
@@ -69,6 +74,9 @@ func (s *state) place(r job.Record, deleted bool, now time.Time) {
 		s.gone(r, deleted, now)
 		return
 	}
+	if r.Desired == job.WantPause {
+		s.paused[r.ID] = struct{}{}
+	}
 	s.parents.add(r)
 	s.parked.update(r)
 	switch {
@@ -78,14 +86,30 @@ func (s *state) place(r job.Record, deleted bool, now time.Time) {
 	case r.Lease != nil && r.Desired != job.WantRun:
 		s.slots.Park(entry(r), now)
 	case r.Lease != nil:
-		s.slots.Wait(entry(r), now) // its guest is parked here and wants its slot back
+		s.wait(r, now) // its guest is parked here and wants its slot back
 	case r.Desired != job.WantRun:
-		s.slots.Forget(r.ID, now)
+		s.setAside(r, now)
 	default:
 		s.queue(r, now)
 		return
 	}
 	s.leaveCoalesced(r, deleted, now)
+}
+
+// wait lets a job wait for a slot.
+func (s *state) wait(r job.Record, now time.Time) {
+	j := entry(r)
+	j.Lent = int8(s.loans.lent(r.ID))
+	s.slots.Wait(j, now)
+}
+
+// setAside keeps a job from waiting for a slot. It keeps the locks that it holds.
+func (s *state) setAside(r job.Record, now time.Time) {
+	if r.HoldsLocks() {
+		s.slots.Park(entry(r), now)
+		return
+	}
+	s.slots.Forget(r.ID, now)
 }
 
 // gone lets the others go on once a job has ended, also while its grant is not
@@ -101,26 +125,26 @@ func (s *state) gone(r job.Record, deleted bool, now time.Time) {
 // coalesced with, for its module, for a slot, or for its end.
 func (s *state) queue(r job.Record, now time.Time) {
 	if s.held.add(r) {
-		s.slots.Forget(r.ID, now)
+		s.setAside(r, now)
 		s.leaveCoalesced(r, false, now)
 		s.elsewhere.add(r.ID, ownerOf(r))
 		return
 	}
-	waits, failure := s.await(r)
+	waits, failure := s.await(r, now)
 	switch {
 	case failure != nil:
-		s.slots.Forget(r.ID, now)
+		s.setAside(r, now)
 		s.endings[r.ID] = Ending{Failure: failure}
 	case waits:
-		s.slots.Forget(r.ID, now)
-	case s.coalesced.follow(r), s.modules.await(r):
-		s.slots.Forget(r.ID, now)
+		s.setAside(r, now)
+	case s.follow(r, now), s.modules.await(r):
+		s.setAside(r, now)
 		s.elsewhere.add(r.ID, ownerOf(r))
 	case s.isParked(r.ID):
-		s.slots.Forget(r.ID, now)
+		s.setAside(r, now)
 		s.elsewhere.add(r.ID, ownerOf(r))
 	default:
-		s.slots.Wait(entry(r), now)
+		s.wait(r, now)
 	}
 }
 
@@ -227,18 +251,6 @@ func (s *state) waitsOn(id string) string {
 	return s.slots.WaitsOn(id)
 }
 
-func (s *state) waits(id string) Wait {
-	w := Wait{On: s.waitsOn(id)}
-	if r, ok := s.blocked[id]; ok {
-		w.Jobs = s.awaited(r)
-	} else if leader := s.coalesced.leaderOf(id); leader != "" {
-		w.Jobs = []string{leader}
-	} else if name, before := s.slots.WaitsForLock(id); w.On == "lock "+name {
-		w.Lock, w.Jobs = name, before
-	}
-	return w
-}
-
 func entry(r job.Record) limit.Job {
 	j := limit.Job{
 		ID:       r.ID,
@@ -248,6 +260,8 @@ func entry(r job.Record) limit.Job {
 		Since:    r.Created,
 		Memory:   r.Spec.Limits.MemoryBytes,
 		Resident: r.Lease != nil,
+
+		HoldsLocks: r.Lease == nil && r.HoldsLocks(),
 	}
 	for _, l := range r.Spec.Locks {
 		j.Locks = append(j.Locks, limit.Lock{Name: l.Name, Limit: max(l.Limit, 1)})

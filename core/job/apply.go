@@ -261,8 +261,10 @@ func applyFinish(r Record, e Finish, illegal refusal) (Record, error) {
 	return end(r, Completed, e.Outcome, e.At), nil
 }
 
-// release takes the lease from a job whose guest is gone without an outcome.
+// release takes the lease from a job whose guest is gone without an outcome. One that was
+// paused keeps its locks: what they guard is as it left it.
 func release(r Record, left Left, at time.Time) Record {
+	r = keepLocks(r)
 	r.Lease, r.Started = nil, nil
 	switch r.Desired {
 	case WantStop:
@@ -275,13 +277,24 @@ func release(r Record, left Left, at time.Time) Record {
 	return r
 }
 
+func keepLocks(r Record) Record {
+	switch held := r.Phase == Paused || r.Desired == WantPause; {
+	case !held || len(r.Spec.Locks) == 0:
+		r.LocksSince = nil
+	case r.LocksSince == nil:
+		since := r.Lease.Since
+		r.LocksSince = &since
+	}
+	return r
+}
+
 // end makes a phase final. Its outcome's error comes from guests too, and is cut to what
 // a record may hold.
 func end(r Record, p Phase, o Outcome, at time.Time) Record {
 	if o.Error != nil {
 		o.Error = o.Error.bounded()
 	}
-	r.Phase, r.Lease, r.Outcome, r.Ended = p, nil, &o, &at
+	r.Phase, r.Lease, r.LocksSince, r.Outcome, r.Ended = p, nil, nil, &o, &at
 	return r
 }
 

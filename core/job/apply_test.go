@@ -138,6 +138,9 @@ func checkInvariants(t *testing.T, r Record) {
 	if r.Phase == Pending || r.Phase.Final() {
 		assert.Nil(t, r.Lease, "%s: no worker", r.Phase)
 	}
+	if r.Phase.Final() || len(r.Spec.Locks) == 0 {
+		assert.Nil(t, r.LocksSince, "%s: no locks", r.Phase)
+	}
 }
 
 func must(t *testing.T, r Record, events ...Event) Record {
@@ -239,4 +242,40 @@ func TestARecordSurvivesItsEncoding(t *testing.T) {
 	var back Record
 	require.NoError(t, json.Unmarshal(data, &back))
 	assert.Equal(t, r, back)
+}
+
+// A job that was paused holds its locks until it ends, however often its guest goes with
+// the server; one that ran gives them back when its worker is lost.
+func TestAPausedJobHoldsItsLocksWithoutAGuest(t *testing.T) {
+	locked := submitted()
+	locked.Spec.Locks = []Lock{{Name: "l", Limit: 1}}
+	later := at.Add(time.Hour)
+	for name, gone := range map[string]func(epoch uint64) Event{
+		"handed_back": func(epoch uint64) Event { return HandBack{Epoch: epoch, At: later} },
+		"lost":        func(epoch uint64) Event { return Lost{Epoch: epoch, At: later} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			parked := must(t, locked, Grant{At: at}, Pause{}, Parked{1})
+			for _, before := range []Record{
+				must(t, locked, Grant{At: at}, Pause{}), // its guest has not confirmed it
+				parked,
+				must(t, parked, Resume{}), // it waits for a slot
+			} {
+				r := must(t, before, gone(1))
+				assert.True(t, r.HoldsLocks(), "%s", shapeOf(before))
+				assert.Equal(t, at, *r.LocksSince)
+				r = must(t, r, Resume{})
+				assert.True(t, r.HoldsLocks(), "it waits for a slot, and holds them")
+				again := must(t, r, Grant{At: later}, Pause{}, Parked{2}, gone(2))
+				assert.Equal(t, at, *again.LocksSince, "all the while")
+				assert.False(t, must(t, r, Grant{At: later}, gone(2)).HoldsLocks(), "it did not pause this time")
+				assert.False(t, must(t, r, Stop{At: later}).HoldsLocks())
+				assert.False(t, must(t, r, Grant{At: later}, Finish{Epoch: 2, At: later}).HoldsLocks())
+			}
+			assert.False(t, must(t, locked, Grant{At: at}, gone(1)).HoldsLocks(), "it ran")
+			assert.False(t, must(t, locked, Grant{At: at}, gone(1), Pause{}).HoldsLocks(), "it was paused later, without them")
+			assert.False(t, must(t, locked, Pause{}).HoldsLocks(), "it never ran")
+			assert.Nil(t, must(t, submitted(), Grant{At: at}, Pause{}, gone(1)).LocksSince, "it names none")
+		})
+	}
 }

@@ -27,6 +27,9 @@ type Record struct {
 	Epoch   uint64  `json:"epoch,omitempty"`  // of the newest lease; an older worker's words are refused
 	Attempt int     `json:"attempt"`          // times the guest was started
 	Losses  int     `json:"losses,omitempty"` // attempts that ended because the worker was lost
+	// LocksSince is when it got the locks that it holds without a worker: it was paused, and
+	// its guest went with the server. It gives them back when it ends.
+	LocksSince *time.Time `json:"locks_since,omitempty"`
 
 	Created time.Time  `json:"created"`
 	Started *time.Time `json:"started,omitempty"` // of the newest attempt
@@ -52,7 +55,7 @@ type Spec struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 	Priority Priority          `json:"priority,omitempty"`
 	Limits   Limits            `json:"limits"`
-	Locks    []Lock            `json:"locks,omitempty"` // held while its guest is there; sorted by name
+	Locks    []Lock            `json:"locks,omitempty"` // held from its start to its end, or until its worker is lost; sorted by name
 	After    []string          `json:"after,omitempty"` // jobs that must complete first
 
 	Batch    string   `json:"batch,omitempty"`     // the batch that it is part of
@@ -70,7 +73,7 @@ func (s Spec) Plugin() string {
 	return plugin
 }
 
-// Lock is a named lock that a job holds while its guest is there, paused included.
+// Lock is a named lock that a job holds while it runs or is paused.
 type Lock struct {
 	Name  string `json:"name"`
 	Limit int    `json:"limit,omitempty"` // most jobs that may hold it; default 1, a mutex
@@ -127,6 +130,11 @@ type Limits struct {
 	OutputBytes int64   `json:"output_bytes,omitempty"` // result, tables and artifacts together
 	Artifacts   int     `json:"artifacts,omitempty"`    // how many
 	LogBytes    int64   `json:"log_bytes,omitempty"`    // log kept; the rest is dropped and counted
+}
+
+// HoldsLocks reports whether the job holds the locks that it names.
+func (r Record) HoldsLocks() bool {
+	return len(r.Spec.Locks) > 0 && (r.Lease != nil || r.LocksSince != nil)
 }
 
 // Lease says who runs the job.

@@ -66,13 +66,19 @@ type Job struct {
 	Priority int8      // a class; others count as the nearest
 	Since    time.Time // when it began to wait
 	Memory   int64     // bytes that it holds while its guest is there
-	Locks    []Lock    // likewise; sorted by name, no name twice
+	Locks    []Lock    // that it holds from its start on, also while it is paused; sorted by name, no name twice
+	// Lent is the priority that jobs which wait for this one lend it, in classes above
+	// [Low]; 0 lends nothing.
+	Lent int8
 	// Resident says that its guest is there, paused: it holds its memory and its
 	// locks already, and waits for a slot only.
 	Resident bool
+	// HoldsLocks says that its guest is gone, and that it holds its locks all the same,
+	// because it was paused.
+	HoldsLocks bool
 }
 
-// Lock is a named lock that a job holds while its guest is there.
+// Lock is a named lock that a job holds.
 type Lock struct {
 	Name  string
 	Limit int // most jobs that may hold it; 1 makes it a mutex
@@ -93,13 +99,19 @@ type entry struct {
 	Job
 	where  where
 	group  *group
-	class  int       // index of its priority, as it has risen
+	aged   int       // index of its priority, as it has risen
+	class  int       // likewise, or that of a job which waits for a lock that it holds
 	rises  time.Time // when it rises next
 	tenant *tenant
 }
 
-// holds reports whether the job's guest is there.
-func (e *entry) holds() bool { return e.where != waiting || e.Resident }
+// hasLocks reports whether the job holds its locks.
+func (e *entry) hasLocks() bool { return e.where != waiting || e.Resident || e.HoldsLocks }
+
+// hasMemory reports whether the job holds its memory: whether its guest is there.
+func (e *entry) hasMemory() bool {
+	return e.where == running || e.Resident || e.where == parked && !e.HoldsLocks
+}
 
 // State knows every job that waits, runs, or is paused with its guest there.
 type State struct {
@@ -120,9 +132,10 @@ type State struct {
 	plugins map[string]map[string]*entry // those of a plugin
 	waiting map[string]int               // how many jobs of a plugin are in a queue
 	locks   map[string]*lock
-	memory  int64 // sum of what holders hold
-	kept    kept  // for whom locks or memory were kept at the last decision
-	looks   int   // how often it was asked what a job lacks: what a decision costs
+	owed    map[*entry]struct{} // waiting jobs that hold locks
+	memory  int64               // sum of what holders hold
+	kept    kept                // for whom locks or memory were kept at the last decision
+	looks   int                 // how often it was asked what a job lacks: what a decision costs
 }
 
 // lock is who holds a named lock and who wants it.
@@ -130,6 +143,7 @@ type lock struct {
 	holders map[string]*entry
 	wanted  *btree.BTreeG[*entry] // by jobs that wait for it or for something else
 	limits  map[int]int           // the limits that its jobs name → how many name it
+	classes [High - Low + 1]int   // how many of wanted are in each class
 }
 
 // New returns an empty state. Jobs run on the node of that name.
@@ -149,6 +163,7 @@ func New(l Limits, node string) *State {
 		plugins: map[string]map[string]*entry{},
 		waiting: map[string]int{},
 		locks:   map[string]*lock{},
+		owed:    map[*entry]struct{}{},
 	}
 }
 
@@ -173,6 +188,8 @@ func (s *State) SetLimits(l Limits) {
 	for _, e := range s.jobs {
 		if e.where == waiting {
 			s.rising.Delete(e)
+			e.aged = classOf(e.Job) // it rises anew, by the new time, at the next decision
+			s.reclass(e, e.aged)
 			s.scheduleRise(e)
 		}
 	}
@@ -185,8 +202,8 @@ func (s *State) Wait(j Job, now time.Time) { s.put(j, waiting, now) }
 // the limits allow it: that is what [State.Next] is for.
 func (s *State) Run(j Job, now time.Time) { s.put(j, running, now) }
 
-// Park keeps a job that is paused with its guest there: it holds its memory and
-// its locks, and no slot.
+// Park keeps a job that is paused: it holds its locks, and its memory if its guest is
+// there, and no slot.
 func (s *State) Park(j Job, now time.Time) { s.put(j, parked, now) }
 
 // Forget takes a job out, wherever it is. It is harmless for an unknown id.
@@ -204,7 +221,7 @@ func (s *State) Forget(id string, now time.Time) {
 	case running:
 		s.release(e)
 	}
-	if e.holds() {
+	if e.hasMemory() {
 		s.memory -= e.Memory
 		s.memoryFreed()
 	}
@@ -223,7 +240,7 @@ func (s *State) put(j Job, w where, now time.Time) {
 	for _, l := range e.Locks {
 		s.want(l, e)
 	}
-	if e.holds() {
+	if e.hasMemory() {
 		s.memory += e.Memory
 	}
 	switch w {
@@ -270,7 +287,7 @@ func (s *State) want(named Lock, e *entry) {
 		s.locks[named.Name] = l
 	}
 	l.limits[named.Limit]++
-	if e.holds() {
+	if e.hasLocks() {
 		l.holders[e.ID] = e
 	} else {
 		l.wanted.Set(e)

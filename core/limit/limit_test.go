@@ -277,18 +277,67 @@ type model struct {
 	parked  map[string]Job
 }
 
-func (m *model) holders() (all []Job) {
-	for _, set := range []map[string]Job{m.running, m.parked} {
-		for _, j := range set {
-			all = append(all, j)
+// holders returns the jobs that hold their locks, and those of them that hold memory.
+func (m *model) holders() (locks, memory []Job) {
+	for _, j := range m.running {
+		locks, memory = append(locks, j), append(memory, j)
+	}
+	for _, j := range m.parked {
+		if locks = append(locks, j); !j.HoldsLocks {
+			memory = append(memory, j)
 		}
 	}
 	for _, j := range m.waiting {
 		if j.Resident {
-			all = append(all, j)
+			memory = append(memory, j)
+		}
+		if j.Resident || j.HoldsLocks {
+			locks = append(locks, j)
 		}
 	}
-	return all
+	return locks, memory
+}
+
+func names(j Job, lock string) bool {
+	return slices.ContainsFunc(j.Locks, func(l Lock) bool { return l.Name == lock })
+}
+
+// held counts the holders of a lock.
+func (m *model) held(lock string) (n int) {
+	locks, _ := m.holders()
+	for _, h := range locks {
+		if names(h, lock) {
+			n++
+		}
+	}
+	return n
+}
+
+// aged is the class of a waiting job by what it has waited and what jobs that need its end
+// lend it.
+func (m *model) aged(j Job, now time.Time) int {
+	class := max(int(j.Priority)-Low, int(j.Lent))
+	if m.limits.Ageing > 0 {
+		class += int(now.Sub(j.Since) / m.limits.Ageing)
+	}
+	return min(class, High-Low)
+}
+
+// class is aged, or that of a job which waits for a lock that this one holds, if all who
+// may hold it do.
+func (m *model) class(j Job, now time.Time) int {
+	class := m.aged(j, now)
+	if !j.Resident && !j.HoldsLocks {
+		return class
+	}
+	for _, w := range m.waiting {
+		for _, l := range w.Locks {
+			if !w.Resident && !w.HoldsLocks && names(j, l.Name) && m.held(l.Name) >= m.lockLimit(l.Name) {
+				class = max(class, m.aged(w, now))
+			}
+		}
+	}
+	return class
 }
 
 func (m *model) mayStart(j Job) bool {
@@ -308,18 +357,15 @@ func (m *model) mayStart(j Job) bool {
 		return true
 	}
 	memory := j.Memory
-	held := map[string]int{}
-	for _, h := range m.holders() {
+	_, holders := m.holders()
+	for _, h := range holders {
 		memory += h.Memory
-		for _, l := range h.Locks {
-			held[l.Name]++
-		}
 	}
 	if m.limits.MemoryBytes > 0 && j.Memory > 0 && memory > m.limits.MemoryBytes {
 		return false
 	}
 	for _, l := range j.Locks {
-		if held[l.Name] >= m.lockLimit(l.Name) {
+		if !j.HoldsLocks && m.held(l.Name) >= m.lockLimit(l.Name) {
 			return false
 		}
 	}
@@ -340,9 +386,10 @@ func (m *model) lockLimit(name string) int {
 	return most
 }
 
-// In any sequence of submits, starts, ends, pauses, resumes and changes of the
-// limits: nothing starts over a limit, nothing that may start is held back, and
-// what is in use is exactly what the jobs that are there hold.
+// In any sequence of submits, starts, ends, pauses, resumes, restarts, loans and changes of
+// the limits: nothing starts over a limit, nothing that may start is held back, what is in
+// use is exactly what the jobs that are there hold, and each job has the highest priority
+// of its own and of those that wait for it, for as long as they do.
 func TestLimitsAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := model{limits: Limits{Slots: 2}, waiting: map[string]Job{}, running: map[string]Job{}, parked: map[string]Job{}}
@@ -396,7 +443,7 @@ func TestLimitsAreExact(t *testing.T) {
 				if ok {
 					s.Run(j, now)
 					delete(m.waiting, j.ID)
-					j.Resident = false
+					j.Resident, j.HoldsLocks = false, false
 					m.running[j.ID] = j
 				}
 			},
@@ -419,8 +466,34 @@ func TestLimitsAreExact(t *testing.T) {
 			"resume": func(t *rapid.T) {
 				if j, ok := pick(m.parked); ok {
 					delete(m.parked, j.ID)
-					j.Resident = true
+					j.Resident = !j.HoldsLocks
 					s.Wait(j, now)
+					m.waiting[j.ID] = j
+				}
+			},
+			"restart": func(*rapid.T) { // what was paused stays so, and holds its locks
+				for id, j := range m.running {
+					s.Wait(j, now)
+					m.waiting[id] = j
+				}
+				clear(m.running)
+				for id, j := range m.parked {
+					j.HoldsLocks = true
+					s.Park(j, now)
+					m.parked[id] = j
+				}
+				for id, j := range m.waiting {
+					if j.Resident {
+						j.Resident, j.HoldsLocks = false, true
+						s.Wait(j, now)
+						m.waiting[id] = j
+					}
+				}
+			},
+			"lend": func(t *rapid.T) {
+				if j, ok := pick(m.waiting); ok {
+					j.Lent = int8(rapid.IntRange(0, High-Low).Draw(t, "lent"))
+					s.Lend(j.ID, j.Lent, now)
 					m.waiting[j.ID] = j
 				}
 			},
@@ -449,27 +522,26 @@ func TestLimitsAreExact(t *testing.T) {
 					t.Fatalf("%d run and %d wait; want %d and %d", s.Running(), s.Waiting(), len(m.running), len(m.waiting))
 				}
 				memory := int64(0)
-				for _, j := range m.holders() {
+				_, holders := m.holders()
+				for _, j := range holders {
 					memory += j.Memory
 				}
 				if s.Memory() != memory || len(slices.Collect(s.RunningIDs())) != len(m.running) {
 					t.Fatalf("%d bytes held, want %d", s.Memory(), memory)
 				}
+				s.Next(now) // priorities rise by time alone
 				for _, j := range m.waiting {
 					if s.WaitsOn(j.ID) == "" {
 						t.Fatalf("%s waits on nothing", j.ID)
 					}
 					lockIsNamed(t, s, j)
+					if class, _ := s.Class(j.ID); class != m.class(j, now) {
+						t.Fatalf("%s is in class %d, want %d, in %+v", j.ID, class, m.class(j, now), m)
+					}
 				}
 				queuesAreRight(t, s)
 				for _, held := range s.Locks() {
-					n := 0
-					for _, j := range m.holders() {
-						if slices.ContainsFunc(j.Locks, func(l Lock) bool { return l.Name == held.Name }) {
-							n++
-						}
-					}
-					if len(held.Holders) != n {
+					if n := m.held(held.Name); len(held.Holders) != n {
 						t.Fatalf("lock %s: %v hold it, want %d", held.Name, held.Holders, n)
 					}
 				}

@@ -13,6 +13,7 @@ import (
 func (s *State) Next(now time.Time) (Job, bool) {
 	s.accrue(now)
 	s.rise(now)
+	s.lend()
 	if s.slotsFull() != "" {
 		return Job{}, false
 	}
@@ -72,7 +73,7 @@ type kept struct {
 
 // lock reports whether a lock is kept.
 func (k kept) lock(name string) bool {
-	return k.job != nil && !k.job.Resident &&
+	return k.job != nil && !k.job.hasLocks() &&
 		slices.ContainsFunc(k.job.Locks, func(l Lock) bool { return l.Name == name })
 }
 
@@ -83,6 +84,9 @@ func (k kept) from(e *entry) want {
 	}
 	if k.memory && e.Memory > 0 {
 		return want{what: memoryBytes}
+	}
+	if e.hasLocks() {
+		return want{}
 	}
 	for _, l := range e.Locks {
 		if k.lock(l.Name) {

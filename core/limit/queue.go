@@ -20,6 +20,9 @@ func kindOf(j Job) kind {
 	if j.Resident {
 		return kind{plugin: j.Plugin, resident: true}
 	}
+	if j.HoldsLocks {
+		return kind{plugin: j.Plugin, memory: j.Memory}
+	}
 	names := make([]string, len(j.Locks))
 	for i, l := range j.Locks {
 		names[i] = l.Name
@@ -128,17 +131,24 @@ func (e *entry) before(o *entry) bool {
 }
 
 func (s *State) enqueue(e *entry) {
-	e.class = classOf(e.Job)
+	e.aged = classOf(e.Job)
+	e.class = e.aged
 	e.tenant.waiting++
 	s.waiting[e.Plugin]++
 	s.lineUp(e)
 	s.scheduleRise(e)
+	if e.hasLocks() && len(e.Locks) > 0 {
+		s.owed[e] = struct{}{}
+	}
 }
 
 // classOf is the index of the class that a job begins in.
-func classOf(j Job) int { return int(min(max(j.Priority, Low), High)) - Low }
+func classOf(j Job) int {
+	return max(int(min(max(j.Priority, Low), High))-Low, min(int(j.Lent), High-Low))
+}
 
 func (s *State) dequeue(e *entry) {
+	delete(s.owed, e)
 	s.rising.Delete(e)
 	e.tenant.waiting--
 	if s.waiting[e.Plugin]--; s.waiting[e.Plugin] == 0 {
@@ -149,11 +159,12 @@ func (s *State) dequeue(e *entry) {
 
 // lineUp puts a job in its group, and a new group in the queue of what it lacks.
 func (s *State) lineUp(e *entry) {
+	s.countWant(e, 1)
 	k := kindOf(e.Job)
 	n, ok := s.needs[k]
 	if !ok {
 		n = &need{kind: k, groups: map[rank]*group{}}
-		if !e.Resident { // one that is has them already
+		if !e.hasLocks() {
 			n.locks = e.Locks
 		}
 		s.needs[k] = n
@@ -176,6 +187,7 @@ func (s *State) lineUp(e *entry) {
 
 // stepOut takes a job out of its group.
 func (s *State) stepOut(e *entry) {
+	s.countWant(e, -1)
 	g := e.group
 	g.jobs.Delete(e)
 	if g.first != e {
@@ -198,8 +210,8 @@ func (s *State) stepOut(e *entry) {
 
 // scheduleRise notes when the job's priority rises next.
 func (s *State) scheduleRise(e *entry) {
-	risen := e.class - classOf(e.Job)
-	if s.limits.Ageing <= 0 || e.class == High-Low {
+	risen := e.aged - classOf(e.Job)
+	if s.limits.Ageing <= 0 || e.aged == High-Low {
 		return
 	}
 	e.rises = e.Since.Add(time.Duration(risen+1) * s.limits.Ageing)
@@ -214,9 +226,8 @@ func (s *State) rise(now time.Time) {
 			return
 		}
 		s.rising.Delete(e)
-		s.stepOut(e)
-		e.class++
-		s.lineUp(e)
+		e.aged++
+		s.reclass(e, max(e.class, e.aged))
 		s.scheduleRise(e)
 	}
 }

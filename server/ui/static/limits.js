@@ -194,7 +194,7 @@ function lockTable(locks, stop) {
   if (!locks.length) return card('Named locks', h('p', { class: 'soft' }, 'No job holds a named lock or waits for one.'));
   return card('Named locks', stacked(['Lock', 'Limit', 'Held by', 'Waiting'], locks.map((l) => h('tr', { 'data-lock': l.name },
     h('td', { class: 'name' }, h('code', {}, l.name)), h('td', { class: 'num' }, l.limit),
-    h('td', {}, l.holders.map((x) => h('div', { class: 'holder', 'data-job': x.job }, jobLink(x.job), ` for ${duration(x.age_seconds)} `,
+    h('td', {}, l.holders.map((x) => h('div', { class: 'holder', 'data-job': x.job }, jobLink(x.job), ` for ${duration(x.age_seconds)}${x.phase === 'running' ? '' : `, ${x.phase}`} `,
       h('button', { class: 'small', 'aria-label': `Stop ${x.job}`, onclick: () => stop(x.job) }, 'Stop')))),
     h('td', {}, l.waiting > 0 && [`${count(l.waiting)}: `, l.waiters.slice(0, 3).map((id) => [jobLink(id), ' ']), l.waiting > 3 && '…']))), 'Named locks'));
 }
