@@ -94,6 +94,15 @@ func (b Bulk) clone() Bulk {
 // carryOut does it chunk by chunk, and notes before each how far it is. Where the
 // process ends in the midst of one, the next process goes on with that.
 func (e *Engine) carryOut(ctx context.Context, run *bulkRun, r bulkRecord) {
+	if r.State == BulkStopping { // the last process ended before it had
+		for _, id := range r.Chunk {
+			if e.changedBefore(ctx, r.Bulk, id) {
+				e.change(run, func(b *Bulk) { b.Done++ })
+			}
+		}
+		e.finishBulk(ctx, run, BulkStopped, "")
+		return
+	}
 	late := e.beginBulk(ctx, run)
 	for redo, more := len(r.Chunk) > 0, true; more; redo = false {
 		jobs, err := e.nextChunk(ctx, &r, redo)
@@ -110,7 +119,7 @@ func (e *Engine) carryOut(ctx context.Context, run *bulkRun, r bulkRecord) {
 		}
 		if err == nil && ctx.Err() == nil {
 			e.decideAll(ctx, run, jobs, redo || late)
-			e.catchUp(context.WithoutCancel(ctx), r.Bulk, jobs)
+			e.catchUp(e.life, r.Bulk, jobs)
 		}
 		if ctx.Err() != nil {
 			e.finishStopped(ctx, run)
@@ -346,13 +355,20 @@ func (e *Engine) changedBefore(ctx context.Context, b Bulk, id string) bool {
 		return err == nil && n > 0
 	}
 	entry, err := e.jobs.Get(ctx, id)
-	switch b.Action {
-	case "delete":
-		return errors.Is(err, ledger.ErrNotFound)
+	if err != nil {
+		return b.Action == "delete" && errors.Is(err, ledger.ErrNotFound)
+	}
+	switch r := entry.Value; b.Action {
 	case "stop":
-		return err == nil && (entry.Value.Desired == job.WantStop || entry.Value.Phase == job.Stopped)
+		return r.Desired == job.WantStop
 	case "pause":
-		return err == nil && entry.Value.Desired == job.WantPause
+		return r.Desired == job.WantPause
+	case "resume":
+		return r.Desired == job.WantRun && !r.Phase.Final()
+	case "pin":
+		return r.Pinned
+	case "unpin":
+		return !r.Pinned
 	}
 	return false
 }

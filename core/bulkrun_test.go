@@ -108,6 +108,8 @@ func TestALaterStopEndsARetry(t *testing.T) {
 			require.NoError(t, err)
 			stop = bulkEnds(t, e, stop.ID)
 			assert.Equal(t, core.BulkCompleted, stop.State)
+			assert.Equal(t, stop.Jobs, stop.Done+stop.Skipped+stop.Failed)
+			assert.GreaterOrEqual(t, stop.Done, 10, "it stops what was made before it began: %+v", stop)
 			retry = bulkEnds(t, e, retry.ID)
 			assert.Equal(t, []string{core.BulkStopped, stop.ID}, []string{retry.State, retry.StoppedBy})
 			eventually(t, "nothing of it is left", func() bool {

@@ -261,3 +261,48 @@ func TestAStartEndsAllThatWasHalfDone(t *testing.T) {
 		return err == nil && left == n/(n/MaxBulks) && e.openBulks() == 0
 	}, time.Minute, time.Millisecond)
 }
+
+// A bulk that was to stop when the process ended changes nothing in the next, and counts
+// what the last one had changed.
+func TestABulkThatWasToStopIsStoppedAtTheStart(t *testing.T) {
+	t.Parallel()
+	for _, action := range BulkActions {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			dir, ctx := t.TempDir(), t.Context()
+			e := openIdle(t, Config{Dir: dir, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 1}})
+			lot, err := e.SubmitBatch(ctx, many(6))
+			require.NoError(t, err)
+			page, err := e.Jobs(ctx, Filter{Batch: lot.ID})
+			require.NoError(t, err)
+			b := Bulk{ID: e.ids.next(), Action: action, State: BulkStopping, Created: time.Now(), Jobs: 6, Done: 1}
+			r := bulkRecord{Bulk: b, Cursor: "p1"}
+			for i, j := range page.Jobs {
+				r.Chunk = append(r.Chunk, j.ID)
+				if action == "delete" || action == "retry" || action == "stop" && i < 2 {
+					_, err = e.Stop(ctx, j.ID)
+					require.NoError(t, err)
+				}
+				if action == "resume" || action == "unpin" {
+					_, err = e.Pause(ctx, j.ID)
+					require.NoError(t, err)
+					_, err = e.Pin(ctx, j.ID, true)
+					require.NoError(t, err)
+				}
+			}
+			if action == "delete" || action == "retry" {
+				require.Eventually(t, func() bool { return jobsIn(t, e)[job.Stopped] == 6 }, time.Minute, time.Millisecond)
+			}
+			for _, id := range r.Chunk[:2] {
+				_ = e.act(ctx, b, id) // those that are stopped already say so
+			}
+			_, err = e.bulks.Create(ctx, b.ID, r)
+			require.NoError(t, err)
+			e.Crash()
+
+			e = openIdle(t, Config{Dir: dir, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 1}})
+			require.Eventually(t, func() bool { b, err = e.Bulk(ctx, b.ID); return err == nil && !b.Open() }, time.Minute, time.Millisecond)
+			assert.Equal(t, []any{BulkStopped, 3, 0}, []any{b.State, b.Done, b.Skipped})
+		})
+	}
+}

@@ -53,9 +53,9 @@ func (e *Engine) later(ctx context.Context, b Bulk) (list []Bulk) {
 	}
 }
 
-// lastWord returns the action that later bulks have come to for a job as a bulk leaves it;
-// empty if that is as it should be.
-func lastWord(later []Bulk, b Bulk, r job.Record) (action string) {
+// lastWord returns the action that later bulks have come to for a job; empty if none
+// selects it.
+func lastWord(later []Bulk, r job.Record) (action string) {
 	for _, m := range later {
 		if !m.Filter.selects(r) {
 			continue
@@ -64,17 +64,19 @@ func lastWord(later []Bulk, b Bulk, r job.Record) (action string) {
 			return action // a stop is for good
 		}
 	}
-	if action == b.Action || action == "resume" && b.Action == "retry" {
-		return ""
-	}
 	return action
+}
+
+// differs reports whether an action makes something else of a job than the bulk.
+func (b Bulk) differs(action string) bool {
+	return action != b.Action && (b.Action != "retry" || action != "resume")
 }
 
 // supersedes reports whether later bulks want the opposite of a job. A retry is not made
 // only to be stopped; one that is to be paused is made.
 func supersedes(later []Bulk, b Bulk, r job.Record) bool {
-	action := lastWord(later, b, b.leaves(r))
-	return action != "" && (b.Action != "retry" || action == "stop")
+	action := lastWord(later, b.leaves(r))
+	return action != "" && b.differs(action) && (b.Action != "retry" || action == "stop")
 }
 
 // leaves is what a bulk makes of a job, as far as filters can tell.
@@ -160,24 +162,45 @@ func (e *Engine) endSuperseded(by Bulk) {
 	}
 }
 
-// catchUp does what later bulks say of the jobs that a bulk has just changed: they may
-// have come to them before it did.
+// catchUp does what later bulks say of the jobs that a bulk has just changed, where those
+// had come to them before it did. It waits for those that are under way: they may come to
+// them yet. Others that begin meanwhile are looked at in turn.
 func (e *Engine) catchUp(ctx context.Context, b Bulk, jobs []job.Record) {
-	for later := e.later(ctx, b); len(later) > 0; {
-		for action, ids := range e.missed(ctx, later, b, jobs) {
+	for known := 0; ; {
+		later := e.later(ctx, b)
+		if len(later) == known || known == 0 && len(e.missed(ctx, later, b, jobs, false)) == 0 {
+			return
+		}
+		e.awaitRuns(ctx, later)
+		later = e.later(ctx, b)
+		for action, ids := range e.missed(ctx, later, b, jobs, known > 0) {
 			if _, _, err := e.forAll(ctx, bulkActions[action], ids); err != nil {
 				e.cfg.Log.Warn("jobs of a bulk do not follow a later one", "bulk", b.ID, "action", action, "error", err)
 			}
 		}
-		known := len(later)
-		if later = e.later(ctx, b); len(later) == known {
-			return
+		known = len(later)
+	}
+}
+
+// awaitRuns waits until some bulks have ended, or until ctx ends. A bulk only waits for
+// later ones, so none waits for itself.
+func (e *Engine) awaitRuns(ctx context.Context, bulks []Bulk) {
+	for _, b := range bulks {
+		var run *bulkRun
+		e.running.Must(func(runs *map[string]*bulkRun) { run = (*runs)[b.ID] })
+		if run == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-run.ended:
 		}
 	}
 }
 
 // missed lists the jobs that a bulk has changed, or made, by what later ones want of them.
-func (e *Engine) missed(ctx context.Context, later []Bulk, b Bulk, jobs []job.Record) map[string][]string {
+// Where they have been changed again since, that can be the same.
+func (e *Engine) missed(ctx context.Context, later []Bulk, b Bulk, jobs []job.Record, since bool) map[string][]string {
 	ids := map[string][]string{}
 	for _, r := range jobs {
 		r = b.leaves(r)
@@ -189,7 +212,7 @@ func (e *Engine) missed(ctx context.Context, later []Bulk, b Bulk, jobs []job.Re
 			}
 			r = entries[0].Value
 		}
-		if action := lastWord(later, b, r); action != "" {
+		if action := lastWord(later, r); action != "" && (since || b.differs(action)) {
 			ids[action] = append(ids[action], r.ID)
 		}
 	}
