@@ -40,6 +40,7 @@ var tests = []test{
 	{dir: "core/ledger", name: "TestAFlippedBitInAFileOfAnOpenStoreIsNamed", takes: 40 * time.Second, why: "many bits of each kind of file"},
 	{dir: "core/ledger", name: "TestOneFlippedBitIsNeverServedAndNeverSilent", takes: 40 * time.Second, why: "many bits of each kind of file"},
 	{dir: "core/ledger", name: "TestNoRecordIsLostToPowerCutsWhileItIsReplaced", plain: true, takes: 2 * time.Minute, why: "150 power cuts", args: []string{"-power-cuts", "150"}},
+	{dir: "plugins/builtin", name: "TestJobsComeOutTheSameWhateverTheLoad", plain: true, takes: 4 * time.Minute, why: "every example and attack, 20 times"},
 	{dir: "plugins/hostile", name: "TestDamagedModulesAreLoadedOrRefusedByName", takes: 15 * time.Second, why: "20 000 damaged modules"},
 	{dir: "plugins/hostile", name: "TestEveryAttackEndsInItsErrorAndHurtsNobody", takes: 40 * time.Second, why: "every attack, twice"},
 	{dir: "plugins/hostile", name: "TestEveryAttackEndsInItsErrorAndHurtsNobody", plain: true, takes: 35 * time.Second, why: "every attack, twice"},
