@@ -315,10 +315,10 @@ func TestLoansLetNobodyStarve(t *testing.T) {
 	for n := range 2000 {
 		s.now = s.now.Add(10 * time.Second)
 		id := fmt.Sprintf("%05d", n)
-		switch {
-		case n%7 == 0:
+		switch n % 7 {
+		case 0:
 			s.submit(id, job.Low)
-		case n%7 == 3: // needs the low one before it
+		case 3: // needs the low one before it
 			s.submit(id, job.High, needing(fmt.Sprintf("%05d", n-3)))
 		default:
 			s.submit(id, job.Normal)
