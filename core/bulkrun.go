@@ -32,7 +32,7 @@ const together = 128
 // runBulk carries a bulk out, from where its record says.
 func (e *Engine) runBulk(r bulkRecord) {
 	ctx, cancel := context.WithCancelCause(e.life)
-	run := &bulkRun{bulk: r.Bulk, now: r.Bulk.clone(), cancel: cancel, ended: make(chan struct{}), door: make(chan struct{}, 1)}
+	run := &bulkRun{bulk: r.Bulk, now: r.clone(), cancel: cancel, ended: make(chan struct{}), door: make(chan struct{}, 1)}
 	e.running.Must(func(runs *map[string]*bulkRun) { (*runs)[r.ID] = run })
 	e.loop.Go(func() error {
 		defer cancel(nil)
