@@ -134,10 +134,10 @@ func (s *session) pass(said io.Reader) {
 			s.skipped = append(s.skipped, skipped{e.Test, reasons[e.Test]})
 		case strings.HasPrefix(text, "=== "):
 		case strings.HasPrefix(text, "--- "):
-			fmt.Fprint(s.out, e.Output)
+			fmt.Fprintf(s.out, "%s", e.Output)
 		default:
 			reasons[e.Test] = text
-			fmt.Fprint(s.out, e.Output)
+			fmt.Fprintf(s.out, "%s", e.Output)
 		}
 	}
 	_, _ = io.Copy(s.out, said) // a line that was too long
