@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"maps"
 	"reflect"
 	"slices"
@@ -60,6 +61,20 @@ func listOf[T any](values ...T) []any {
 	return list
 }
 
+// decoded returns values as they come out of a request body, whose "failed" is a string and never a
+// job.Phase: values are compared with their types.
+func decoded(values []any) []any {
+	text, err := json.Marshal(values)
+	if err != nil {
+		panic(err) // they are strings and integers
+	}
+	var plain []any
+	if err := json.Unmarshal(text, &plain); err != nil {
+		panic(err)
+	}
+	return plain
+}
+
 func sorted(list []string) []any {
 	list = slices.Clone(list)
 	slices.Sort(list)
@@ -71,7 +86,7 @@ func listValues(schemas huma.Registry) {
 	all := schemas.Map()
 	for _, v := range slices.Concat(slices.Collect(maps.Values(values)), slices.Collect(maps.Values(codes))) {
 		s := huma.SchemaFromType(schemas, reflect.TypeOf(v.values[0]))
-		s.Description, s.Enum = v.description, v.values
+		s.Description, s.Enum = v.description, decoded(v.values)
 		s.PrecomputeMessages()
 		all[v.name] = s
 	}
