@@ -52,6 +52,7 @@ var tests = []test{
 	{dir: "plugins/sandbox/rewrite", name: "TestTheOfficialSuiteDoesTheSameRewritten", plain: true, takes: 15 * time.Second, why: "thousands of modules"},
 	{dir: "plugins/sandbox/rewrite", name: "TestTheRuntimesOtherBinariesDoTheSameRewritten", plain: true, takes: 5 * time.Second, why: "large modules"},
 	{dir: "plugins/sandbox/vet", name: "TestMemoryIsBoundByTheModulesSizeAndByTheLimits", takes: 15 * time.Second, why: "modules of 8 MiB"},
+	{dir: "plugins/sdk/sdktest", name: "TestParamsAreExactOrRefused", takes: 15 * time.Second, why: "every language"},
 	{dir: "plugins/sdk/sdktest", name: "TestTheExamplesKeepTheContract", takes: 20 * time.Second, why: "every language"},
 	{dir: "plugins/sdk/sdktest", name: "TestTheExamplesTestsPass", takes: 10 * time.Second, why: "every language"},
 	{dir: "plugins/sdk/sdktest", name: "TestTheRestOfTheSDKsIsTheSame", takes: 20 * time.Second, why: "every language"},
