@@ -43,5 +43,9 @@ func FormatOf(name, mediaType string) (Format, error) {
 	case ".arrow", ".arrows", ".feather", ".ipc":
 		return Arrow, nil
 	}
-	return "", fmt.Errorf("format of %q (%s) is not known: want csv, json, ndjson or arrow", name, mediaType)
+	told := fmt.Sprintf("name %q", name)
+	if mediaType != "" || name == "" {
+		told = fmt.Sprintf("media type %q", mediaType)
+	}
+	return "", fmt.Errorf("unknown format (%s): want csv, json, ndjson or arrow", told)
 }

@@ -333,7 +333,9 @@ func TestFormatIsToldByMediaTypeThenByName(t *testing.T) {
 		assert.Equal(t, want, got, in)
 	}
 	_, err := FormatOf("x.xlsx", "application/octet-stream")
-	assert.ErrorContains(t, err, "want csv, json, ndjson or arrow")
+	assert.EqualError(t, err, `unknown format (media type "application/octet-stream"): want csv, json, ndjson or arrow`)
+	_, err = FormatOf("x.xlsx", "")
+	assert.EqualError(t, err, `unknown format (name "x.xlsx"): want csv, json, ndjson or arrow`)
 }
 
 func TestATableOfOneColumnKeepsItsNullsInCSV(t *testing.T) {
