@@ -59,6 +59,9 @@ func (p *pluginsConform) Run(ctx context.Context, s streams, c *commands) (err e
 	}
 	defer func() { err = errors.Join(err, host.Close(ctx)) }()
 	report, err := conform.Check(ctx, host, wasm, options)
+	if errors.Is(err, conform.ErrProgram) {
+		return &core.Invalid{Field: "file", Message: fmt.Sprintf("%s: %v: `thresher plugins check` does all that a server does", p.File, err)}
+	}
 	if err != nil {
 		return err
 	}

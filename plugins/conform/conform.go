@@ -54,6 +54,9 @@ func (r Report) Failures() (n int) {
 	return n
 }
 
+// ErrProgram is returned for a program of WASI, which exports nothing of the contract.
+var ErrProgram = errors.New("a program of WASI has no exports of the contract to check")
+
 // Options say what to run routines with. The zero value makes all of it.
 type Options struct {
 	Inputs map[string]*table.File     // by the names that routines declare
@@ -85,6 +88,14 @@ func Check(ctx context.Context, host *sandbox.Host, wasm []byte, o Options) (Rep
 	}
 	s.report.Plugin = s.plugin.Name + " " + s.plugin.Version
 	s.row("module", "", nil)
+	program := false
+	err = s.drive(ctx, work.Call{Limits: limits}, func(g *sandbox.Guest, _ *notebook) error {
+		program = g.Program()
+		return nil
+	})
+	if err == nil && program {
+		return s.report, ErrProgram
+	}
 	s.exports(ctx)
 	for i, r := range s.plugin.Routines {
 		s.routine(ctx, int32(i), r)

@@ -106,3 +106,15 @@ func TestAModuleThatIsRefusedHasOneRow(t *testing.T) {
 	assert.Equal(t, conform.Failed, r.Rows[0].State)
 	assert.Contains(t, r.Rows[0].Detail, "not_wasm")
 }
+
+// A program of WASI keeps another contract: it is refused as such, not faulted for each export.
+func TestAProgramIsRefused(t *testing.T) {
+	t.Parallel()
+	wasm, err := sandbox.WithManifest([]byte("\x00asm\x01\x00\x00\x00"+ // what follows: type, function, memory, exports, code
+		"\x01\x04\x01\x60\x00\x00"+"\x03\x02\x01\x00"+"\x05\x03\x01\x00\x01"+
+		"\x07\x13\x02\x06memory\x02\x00\x06_start\x00\x00"+"\x0a\x04\x01\x02\x00\x0b"),
+		[]byte(`{"name": "idle", "version": "1.0.0", "routines": [{"name": "idle", "kind": "analysis", "params": {"type": "object"}}]}`))
+	require.NoError(t, err)
+	_, err = conform.Check(t.Context(), newHost(t), wasm, conform.Options{})
+	assert.ErrorIs(t, err, conform.ErrProgram)
+}

@@ -45,6 +45,9 @@ func (g *Guest) Describe() ([]byte, error) {
 	return bytes.Clone(text), nil
 }
 
+// Program reports whether the module is a program of WASI, without the contract's exports.
+func (g *Guest) Program() bool { return g.guest.ExportedFunction(abi.ExportDescribe) == nil }
+
 // Alloc asks for memory, and returns its address.
 func (g *Guest) Alloc(bytes int32) (address uint32, err error) {
 	at, err := g.export(abi.ExportAlloc, uint64(uint32(bytes)))
