@@ -359,7 +359,7 @@ func (s *jobsSave) Run(ctx context.Context, io streams, c *commands) error {
 		return err
 	}
 	if !j.Phase.Final() {
-		return &core.Invalid{Field: "id", Message: "the job is " + string(j.Phase) + ": it has not ended"}
+		return &core.Invalid{Field: "id", Message: "job " + j.ID + " is " + string(j.Phase) + ": only jobs that have ended can be saved"}
 	}
 	if err := save(ctx, cl, j, s.Dir); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -75,6 +76,15 @@ func main() {
 		stop() // a second signal ends the process at once
 	}()
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, plainOn(os.Stdout), os.Stderr}))
+}
+
+// Validate refuses a server that is no URL, such as an address without a scheme.
+func (c *commands) Validate() error {
+	u, err := url.Parse(c.Server)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("--server: %q: want a URL, such as http://127.0.0.1:5000", c.Server)
+	}
+	return nil
 }
 
 // run is the program. It returns its exit code.

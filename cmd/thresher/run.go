@@ -183,7 +183,7 @@ func (r *runCmd) request(ctx context.Context, s streams, c *client.Client) (core
 		return req, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Input)) {
-		if req.Inputs[name], err = upload(ctx, s, c, name, r.Input[name]); err != nil {
+		if req.Inputs[name], err = r.upload(ctx, s, c, name, r.Input[name]); err != nil {
 			return req, err
 		}
 	}
@@ -206,10 +206,13 @@ func (r *runCmd) locks() (locks []job.Lock, err error) {
 }
 
 // upload imports a file and returns the dataset's name. What is no file is taken
-// for a dataset or a job's table.
-func upload(ctx context.Context, s streams, c *client.Client, input, source string) (string, error) {
+// for a dataset or a job's table, which only a server has.
+func (r *runCmd) upload(ctx context.Context, s streams, c *client.Client, input, source string) (string, error) {
 	f, err := os.Open(source)
 	if err != nil {
+		if !r.Remote {
+			return "", &core.Invalid{Field: "input", Message: fmt.Sprintf("%s=%s: %v: want a file, or --remote for what is on the server", input, source, reason(err))}
+		}
 		if looksLikeFile(source) {
 			return "", &core.Invalid{Field: "input", Message: fmt.Sprintf("%s=%s: %v: want a file, a dataset or job:ID/TABLE", input, source, reason(err))}
 		}
