@@ -50,7 +50,10 @@ func endless() []Attack {
 		Attack{Name: "yields", Does: "gives way for ever", Wasm: call(wasi("sched_yield"))},
 		Attack{Name: "step_loops", Does: "is a simulation whose step does not return", Wasm: simulation(LoopForever)},
 		Attack{Name: "steps_without_an_end", Does: "is a simulation that is never done, by the clock on the wall", Code: "wall_limit",
-			Limits: job.Limits{WallSeconds: 0.1}, Wasm: simulation(I32Const(0))},
+			Limits: job.Limits{WallSeconds: 0.1, Gas: 1 << 50}, Wasm: simulation(I32Const(0))},
+		Attack{Name: "steps_by_the_cpu", Does: "is a simulation that is never done, by the clock of its thread", Code: "cpu_limit",
+			Limits: job.Limits{CPUSeconds: 0.1, Gas: 1 << 50}, Wasm: simulation(I32Const(0))},
+		Attack{Name: "steps_of_nothing", Does: "is a simulation that is never done, and whose steps do nothing", Wasm: simulation(I32Const(0))},
 		Attack{Name: "sorts_for_ever", Does: "has the host sort 1.6 million numbers for ever", Wasm: call(
 			host("vector_sort", []byte{I64}, I32, I32), Store(8, -1), Store(16, 64), Store(24, 1_600_000), I32Const(8), I32Const(64))},
 	)

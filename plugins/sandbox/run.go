@@ -234,6 +234,9 @@ const stepGas = 1 << 24
 
 const maxSteps = 1 << 20 // in a batch
 
+// stepCall is what calling a simulation's step costs, in gas.
+const stepCall = 1024
+
 // nextSteps is how many steps are asked for after so many that spent some gas. It must
 // follow from the gas alone: the guest sees the number.
 func nextSteps(last, gas uint64) uint64 {
@@ -257,6 +260,7 @@ func simulate(ctx context.Context, k *call, guest api.Module, index int) error {
 			return err
 		}
 		before := k.meter.used()
+		k.pay(ctx, stepCall) // a step may cost nothing, and must meet a safepoint all the same
 		results, err := k.enter(ctx, step, steps)
 		if status, err := status(results, err, abi.Done); err != nil || status == abi.Done {
 			return err
