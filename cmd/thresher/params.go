@@ -12,6 +12,7 @@ import (
 
 	"thresher/client"
 	"thresher/core"
+	"thresher/core/jsontext"
 )
 
 // readParams puts --params and --param together. A value of --param is read as the
@@ -46,6 +47,9 @@ func readObject(text string) (all map[string]json.RawMessage, err error) {
 	}
 	if err := json.Unmarshal(object, &all); err != nil {
 		return nil, &core.Invalid{Field: "params", Message: fmt.Sprintf("want a JSON object such as {\"steps\": 10}: %v", err)}
+	}
+	if name, twice := jsontext.Twice(object); twice {
+		return nil, &core.Invalid{Field: "params", Message: fmt.Sprintf("the name %q is given twice: want it once in an object", name)}
 	}
 	if all == nil {
 		return nil, &core.Invalid{Field: "params", Message: `null: want a JSON object such as {"steps": 10}`}

@@ -117,7 +117,7 @@ func TestParamsAsOneObject(t *testing.T) {
 		require.NoError(t, err)
 		assert.JSONEq(t, `{"n":3,"x":2}`, string(got))
 	}
-	for _, object := range []string{"null", "[1]", "{", "@" + file + ".not"} {
+	for _, object := range []string{"null", "[1]", "{", `{"x": 1, "x": 2}`, "@" + file + ".not"} {
 		_, err := readParams(t.Context(), cl, "a/b", object, pairs{{"n", "3"}})
 		require.ErrorContains(t, err, "params: ")
 	}

@@ -46,6 +46,8 @@ func TestValuesThatCannotBeExactAreRefused(t *testing.T) {
 		`{"v": {"\udfff": 1}}`:                    `v: \udfff is half`,
 		`{"\ud800": 1}`:                           `the name is not UTF-8`,
 		"{\"v\": \"\xff\"}":                       `v: the text is not UTF-8`,
+		`{"v": 1, "v": 2}`:                        `the name "v" is given twice`,
+		`{"v": [{"n": 9, "\u006e": 1}]}`:          `the name "n" is given twice`,
 	} {
 		_, err := s.Fill(json.RawMessage(given))
 		require.ErrorContains(t, err, says, given)

@@ -20,6 +20,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"thresher/core/jsontext"
 )
 
 // Schema is a compiled JSON Schema of an object.
@@ -141,6 +143,9 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 	if len(bytes.TrimSpace(params)) > 0 {
 		if err := json.Unmarshal(params, &filled); err != nil {
 			return nil, Invalid{{Message: "params must be a JSON object"}}
+		}
+		if name, twice := jsontext.Twice(params); twice { // a guest may read another value than was checked here
+			return nil, Invalid{{Message: fmt.Sprintf("the name %q is given twice: want it once in an object", name)}}
 		}
 	}
 	if filled == nil { // params were null
