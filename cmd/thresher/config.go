@@ -190,7 +190,8 @@ func suits(flag *kong.Flag, value any) error {
 		return err
 	}
 	if flag.Enum != "" && !slices.Contains(flag.EnumSlice(), fmt.Sprint(value)) {
-		return fmt.Errorf("%q: want one of %s", value, strings.Join(flag.EnumSlice(), ", "))
+		given := slices.DeleteFunc(flag.EnumSlice(), func(name string) bool { return name == "" }) // for a flag that is left out
+		return fmt.Errorf("%q: want one of %s", value, strings.Join(given, ", "))
 	}
 	return nil
 }

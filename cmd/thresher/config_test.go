@@ -70,6 +70,13 @@ func TestABrokenConfigurationIsRefused(t *testing.T) {
 	}
 }
 
+// That a flag may be left out is no value to choose.
+func TestOnlyNamesAreOffered(t *testing.T) {
+	homeWith(t, `{"priority": "urgent"}`)
+	_, err := parsed(t, "run", "a/b")
+	require.ErrorContains(t, err, "want one of low, normal, high")
+}
+
 // Flags come before the environment, and that before the file.
 func TestWhatSetsAFlag(t *testing.T) {
 	homeWith(t, "\ufeff"+`{"slots": 7, "log-level": "debug", "requireSigned": true, "queue_cap": "12",
