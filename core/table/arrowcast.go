@@ -162,6 +162,13 @@ func (c *converter) append(ctx context.Context, batch arrow.RecordBatch) error {
 	}
 	record := array.NewRecordBatch(target, columns, batch.NumRows())
 	defer record.Release() // or what it holds of the batch counts until the import ends
+	// The import paused for the bytes that the batch has. A table has more where texts are
+	// repeated, or numbers widened.
+	if more := batchBytes(record) - batchBytes(batch); more > 0 {
+		if err := c.in.bounds.pause(int(more)); err != nil {
+			return err
+		}
+	}
 	return c.out.append(record)
 }
 

@@ -89,6 +89,20 @@ func repeating(t *testing.T, rows, columns, size int, kind arrow.DataType) arrow
 	return array.NewRecordBatch(arrow.NewSchema(fields, nil), all, int64(rows))
 }
 
+// An import asks before it writes what is larger in a table than in its file.
+func TestAnImportPausesForWhatItUnpacks(t *testing.T) {
+	t.Parallel()
+	const rows, columns, text = 1000, 3, 10_000
+	stream := arrowStream(t, repeating(t, rows, columns, text, &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: String}))
+	require.Less(t, len(stream), rows*text)
+	asked := 0
+	bounds := Bounds{Pause: func(n int) error { asked += n; return nil }}
+	sealed, err := ImportWithin(t.Context(), bytes.NewReader(stream), Arrow, t.TempDir(), bounds, nil)
+	require.NoError(t, err)
+	assert.Greater(t, sealed.Bytes, int64(rows*columns*text))
+	assert.GreaterOrEqual(t, asked, rows*columns*text)
+}
+
 // Texts in dictionaries and views are unpacked some rows at a time, so many that they take
 // what a batch may, whatever the number of columns that share them.
 func TestRepeatedTextIsUnpackedSomeRowsAtATime(t *testing.T) {

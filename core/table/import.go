@@ -79,7 +79,8 @@ type Bounds struct {
 	Memory int64 // of what is unpacked, at a time
 
 	// Pause is called with a number of bytes before they are read, each time that they
-	// are: the import may wait there, or end with an error. nil: it never waits.
+	// are, and with how many more they are once they are unpacked: the import may wait
+	// there, or end with an error. nil: it never waits.
 	Pause func(bytes int) error
 }
 
