@@ -103,7 +103,7 @@ func (c *config) Validate(app *kong.Application) error {
 	for _, s := range c.settings {
 		name := flagName(s.key)
 		if first, twice := seen[name]; twice {
-			return c.wrong(s, "it is set in line %d already", first.line)
+			return c.wrong(s, "already set in line %d", first.line)
 		}
 		seen[name] = s
 		if !flags[name] {

@@ -124,7 +124,7 @@ func (k *call) endOfColumns(d *json.Decoder) {
 		panic(violation("a table's columns: %v", err))
 	}
 	if t, err := d.Token(); !errors.Is(err, io.EOF) {
-		panic(violation("a table's columns: %v behind the list", cmp.Or[any](err, t)))
+		panic(violation("a table's columns: %v after the list", cmp.Or[any](err, t)))
 	}
 }
 
