@@ -58,6 +58,7 @@ func (g *gated) Hold(context.Context, string) error {
 // written. It goes on when goOn is called, which returns what the submit returns.
 func halfWritten(t *testing.T, n int) (e *Engine, g *gated, goOn func() (Batch, error)) {
 	t.Helper()
+	require.GreaterOrEqual(t, n, 2*ledger.MaxWrites, "as many are written before it stands")
 	g = newGated()
 	e, err := Open(t.Context(), Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}}, g)
 	require.NoError(t, err)

@@ -118,7 +118,7 @@ func TestARetryFollowsItsBatch(t *testing.T) {
 // A batch that is being stopped is retried once it is stopped: all of it.
 func TestARetryOfABatchComesAfterItsStop(t *testing.T) {
 	t.Parallel()
-	e, _, goOn := halfWritten(t, 600)
+	e, _, goOn := halfWritten(t, 1200)
 	b, err := goOn()
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return onlyBatch(t, e).Phases[job.Running] == 2 }, 2*time.Minute, 10*time.Millisecond)
@@ -126,10 +126,10 @@ func TestARetryOfABatchComesAfterItsStop(t *testing.T) {
 	retry := act(t, e, "retry", b.ID)
 	done(t, e, stop)
 	retry = done(t, e, retry)
-	assert.Equal(t, 600, retry.Done)
+	assert.Equal(t, 1200, retry.Done)
 	b = becomes(t, e, BatchRunning)
-	assert.Equal(t, 600, b.Phases[job.Stopped])
-	assert.Equal(t, 1200, b.Jobs)
+	assert.Equal(t, 1200, b.Phases[job.Stopped])
+	assert.Equal(t, 2400, b.Jobs)
 }
 
 // Wherever a crash meets a stop that was acknowledged, no job of the batch runs after it,
