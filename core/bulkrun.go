@@ -106,18 +106,18 @@ func (e *Engine) carryOut(ctx context.Context, run *bulkRun, r bulkRecord) {
 	late := e.beginBulk(ctx, run)
 	for redo, more := len(r.Chunk) > 0, true; more; redo = false {
 		jobs, err := e.nextChunk(ctx, &r, redo)
-		if err != nil && ctx.Err() == nil {
+		if err == nil && !redo {
+			err = e.noteBulk(ctx, run, &r)
+		}
+		if err != nil && !serverEnds(ctx, err) && ctx.Err() == nil {
 			e.cfg.Log.Error("bulk ended early", "bulk", r.ID, "error", err)
 			e.finishBulk(ctx, run, BulkInterrupted, "")
 			return
 		}
-		if err == nil && !redo {
-			err = e.noteBulk(ctx, run, &r)
-		}
 		if by := supersededWholly(e.later(ctx, r.Bulk), r.Bulk); by != nil {
 			run.cancel(by)
 		}
-		if err == nil && ctx.Err() == nil {
+		if ctx.Err() == nil {
 			e.decideAll(ctx, run, jobs, redo || late)
 			e.catchUp(e.life, r.Bulk, jobs)
 		}
@@ -128,6 +128,16 @@ func (e *Engine) carryOut(ctx context.Context, run *bulkRun, r bulkRecord) {
 		more = r.Cursor != ""
 	}
 	e.finishBulk(ctx, run, BulkCompleted, "")
+}
+
+// serverEnds reports whether an error says that the server shuts down. It returns once that
+// ends the bulk too, a moment later: meanwhile the bulk must not get on to other jobs.
+func serverEnds(ctx context.Context, err error) bool {
+	if Code(err) != "shutting_down" {
+		return false
+	}
+	<-ctx.Done()
+	return true
 }
 
 // nextChunk returns the jobs that are next, or those that were being changed when the
@@ -317,8 +327,8 @@ func (e *Engine) decide(ctx context.Context, run *bulkRun, r job.Record, later [
 			redo = e.awaitDisk(ctx, run, err) // it may have been written all the same
 			continue
 		}
-		if code := Code(err); code != "shutting_down" {
-			e.count(ctx, run, r.ID, code, redo)
+		if !serverEnds(ctx, err) {
+			e.count(ctx, run, r.ID, Code(err), redo)
 		}
 		break
 	}

@@ -171,10 +171,13 @@ func (b Bulk) wish() (desired job.Desired, whole bool) {
 	return "", false
 }
 
-// want notes what a bulk action says of the batch.
+// want notes what a bulk action says of the batch, unless a later one was written first.
 func (b *batchRecord) want(desired job.Desired, bulk string) (*batchRecord, error) {
 	if b.Desired == job.WantStop && desired == job.WantPause {
 		return b, &Refused{Code: "batch_stopped", Detail: fmt.Sprintf("batch %s was stopped: it cannot be paused", b.ID)}
+	}
+	if b.By > bulk {
+		return b, nil
 	}
 	next := *b
 	next.Desired, next.By = desired, bulk

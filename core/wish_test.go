@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -173,4 +174,58 @@ func TestAStopOutlivesACrash(t *testing.T) {
 			assert.Zero(t, g.started.Load())
 		})
 	}
+}
+
+// Of two that begin at one moment the later holds, also where it is written first.
+func TestTheLaterWishHoldsInWhateverOrderTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	e, _, goOn := halfWritten(t, 1200)
+	batch, err := goOn()
+	require.NoError(t, err)
+	earlier, later := e.ids.next(), e.ids.next()
+	for _, b := range []Bulk{{ID: later, Action: "resume"}, {ID: earlier, Action: "pause"}} {
+		b.Filter, b.State = Filter{Batch: batch.ID}, BulkRunning
+		b, err = e.createBulk(t.Context(), b)
+		require.NoError(t, err)
+		e.runBulk(bulkRecord{Bulk: b})
+		done(t, e, b)
+	}
+	b := onlyBatch(t, e)
+	assert.Equal(t, job.WantRun, b.Desired)
+	assert.Equal(t, BatchRunning, b.State)
+	assert.Zero(t, b.Phases[job.Paused])
+}
+
+// A bulk that meets the end of the server before it is told to end does not get on from a
+// job that it could not change: the next start changes that.
+func TestABulkDoesNotPassOverJobsWhenTheServerEnds(t *testing.T) {
+	t.Parallel()
+	e, _, goOn := halfWritten(t, 1200)
+	batch, err := goOn()
+	require.NoError(t, err)
+	done(t, e, act(t, e, "stop", batch.ID))
+	becomes(t, e, BatchStopped)
+	page, err := e.Jobs(t.Context(), Filter{Batch: batch.ID, Limit: 1})
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	b := Bulk{ID: e.ids.next(), Action: "retry"}
+	run := &bulkRun{bulk: b, now: b}
+	e.closing.Store(true) // Close has begun
+	e.decide(onceAwaited{ctx, cancel}, run, page.Jobs[0].Record, nil, false)
+	e.closing.Store(false) // so that the engine can be closed
+	assert.Error(t, ctx.Err(), "it waited for the end")
+	assert.Zero(t, run.now.decided())
+}
+
+// onceAwaited is a context that ends once somebody waits for that.
+type onceAwaited struct {
+	context.Context
+	end func()
+}
+
+func (c onceAwaited) Done() <-chan struct{} {
+	c.end()
+	return c.Context.Done()
 }
