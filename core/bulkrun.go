@@ -217,6 +217,7 @@ func (e *Engine) finishStopped(ctx context.Context, run *bulkRun) {
 	case errors.As(cause, &by):
 		e.finishBulk(ctx, run, BulkStopped, by.bulk)
 	case errors.Is(cause, errBulkStopped):
+		e.dropWish(run)
 		e.finishBulk(ctx, run, BulkStopped, "")
 	}
 }

@@ -197,3 +197,23 @@ func (e *Engine) notPaused(ctx context.Context, id string) error {
 	}
 	return nil
 }
+
+// dropWish takes back what a bulk action that is being stopped says of a batch, unless a
+// later one has spoken: the jobs that it has not come to go on, and do not wait for good.
+func (e *Engine) dropWish(run *bulkRun) {
+	b := run.bulk
+	if _, whole := b.wish(); !whole {
+		return
+	}
+	for {
+		_, err := e.batches.Modify(context.WithoutCancel(e.life), b.Filter.Batch, func(now *batchRecord) (*batchRecord, error) {
+			if now == nil || now.By != b.ID {
+				return now, nil
+			}
+			return now.want(job.WantRun, b.ID)
+		})
+		if err == nil || !stalled(err) || !e.awaitDisk(e.life, run, err) {
+			return // where the server ends, the next start does it
+		}
+	}
+}

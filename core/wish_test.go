@@ -229,3 +229,26 @@ func (c onceAwaited) Done() <-chan struct{} {
 	c.end()
 	return c.Context.Done()
 }
+
+// A stop or pause of a batch that is itself stopped leaves no job that waits for good.
+func TestAWishEndsWithTheBulkThatIsStopped(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{"stop", "pause"} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			e, g, goOn := halfWritten(t, 1200)
+			batch := onlyBatch(t, e)
+			b := act(t, e, action, batch.ID) // it waits until the batch is whole
+			ended := e.endRun(b.ID, errBulkStopped)
+			<-ended
+			_, err := goOn()
+			require.NoError(t, err)
+			b, err = e.Bulk(t.Context(), b.ID)
+			require.NoError(t, err)
+			assert.Equal(t, BulkStopped, b.State)
+			batch = becomes(t, e, BatchRunning)
+			assert.Equal(t, job.WantRun, batch.Desired)
+			require.Eventually(t, func() bool { return g.started.Load() == 2 }, 2*time.Minute, 10*time.Millisecond)
+		})
+	}
+}
