@@ -33,7 +33,7 @@ type Waiting struct {
 	Paused []string `json:"paused,omitempty"` // those of the jobs that are paused: it waits until they are resumed or stopped
 	// Priority is what it is lent by LentBy, a job of that priority that waits for it; empty
 	// where its own is as high.
-	Priority string `json:"priority,omitempty"`
+	Priority string `json:"priority,omitempty" enum:"low,normal,high"`
 	LentBy   string `json:"lent_by,omitempty"`
 }
 
