@@ -5,9 +5,11 @@ import { stream } from './stream.js';
 
 const listen = stream('/api/v1/events');
 
-// A tab says what it wants to be told about, all or one id, and null when it leaves.
+// A tab says what it wants to be told about, all or one id, and null when it leaves. Of a
+// page that is taken away the last message can be lost: its port is closed all the same.
 onconnect = ({ ports: [port] }) => {
   let leave;
+  port.onclose = () => { leave?.(); leave = undefined; };
   port.onmessage = ({ data: about }) => {
     leave?.();
     leave = about === null ? undefined : listen((what) => {
