@@ -1,6 +1,6 @@
-// Command hostcalls measures how much of the host's time a unit of gas buys in each
-// function that guests may import, with the arguments that are worst for the host, and
-// ends with exit code 1 where that is more than factor times what it buys in the guest's
+// Command hostcalls measures how much of the host's time a unit of gas pays for in each
+// function that guests may import, with the worst arguments for the host. It ends with
+// exit code 1 if that is more than factor times the time that a unit pays for in a guest's
 // own code:
 //
 //	go run ./hostcalls              all of them, some minutes
@@ -32,8 +32,8 @@ import (
 )
 
 // factor is how many times as long as the guest's own code a host function may take for
-// the same gas. Code that misses the caches takes as long; what matters is that no
-// function is cheaper by orders of magnitude than the work it makes.
+// the same gas. Code of guests that misses the caches takes as long. No price may be wrong
+// by orders of magnitude.
 const factor = 10
 
 func main() {
@@ -105,7 +105,7 @@ func (b *bench) all(ctx context.Context, only string) error {
 		}
 	}
 	if len(cheap) > 0 {
-		return fmt.Errorf("gas buys more than %d times as much of the host's time as of the guest's in\n  %s", factor, strings.Join(cheap, "\n  "))
+		return fmt.Errorf("a unit of gas pays for more than %d times as much of the host's time as of the guest's in\n  %s", factor, strings.Join(cheap, "\n  "))
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ type measured struct {
 }
 
 func (b *bench) measure(ctx context.Context, f sandbox.Import, c hostile.HostCall) (m measured, err error) {
-	as := hostile.Function{Module: f.Module, Name: f.Name, Params: f.Params, Results: f.Results}
+	as := hostile.Function(f)
 	times := int32(1)
 	once, err := b.both(ctx, as, c, times)
 	if err != nil {

@@ -10,12 +10,14 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"thresher/bench/quiet"
 )
 
 // gate is the Host of a guest that is held and let go by a test. It does what the
 // worker's own does: it looks at a flag, and waits on a channel when that is set.
 type gate struct {
-	quiet
+	quiet.Host
 	hold    chan struct{} // one waits in it: the guest shall be held
 	held    chan struct{}
 	release chan struct{}
@@ -130,7 +132,7 @@ func (o *obeyed) measure(ctx context.Context, b *bench, e *endless, repeats int)
 	defer others.Wait()
 	defer stop()
 	for range runtime.NumCPU() - 1 {
-		others.Go(func() { _, _ = b.host.Run(beside, call(b.guests[0], "spin", quiet{})) })
+		others.Go(func() { _, _ = b.host.Run(beside, call(b.guests[0], "spin", quiet.Host{})) })
 	}
 	for range repeats {
 		if err := o.once(ctx, b, e); err != nil {
@@ -185,7 +187,7 @@ func collector(ctx context.Context, b *bench, name string, kinds []endless) erro
 	for first := 0; first == 0 || first < len(kinds); first += 10 {
 		round, stop := context.WithCancel(ctx)
 		for n := range min(10, 10*len(kinds)) {
-			all.Go(func() { _ = kinds[(first+n)%len(kinds)].run(round, b, quiet{}) })
+			all.Go(func() { _ = kinds[(first+n)%len(kinds)].run(round, b, quiet.Host{}) })
 		}
 		time.Sleep(100 * millisecond) // they run
 		var took []time.Duration

@@ -42,17 +42,17 @@ func endlessWork(b *bench) []endless {
 		endless{name: "that, below 100 000 calls", wasm: deepTree()},
 		endless{name: "calls until the stack ends", wasm: hostile.Module{Run: hostile.Code(hostile.LocalGet0, hostile.Call(hostile.Self(0)))}.Encode()},
 		endless{name: "sleeps", wasm: hostile.Module{Imports: []hostile.Function{poll},
-			Run: forever(push(2048, 3072, 1, 4096), hostile.Call(0), hostile.Drop)}.Encode()},
+			Run: hostile.Forever(hostile.Push(2048, 3072, 1, 4096), hostile.Call(0), hostile.Drop)}.Encode()},
 		endless{name: "asking the time", wasm: hostile.Module{Imports: []hostile.Function{clock},
-			Run: forever(push(0), hostile.I64Const(0), push(8), hostile.Call(0), hostile.Drop)}.Encode()},
+			Run: hostile.Forever(hostile.Push(0), hostile.I64Const(0), hostile.Push(8), hostile.Call(0), hostile.Drop)}.Encode()},
 		endless{name: "64 MiB of random numbers", upTo: 100 * millisecond, wasm: hostile.Module{Imports: []hostile.Function{random},
-			Run: hostile.Code(grow(64<<20), forever(push(1<<16, 64<<20), hostile.Call(0), hostile.Drop))}.Encode()},
+			Run: hostile.Code(grow(64<<20), hostile.Forever(hostile.Push(1<<16, 64<<20), hostile.Call(0), hostile.Drop))}.Encode()},
 		endless{name: "16 MiB of rows", upTo: 50 * millisecond, wasm: appending()},
 		endless{name: "a result of 16 MiB", upTo: 50 * millisecond, wasm: handingOver()},
 		endless{name: "filling 1 GiB", upTo: 200 * millisecond, wasm: hostile.Module{
-			Run: hostile.Code(grow(gigabyte), forever(push(1<<16, 1, gigabyte), []byte{0xfc, 11, 0}))}.Encode()},
+			Run: hostile.Code(grow(gigabyte), hostile.Forever(hostile.Push(1<<16, 1, gigabyte), []byte{0xfc, 11, 0}))}.Encode()},
 		endless{name: "copying 1 GiB", upTo: 200 * millisecond, wasm: hostile.Module{
-			Run: hostile.Code(grow(gigabyte), forever(push(1<<15, 1<<16, gigabyte), []byte{0xfc, 10, 0, 0}))}.Encode()},
+			Run: hostile.Code(grow(gigabyte), hostile.Forever(hostile.Push(1<<15, 1<<16, gigabyte), []byte{0xfc, 10, 0, 0}))}.Encode()},
 		endless{name: "kernel: sort of 8 million", upTo: 200 * millisecond, wasm: sorting("vector_sort", 8<<20)},
 		endless{name: "kernel: argsort of 8 million", upTo: 200 * millisecond, wasm: sorting("vector_argsort", 8<<20)},
 	)
@@ -61,18 +61,6 @@ func endlessWork(b *bench) []endless {
 const millisecond = time.Millisecond
 
 var random = hostile.Function{Module: "wasi_snapshot_preview1", Name: "random_get", Params: []byte{hostile.I32, hostile.I32}, Results: []byte{hostile.I32}}
-
-// forever repeats code that leaves nothing on the stack.
-func forever(code ...[]byte) []byte {
-	return hostile.Code([]byte{0x03, 0x40}, hostile.Code(code...), []byte{0x0c, 0, 0x0b}, hostile.Unreachable)
-}
-
-func push(numbers ...int32) (code []byte) {
-	for _, n := range numbers {
-		code = append(code, hostile.I32Const(n)...)
-	}
-	return code
-}
 
 // grow makes room for so many bytes behind the first page.
 func grow(bytes int32) []byte {
@@ -102,21 +90,21 @@ func deepTree() []byte {
 func sorting(kernel string, n int32) []byte {
 	const at = 1 << 16
 	f := hostile.Function{Module: "thresher", Name: kernel, Params: []byte{hostile.I32, hostile.I32}, Results: []byte{hostile.I64}}
-	call := hostile.Code(push(2048, at), hostile.Call(0))
+	call := hostile.Code(hostile.Push(2048, at), hostile.Call(0))
 	if kernel == "vector_argsort" {
 		f.Params = append(f.Params, hostile.I32)
-		call = hostile.Code(push(2048, at+8*n, at+12*n), hostile.Call(0)) // the numbers of rows, and room
+		call = hostile.Code(hostile.Push(2048, at+8*n, at+12*n), hostile.Call(0)) // the numbers of rows, and room
 	}
 	descriptor := hostile.Code(hostile.Store(2048, -1), hostile.Store(2052, 1), hostile.Store(2056, at), hostile.Store(2064, n))
 	return hostile.Module{Imports: []hostile.Function{f, random},
-		Run: hostile.Code(grow(20*n), descriptor, forever(push(at, 8*n), hostile.Call(1), hostile.Drop, call, hostile.Drop))}.Encode()
+		Run: hostile.Code(grow(20*n), descriptor, hostile.Forever(hostile.Push(at, 8*n), hostile.Call(1), hostile.Drop, call, hostile.Drop))}.Encode()
 }
 
 // handingOver writes a number of 16 million digits as its result.
 func handingOver() []byte {
 	f := hostile.Function{Module: "thresher", Name: "result_write", Params: []byte{hostile.I32, hostile.I32}}
 	return hostile.Module{Imports: []hostile.Function{f},
-		Run: hostile.Code(grow(16<<20), push(1<<16, '1', 16<<20), []byte{0xfc, 11, 0}, forever(push(1<<16, 16<<20), hostile.Call(0)))}.Encode()
+		Run: hostile.Code(grow(16<<20), hostile.Push(1<<16, '1', 16<<20), []byte{0xfc, 11, 0}, hostile.Forever(hostile.Push(1<<16, 16<<20), hostile.Call(0)))}.Encode()
 }
 
 // appending appends rows with a text of no letters.
@@ -134,8 +122,8 @@ func appending() []byte {
 	start := int32(1024 + len(manifest))
 	f := hostile.Function{Module: "thresher", Name: "table_append", Params: []byte{hostile.I32, hostile.I32, hostile.I32, hostile.I32, hostile.I64, hostile.I32}}
 	return hostile.Module{Imports: []hostile.Function{f}, Manifest: memory, Describe: hostile.I64Const(1024<<32 | int64(len(manifest))),
-		Run: hostile.Code(grow(17<<20), forever(push(start, int32(len(name)), start+int32(len(name)), int32(len(columns))),
-			hostile.I64Const(rows), push(int32(buffers)), hostile.Call(0)))}.Encode()
+		Run: hostile.Code(grow(17<<20), hostile.Forever(hostile.Push(start, int32(len(name)), start+int32(len(name)), int32(len(columns))),
+			hostile.I64Const(rows), hostile.Push(int32(buffers)), hostile.Call(0)))}.Encode()
 }
 
 // load makes the module known to the host.

@@ -11,6 +11,8 @@ import (
 	extism "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"thresher/bench/quiet"
 )
 
 // way is one way to call an empty export of a guest in an instance of its own.
@@ -54,7 +56,7 @@ func fresh(ctx context.Context, b *bench) error {
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
 func waysOf(ctx context.Context, b *bench, g guest) ([]*way, error) {
-	empty := call(g, "nothing", quiet{})
+	empty := call(g, "nothing", quiet.Host{})
 	ways := []*way{{name: "Thresher, Host.Run", stop: func(context.Context) error { return nil }, do: func(ctx context.Context) error {
 		_, err := b.host.Run(ctx, empty)
 		return err

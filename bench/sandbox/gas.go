@@ -11,6 +11,8 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"golang.org/x/sys/unix"
+
+	"thresher/bench/quiet"
 )
 
 // firstKernel is the number of the routine that is the first kernel.
@@ -150,7 +152,7 @@ func compare(ctx context.Context, b *bench, g guest, k int, untouched, stoppable
 		}
 		r.closing = min(r.closing, took)
 	}
-	c := call(g, kernels[k], quiet{})
+	c := call(g, kernels[k], quiet.Host{})
 	plain := func() (time.Duration, error) { return untouched.timed(ctx, k) }
 	metered := func() (time.Duration, error) {
 		report, err := b.host.Run(ctx, c)

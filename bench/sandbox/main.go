@@ -22,8 +22,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"thresher/core/job"
 	"thresher/core/routine"
 	"thresher/core/work"
@@ -121,13 +119,3 @@ func call(g guest, name string, host work.Host) work.Call {
 		Limits: job.Limits{MemoryBytes: 256 << 20, OutputBytes: 1 << 20, CPUSeconds: 3600, Gas: 1 << 60},
 	}
 }
-
-// quiet is the Host of a guest that hands nothing over.
-type quiet struct{}
-
-func (quiet) Held() bool                                                   { return false }
-func (quiet) Gate(ctx context.Context) error                               { return context.Cause(ctx) }
-func (quiet) Progress(float64, string)                                     {}
-func (quiet) Log([]byte)                                                   {}
-func (quiet) Append(string, arrow.RecordBatch) error                       { return nil }
-func (quiet) Artifact(context.Context, string, string, work.Content) error { return nil }

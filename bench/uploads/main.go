@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -16,15 +17,16 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
+	"thresher/bench/quiet"
 	"thresher/core/job"
 	"thresher/core/table"
 	"thresher/core/work"
+	"thresher/plugins/abi"
 	"thresher/plugins/hostile"
 	"thresher/plugins/sandbox"
 )
@@ -103,20 +105,30 @@ func beside(ctx context.Context, host *sandbox.Host, kind kind, wide *table.File
 		return 0, err
 	}
 	hostileCtx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, *jobs)
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer cancel()
 	for range *jobs {
 		c := work.Call{
-			Digest: p.Digest, Routine: "attack", Host: quiet{}, Inputs: map[string]*table.File{},
+			Digest: p.Digest, Routine: "attack", Host: quiet.Host{}, Inputs: map[string]*table.File{},
 			Limits: job.Limits{MemoryBytes: 64 << 20, OutputBytes: 1 << 30},
 		}
 		for i := range kind.inputs {
 			c.Inputs[fmt.Sprint("i", i)] = wide
 		}
-		all.Go(func() { _, _ = host.Run(hostileCtx, c) }) // ends with its context
+		all.Go(func() {
+			_, err := host.Run(hostileCtx, c)
+			ended <- err
+		})
 	}
-	return verify(ctx, host, strings.ToLower(strings.ReplaceAll(kind.name, " ", "-")))
+	took, err = verify(ctx, host, strings.ToLower(strings.ReplaceAll(kind.name, " ", "-")))
+	select {
+	case early := <-ended:
+		err = errors.Join(err, fmt.Errorf("a job ended before the verifications did, with error %v", early))
+	default:
+	}
+	return took, err
 }
 
 // kind is a kind of job that never ends.
@@ -127,36 +139,32 @@ type kind struct {
 }
 
 func kinds() []kind {
-	loop := func(code ...[]byte) []byte {
-		return hostile.Code([]byte{0x03, 0x40}, hostile.Code(code...), []byte{0x0c, 0, 0x0b}, hostile.Unreachable)
-	}
-	calls := func(module, name string, params, results []byte, pages uint32, arguments ...[]byte) hostile.Module {
-		code := hostile.Code(hostile.Code(arguments...), hostile.Call(0))
-		if len(results) > 0 {
-			code = hostile.Code(code, hostile.Drop)
-		}
-		return hostile.Module{Imports: []hostile.Function{{Module: module, Name: name, Params: params, Results: results}}, Pages: pages, Run: loop(code)}
-	}
-	i32, i64 := hostile.I32, hostile.I64
 	const mebibyte = 1 << 20
+	fill := func(value, size int32) []byte { return hostile.Code(hostile.Push(0, value, size), []byte{0xfc, 11, 0}) }
+	floats := func(at, address, rows int32) []byte {
+		return hostile.Code(hostile.Store(at, abi.InMemory), hostile.Store(at+8, address), hostile.Store(at+16, rows))
+	}
 	return []kind{
 		{name: "count", module: hostile.Module{Run: hostile.LoopForever}},
-		{name: "fill 32 MiB", module: hostile.Module{Pages: 600, Run: loop(hostile.I32Const(0), hostile.I32Const(1), hostile.I32Const(32*mebibyte), []byte{0xfc, 11, 0})}},
-		{name: "ask for a large call info", inputs: 64,
-			module: calls("thresher", "call_info", []byte{i32, i32}, []byte{i32}, 1, hostile.I32Const(0), hostile.I32Const(0))},
-		{name: "ask for a layout", inputs: 1, module: calls("thresher", "input_layout", []byte{i32, i32, i32, i32}, []byte{i64}, 1,
-			hostile.I32Const(0), hostile.I32Const(0), hostile.I32Const(0), hostile.I32Const(0))},
-		{name: "ask for 32 MiB of random bytes", module: calls("wasi_snapshot_preview1", "random_get", []byte{i32, i32}, []byte{i32}, 600,
-			hostile.I32Const(0), hostile.I32Const(32*mebibyte))},
-		{name: "sort 4 million numbers", module: calls("thresher", "vector_sort", []byte{i32, i32}, []byte{i64}, 600,
-			hostile.I32Const(0), hostile.I32Const(4*mebibyte))},
-		{name: "write a result of 32 MiB", module: calls("thresher", "result_write", []byte{i32, i32}, nil, 600,
-			hostile.I32Const(0), hostile.I32Const(32*mebibyte))},
-		{name: "log 32 MiB", module: calls("thresher", "log", []byte{i32, i32}, nil, 600, hostile.I32Const(0), hostile.I32Const(32*mebibyte))},
+		{name: "fill 32 MiB", module: hostile.Module{Pages: 600, Run: hostile.Forever(fill(1, 32*mebibyte))}},
+		{name: "ask for a large call info", module: calling("call_info", 1, nil, 0, 0), inputs: 64},
+		{name: "ask for a layout", module: calling("input_layout", 1, nil, 0, 0, 0, 1<<16), inputs: 1},
+		{name: "ask for 32 MiB of random bytes", module: calling("random_get", 600, nil, 0, 32*mebibyte)},
+		{name: "sort 4 million numbers", module: calling("vector_sort", 600, floats(8, 64, 4*mebibyte), 8, 64)},
+		{name: "write a result of 16 MiB", module: calling("result_write", 300, fill('1', 16*mebibyte), 0, 16*mebibyte)},
+		{name: "log 32 MiB", module: calling("log", 600, nil, 0, 32*mebibyte)},
 	}
 }
 
-// wideTable is a table of 900 columns with names of 1000 bytes.
+// calling is a module that calls an import for ever, after code that is run once.
+func calling(name string, pages uint32, setup []byte, arguments ...int32) hostile.Module {
+	all := sandbox.Imports()
+	f := hostile.Function(all[slices.IndexFunc(all, func(i sandbox.Import) bool { return i.Name == name })])
+	call := hostile.Code(hostile.Push(arguments...), hostile.Call(0), bytes.Repeat(hostile.Drop, len(f.Results)))
+	return hostile.Module{Imports: []hostile.Function{f}, Pages: pages, Run: hostile.Code(setup, hostile.Forever(call))}
+}
+
+// wideTable is a table of 900 columns with names of 505 bytes.
 func wideTable(ctx context.Context, dir string) (*table.File, error) {
 	names, cells := make([]string, 900), make([]string, 900)
 	for i := range names {
@@ -168,13 +176,3 @@ func wideTable(ctx context.Context, dir string) (*table.File, error) {
 	}
 	return table.Open(sealed.Path)
 }
-
-// quiet is the Host of a guest that hands nothing over.
-type quiet struct{}
-
-func (quiet) Held() bool                                                   { return false }
-func (quiet) Gate(ctx context.Context) error                               { return context.Cause(ctx) }
-func (quiet) Progress(float64, string)                                     {}
-func (quiet) Log([]byte)                                                   {}
-func (quiet) Append(string, arrow.RecordBatch) error                       { return nil }
-func (quiet) Artifact(context.Context, string, string, work.Content) error { return nil }

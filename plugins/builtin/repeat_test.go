@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"thresher/core"
-	"thresher/core/job"
 	"thresher/core/limit"
 	"thresher/core/routine"
 	"thresher/core/table"
@@ -26,10 +25,10 @@ import (
 	"thresher/plugins/sandbox"
 )
 
-// Every routine that ships, every example, and every attack whose end is not one by time
-// comes out the same each time, byte for byte: results, tables, files, log, progress,
-// errors, gas and memory. Beside them the load varies, and from engine to engine how long a
-// slice of gas is, and how many jobs run at once.
+// Every routine that ships, every example, and every attack that does not end by a limit of
+// time comes out the same each time, byte for byte: results, tables, files, log, progress,
+// errors, gas and memory. The load varies meanwhile; from engine to engine so do the length
+// of a slice of gas and the number of jobs that run at once.
 func TestJobsComeOutTheSameWhateverTheLoad(t *testing.T) {
 	t.Parallel()
 	runs, every := 20, 1
@@ -98,9 +97,17 @@ func (w *repeated) close() {
 	require.NoError(w, w.host.Close(context.Background()))
 }
 
-// all runs the jobs, and of the attacks one of so many, and says what came of each.
-func (w *repeated) all(every int) (outcomes []string) {
-	var ids []string
+// all runs all examples, and every so many attacks, and returns what came of each.
+func (w *repeated) all(every int) []string {
+	outcomes, ids := w.examples()
+	for _, id := range append(ids, w.attacks(every)...) {
+		outcomes = append(outcomes, w.outcome(id))
+	}
+	return outcomes
+}
+
+// examples runs the examples of importers, and submits those of all other routines.
+func (w *repeated) examples() (outcomes, ids []string) {
 	shipped := guesttest.Builtins(w.T)
 	shipped["example"] = guesttest.Build(w.T, "thresher/plugins/sdk/go/example")
 	for _, name := range slices.Sorted(maps.Keys(shipped)) {
@@ -116,20 +123,22 @@ func (w *repeated) all(every int) (outcomes []string) {
 			}
 		}
 	}
+	return outcomes, ids
+}
+
+// attacks submits every so many attacks, and all that end by the limit of the stack.
+func (w *repeated) attacks(every int) (ids []string) {
 	for i, a := range hostile.Attacks() {
 		if a.Refused || a.Code == "cpu_limit" || a.Code == "wall_limit" || i%every > 0 && a.Code != "stack_limit" {
 			continue
 		}
 		p, err := w.host.Load(w.Context(), a.Wasm, false)
 		require.NoError(w, err, a.Name)
-		j, err := w.engine.Submit(w.Context(), core.Request{Routine: p.Name + "/attack", Cache: "off", Seed: new(uint64), Limits: budget(a)})
+		j, err := w.engine.Submit(w.Context(), core.Request{Routine: p.Name + "/attack", Cache: "off", Seed: new(uint64), Limits: new(a.Budget())})
 		require.NoError(w, err, a.Name)
 		ids = append(ids, j.ID)
 	}
-	for _, id := range ids {
-		outcomes = append(outcomes, w.outcome(id))
-	}
-	return outcomes
+	return ids
 }
 
 // examplesOf are a routine's examples; of one that has none, a run with its defaults on
@@ -148,18 +157,6 @@ func examplesOf(r routine.Routine) []routine.Example {
 		x.Inputs[in.Name] = steps.String()
 	}
 	return []routine.Example{x}
-}
-
-// budget is what an attack's job may use.
-func budget(a hostile.Attack) *job.Limits {
-	l := hostile.Budget
-	if a.Limits.Gas > 0 {
-		l.Gas = a.Limits.Gas
-	}
-	if a.Limits.Artifacts > 0 {
-		l.Artifacts = a.Limits.Artifacts
-	}
-	return &l
 }
 
 // submit submits an example, whose tables become datasets.

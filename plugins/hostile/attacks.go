@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -19,7 +20,7 @@ type Attack struct {
 	// Refused: the module is not loaded. Otherwise its routine, attack, is run.
 	Refused bool
 	Wasm    []byte
-	// Limits of its job, where they are not those of [Budget].
+	// Limits of its job that differ from those of most attacks: see [Attack.Budget].
 	Limits job.Limits
 	// Params of its job. Where they are refused, that is how it ends.
 	Params json.RawMessage
@@ -28,10 +29,15 @@ type Attack struct {
 // None is the Code of an attack that comes to nothing: its job completes.
 const None = "none"
 
-// Budget is what the jobs of attacks may use.
-var Budget = job.Limits{
-	MemoryBytes: 16 << 20, WallSeconds: 120, CPUSeconds: 60, Gas: 10_000_000,
-	OutputBytes: 1 << 20, Artifacts: 8, LogBytes: 64 << 10,
+// Budget is what the job of the attack may use.
+func (a Attack) Budget() job.Limits {
+	return job.Limits{
+		MemoryBytes: 16 << 20, OutputBytes: 1 << 20, LogBytes: 64 << 10,
+		WallSeconds: cmp.Or(a.Limits.WallSeconds, 120),
+		CPUSeconds:  cmp.Or(a.Limits.CPUSeconds, 60),
+		Gas:         cmp.Or(a.Limits.Gas, 10_000_000),
+		Artifacts:   cmp.Or(a.Limits.Artifacts, 8),
+	}
 }
 
 // Attacks returns all of them. Each is a plugin of another name, so that they can be
@@ -68,8 +74,8 @@ func ending(code string, all ...Attack) []Attack {
 // runs is a module that does something when it is run, then returns 0.
 func runs(code ...[]byte) []byte { return Module{Run: Code(Code(code...), I32Const(0))}.Encode() }
 
-// forever does something again and again.
-func forever(code ...[]byte) []byte {
+// Forever does something again and again, without an end.
+func Forever(code ...[]byte) []byte {
 	return Code([]byte{0x03, 0x40}, Code(code...), []byte{0x0c, 0, 0x0b, 0x00})
 }
 
@@ -80,6 +86,12 @@ func repeat(n int, code ...[]byte) (all []byte) {
 		all = append(all, one...)
 	}
 	return all
+}
+
+// calling is a module that calls a function for ever, after code that is run once.
+func calling(f Function, setup []byte, args ...[]byte) []byte {
+	code := Code(Code(args...), Call(0), repeat(len(f.Results), Drop))
+	return Module{Imports: []Function{f}, Pages: 200, Run: Code(setup, Forever(code))}.Encode()
 }
 
 // saying is a module with a text in its memory, behind its manifest, and one import.

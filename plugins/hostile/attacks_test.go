@@ -21,7 +21,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thresher/core"
-	"thresher/core/job"
 	"thresher/core/limit"
 	"thresher/plugins/builtin/guesttest"
 	"thresher/plugins/hostile"
@@ -110,7 +109,7 @@ func (w *world) attack(ctx context.Context, a hostile.Attack) (code string, err 
 	case a.Refused:
 		return "loaded", nil
 	}
-	j, err := w.run(ctx, core.Request{Routine: p.Name + "/attack", Limits: budget(a), Params: a.Params})
+	j, err := w.run(ctx, core.Request{Routine: p.Name + "/attack", Limits: new(a.Budget()), Params: a.Params})
 	if err != nil && a.Params != nil {
 		return core.Code(err), bounded(err)
 	}
@@ -135,24 +134,6 @@ func bounded(refused error) error {
 		return fmt.Errorf("a refusal of %d bytes", n)
 	}
 	return nil
-}
-
-// budget is what an attack's job may use.
-func budget(a hostile.Attack) *job.Limits {
-	l := hostile.Budget
-	if a.Limits.WallSeconds > 0 {
-		l.WallSeconds = a.Limits.WallSeconds
-	}
-	if a.Limits.CPUSeconds > 0 {
-		l.CPUSeconds = a.Limits.CPUSeconds
-	}
-	if a.Limits.Gas > 0 {
-		l.Gas = a.Limits.Gas
-	}
-	if a.Limits.Artifacts > 0 {
-		l.Artifacts = a.Limits.Artifacts
-	}
-	return &l
 }
 
 // Every attack ends as it should, twice, so that the second of them has the instance

@@ -17,30 +17,30 @@ func floods() []Attack {
 	// A table of the column x: one letter of text in each row.
 	const columns = `[{"name":"x","type":"int64"}]`
 	rows := func(at, n int32, next []byte) []byte {
-		return forever(next, Store(40, 8<<10), Store(44, 32<<10),
+		return Forever(next, Store(40, 8<<10), Store(44, 32<<10),
 			I32Const(at), I32Const(8), I32Const(at+8), I32Const(n-8), I64Const(4<<10), I32Const(32), Call(0))
 	}
 	return ending("output_limit",
 		Attack{Name: "log_flood", Does: "logs 60 000 bytes for ever", Code: "gas_limit",
-			Wasm: Module{Imports: []Function{log}, Run: forever(I32Const(0), I32Const(60_000), Call(0))}.Encode()},
+			Wasm: Module{Imports: []Function{log}, Run: Forever(I32Const(0), I32Const(60_000), Call(0))}.Encode()},
 		Attack{Name: "print_flood", Does: "prints 1024 pieces of 64 KiB at once, for ever", Code: "gas_limit",
 			Wasm: Module{Imports: []Function{wasi("fd_write", I32, I32, I32, I32)}, Pages: 2,
-				Run: forever(vectors(), I32Const(1), I32Const(64<<10), I32Const(1024), I32Const(0), Call(0), Drop)}.Encode()},
+				Run: Forever(vectors(), I32Const(1), I32Const(64<<10), I32Const(1024), I32Const(0), Call(0), Drop)}.Encode()},
 		Attack{Name: "progress_flood", Does: "reports progress for ever", Code: "gas_limit",
 			Wasm: Module{Imports: []Function{host("progress", nil, F64, I32, I32)},
-				Run: forever(F64Const(math.NaN()), I32Const(1024), I32Const(8), Call(0))}.Encode()},
+				Run: Forever(F64Const(math.NaN()), I32Const(1024), I32Const(8), Call(0))}.Encode()},
 		Attack{Name: "rows_flood", Does: "appends rows for ever", Wasm: saying("flooded_"+columns, tableAppend, func(at, n int32) []byte { return rows(at, n, nil) })},
 		Attack{Name: "table_flood", Does: "makes tables for ever", Wasm: saying("flooded_"+columns, tableAppend, func(at, n int32) []byte {
-			return forever(counting(at), I32Const(at), I32Const(8), I32Const(at+8), I32Const(n-8), I64Const(0), I32Const(32), Call(0))
+			return Forever(counting(at), I32Const(at), I32Const(8), I32Const(at+8), I32Const(n-8), I64Const(0), I32Const(32), Call(0))
 		})},
 		Attack{Name: "artifact_flood", Does: "makes artifacts of nothing for ever", Code: "artifact_limit", Wasm: saying("flooded_", artifact, func(at, n int32) []byte {
-			return forever(counting(at), I32Const(at), I32Const(n), I32Const(0), I32Const(0), I32Const(0), I32Const(0), Call(0))
+			return Forever(counting(at), I32Const(at), I32Const(n), I32Const(0), I32Const(0), I32Const(0), I32Const(0), Call(0))
 		})},
 		Attack{Name: "artifact_bytes", Does: "makes artifacts of 256 KiB for ever", Wasm: saying("flooded_"+strings.Repeat("x", 256<<10), artifact, func(at, n int32) []byte {
-			return forever(counting(at), I32Const(at), I32Const(8), I32Const(0), I32Const(0), I32Const(at), I32Const(n), Call(0))
+			return Forever(counting(at), I32Const(at), I32Const(8), I32Const(0), I32Const(0), I32Const(at), I32Const(n), Call(0))
 		})},
 		Attack{Name: "result_flood", Does: "writes its result for ever", Code: "gas_limit", Wasm: saying(`"`+strings.Repeat("x", 500_000)+`"`, result, func(at, n int32) []byte {
-			return forever(I32Const(at), I32Const(n), Call(0))
+			return Forever(I32Const(at), I32Const(n), Call(0))
 		})},
 		Attack{Name: "result_too_large", Does: "has a result of 2 MiB", Wasm: saying(`"`+strings.Repeat("x", 2<<20)+`"`, result, func(at, n int32) []byte {
 			return Code(I32Const(at), I32Const(n), Call(0))

@@ -222,6 +222,14 @@ func F64Const(v float64) []byte {
 	return binary.LittleEndian.AppendUint64([]byte{0x44}, math.Float64bits(v))
 }
 
+// Push pushes numbers of 32 bits.
+func Push(numbers ...int32) (code []byte) {
+	for _, n := range numbers {
+		code = append(code, I32Const(n)...)
+	}
+	return code
+}
+
 // Call calls a function by its index.
 func Call(index uint32) []byte { return append([]byte{0x10}, uleb(index)...) }
 
@@ -266,9 +274,11 @@ func sleb(v int64) (out []byte) {
 }
 
 // Program is a program of WASI: what it imports, and the code of _start.
-func Program(imports []Function, code []byte) []byte {
-	m := Module{Imports: imports}
-	n := uint32(len(imports))
+func Program(imports []Function, code []byte) []byte { return program(Module{Imports: imports}, code) }
+
+// program is a Program with the imports and the memory of a module.
+func program(m Module, code []byte) []byte {
+	n := uint32(len(m.Imports))
 	body := Code(list(), code, []byte{0x0b})
 	out := append([]byte("\x00asm\x01\x00\x00\x00"), section(1, m.types())...)
 	out = append(out, section(2, m.imports())...)
@@ -276,4 +286,9 @@ func Program(imports []Function, code []byte) []byte {
 	out = append(out, section(5, list(m.memory()))...)
 	out = append(out, section(7, list(Code(text("memory"), []byte{2, 0}), Code(text("_start"), []byte{0}, uleb(n))))...)
 	return append(out, section(10, list(Code(uleb(uint32(len(body))), body)))...)
+}
+
+// manifestSection is the section in which a program has its manifest.
+func manifestSection(manifest string) []byte {
+	return section(0, Code(text("thresher:manifest"), []byte(manifest)))
 }

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -56,3 +57,6 @@ func numbered(n int, format string) string {
 	}
 	return strings.Join(all, ",")
 }
+
+// copies are n copies of a text in a list.
+func copies(n int, text string) string { return strings.Join(slices.Repeat([]string{text}, n), ",") }

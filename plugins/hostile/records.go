@@ -7,7 +7,7 @@ import "strings"
 func records() []Attack {
 	const name, media = 128, 200
 	list := saying("flooded_"+strings.Repeat("x", name-8)+strings.Repeat("\x01", media+1), artifact, func(at, _ int32) []byte {
-		return forever(counting(at), I32Const(at), I32Const(name), I32Const(at+name), I32Const(media), I32Const(0), I32Const(0), Call(0))
+		return Forever(counting(at), I32Const(at), I32Const(name), I32Const(at+name), I32Const(media), I32Const(0), I32Const(0), Call(0))
 	})
 	longMedia := saying("x"+strings.Repeat("x", media+1), artifact, func(at, n int32) []byte {
 		return Code(I32Const(at), I32Const(1), I32Const(at), I32Const(media+1), I32Const(0), I32Const(0), Call(0))

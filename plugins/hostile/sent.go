@@ -14,7 +14,7 @@ func sent() []Attack {
 		return Attack{Name: name, Does: does, Params: json.RawMessage(params),
 			Wasm: Module{Manifest: manifest, Pages: uint32(1 + (len(manifest)+1024)>>16)}.Encode()}
 	}
-	list := func(n int, element string) string { return "[" + strings.Repeat(element+",", n-1) + element + "]" }
+	list := func(n int, element string) string { return "[" + copies(n, element) + "]" }
 	names := func(n int) string { return "[" + numbered(n, `"n%d"`) + "]" }
 	a := func(schema string) string { return `{"type":"object","properties":{"a":` + schema + `}}` }
 	return ending("invalid_params",
@@ -55,5 +55,5 @@ func sep(s string) string {
 
 // referred is a schema in which one list of values is compared for each of n references.
 func referred(n, values int) string {
-	return fmt.Sprintf(`{"$defs":{"e":{"enum":[%s]}},"allOf":[%s]}`, numbered(values, "%d"), strings.Repeat(`{"$ref":"#/$defs/e"},`, n-1)+`{"$ref":"#/$defs/e"}`)
+	return fmt.Sprintf(`{"$defs":{"e":{"enum":[%s]}},"allOf":[%s]}`, numbered(values, "%d"), copies(n, `{"$ref":"#/$defs/e"}`))
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"strings"
 
 	flatbuffers "github.com/google/flatbuffers/go"
@@ -42,21 +41,15 @@ func printing(content []byte) []byte {
 		`"stdout":"arrow","outputs":[{"name":"t"}]}]}`
 	const at = 64
 	m := Module{Imports: []Function{wasi("fd_write", I32, I32, I32, I32)}, Pages: uint32(1 + (len(content)+at)>>16)}
-	start := Code(list(), Store(0, at), Store(4, int32(len(content))), I32Const(1), I32Const(0), I32Const(1), I32Const(8), Call(0), Drop, end)
-	out := append([]byte("\x00asm\x01\x00\x00\x00"), section(1, m.types())...)
-	out = append(out, section(2, m.imports())...)
-	out = append(out, section(3, list([]byte{2}))...)
-	out = append(out, section(5, list(m.memory()))...)
-	out = append(out, section(7, list(Code(text("memory"), []byte{2, 0}), Code(text("_start"), []byte{0, 1})))...)
-	out = append(out, section(10, list(Code(uleb(uint32(len(start))), start)))...)
-	out = append(out, section(11, list(Code([]byte{0}, I32Const(at), end, uleb(uint32(len(content))), content)))...)
-	return append(out, section(0, Code(text("thresher:manifest"), []byte(manifest)))...)
+	start := Code(Store(0, at), Store(4, int32(len(content))), Push(1, 0, 1, 8), Call(0), Drop)
+	data := section(11, list(Code([]byte{0}, I32Const(at), end, uleb(uint32(len(content))), content)))
+	return Code(program(m, start), data, manifestSection(manifest))
 }
 
 // arrowFile writes batches of one schema.
 func arrowFile(schema *arrow.Schema, batches []arrow.RecordBatch, options ...ipc.Option) []byte {
 	var file bytes.Buffer
-	w, err := ipc.NewFileWriter(struct{ io.Writer }{&file}, append(options, ipc.WithSchema(schema))...)
+	w, err := ipc.NewFileWriter(&file, append(options, ipc.WithSchema(schema))...)
 	for _, b := range batches {
 		if err == nil {
 			err = w.Write(b)

@@ -14,11 +14,11 @@ func unpaid() []Attack {
 	}
 	// Each call goes once round a loop that it leaves by a return.
 	returning := Module{
-		Run:  forever(argument, Call(Further(0, 0)), Drop),
+		Run:  Forever(argument, Call(Further(0, 0)), Drop),
 		More: [][]byte{Code(loopVoid, I32Const(1), []byte{0x0f}, end, Unreachable)},
 	}
 	table := func(code ...[]byte) []byte {
-		return Module{Table: 1000, Filled: true, Run: forever(code...)}.Encode()
+		return Module{Table: 1000, Filled: true, Run: Forever(code...)}.Encode()
 	}
 	const nothing = 0
 	return ending("gas_limit",
@@ -30,12 +30,12 @@ func unpaid() []Attack {
 			Run: Code([]byte{0x03, 0x7f}, I32Const(1), []byte{0x0d, 0}, I32Const(0), end)}.Encode()},
 		Attack{Name: "returns_from_loops", Does: "enters a loop for ever, and leaves it by a return", Wasm: returning.Encode()},
 		Attack{Name: "fills_nothing", Does: "fills no bytes, 100 times a turn, for ever", Wasm: Module{
-			Run: forever(repeat(100, I32Const(0), I32Const(0), I32Const(nothing), []byte{0xfc, 11, 0}))}.Encode()},
+			Run: Forever(repeat(100, I32Const(0), I32Const(0), I32Const(nothing), []byte{0xfc, 11, 0}))}.Encode()},
 		Attack{Name: "grows_by_nothing", Does: "grows its memory by no page, 1000 times a turn, for ever", Wasm: Module{
-			Run: forever(repeat(1000, I32Const(nothing), Grow, Drop))}.Encode()},
+			Run: Forever(repeat(1000, I32Const(nothing), Grow, Drop))}.Encode()},
 		Attack{Name: "copies_a_table", Does: "copies a table over itself for ever", Wasm: table(I32Const(1), I32Const(0), I32Const(999), []byte{0xfc, 14, 0, 0})},
 		Attack{Name: "fills_a_table", Does: "fills a table for ever", Wasm: table(I32Const(0), []byte{0xd0, 0x70}, I32Const(1000), []byte{0xfc, 17, 0})},
 		Attack{Name: "takes_roots", Does: "takes 1000 square roots a turn, for ever", Wasm: Module{
-			Run: forever(F64Const(2), repeat(1000, []byte{0x9f}), Drop)}.Encode()},
+			Run: Forever(F64Const(2), repeat(1000, []byte{0x9f}), Drop)}.Encode()},
 	)
 }

@@ -7,8 +7,8 @@ import (
 	"thresher/core/ledger"
 )
 
-// How many modules are verified at once, and how many of a tenant: so there is room for
-// another tenant while the modules of one take long.
+// How many modules are verified at once, and how many of them may be of one tenant: so
+// another tenant has room while the modules of one take long.
 const (
 	verifiedAtOnce = 3
 	tenantAtOnce   = 2
@@ -19,7 +19,7 @@ type verifying struct {
 	by    map[string]Module // by key, as they were when they were taken
 	ended int               // how many have been
 	begun uint64            // how many were begun
-	turns map[string]uint64 // by tenant with modules: begun when it came, or had its last turn
+	turns map[string]uint64 // by tenant that has modules: what begun was at its last turn, or when it came
 }
 
 func newVerifying() verifying {
@@ -37,12 +37,11 @@ func (v *verifying) end(key string) {
 	v.ended++
 }
 
-// choose returns the module that is to be verified next, if one may be beside those that
-// are. Of each tenant that is the one that waits the longest; tenants take turns. A module
-// that was tried before is verified alone: the server may not have survived it, and
-// another module that was verified then would be blamed as well. When it is its turn, no
-// other begins until it has been: it would wait for ever otherwise, as long as others
-// come.
+// choose returns the module to verify next, if one may begin beside those that are being
+// verified. Tenants take turns, and of each the module that waits the longest comes first. A
+// module that was tried before is verified alone: the server may not have survived it, and
+// another module that was verified then would be blamed as well. When its turn comes no
+// other begins before it: else it would wait as long as others come.
 func (v *verifying) choose(waiting []ledger.Entry[Module]) (next ledger.Entry[Module], ok bool) {
 	for _, m := range v.by {
 		if m.Attempts > 0 {
@@ -60,8 +59,8 @@ func (v *verifying) choose(waiting []ledger.Entry[Module]) (next ledger.Entry[Mo
 	return next, ok && (next.Value.Attempts == 0 || len(v.by) == 0)
 }
 
-// know lets tenants take turns that have modules now, those that are new behind the others,
-// and forgets those that have none left.
+// know gives a turn to each tenant that has modules now, to new ones behind the others, and
+// forgets the tenants that have none left.
 func (v *verifying) know(waiting []ledger.Entry[Module]) {
 	before := v.turns
 	v.turns = make(map[string]uint64, len(before))
@@ -103,6 +102,6 @@ func (m Module) waitsSince() time.Time {
 	return m.Uploaded.At
 }
 
-// room is how many modules of a tenant may wait beside those of others: half of the places
-// that others leave, so that one tenant does not take them all.
-func room(most, others int) int { return max((most-others+1)/2, 0) }
+// room is how many modules of a tenant may wait: half of the places that other tenants
+// leave, so that one tenant does not take them all.
+func room(places, others int) int { return max((places-others+1)/2, 0) }

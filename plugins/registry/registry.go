@@ -48,7 +48,7 @@ type Config struct {
 	DisableAfter int
 	MaxPlugins   int // names that a tenant may have; default 1000
 	// MaxVerifying is how many modules may wait for their verification; default 1000. A
-	// tenant may have half of what others leave.
+	// tenant may have half of the places that other tenants leave.
 	MaxVerifying int
 	Retry        time.Duration    // before a module is verified again, where the server failed; default 1 s
 	Shipped      []Shipped        // what everyone has, beside what the host has loaded

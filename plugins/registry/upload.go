@@ -113,7 +113,7 @@ func (r *Registry) roomFor(ctx context.Context, tenant string) error {
 		return err
 	}
 	if most := room(r.cfg.MaxVerifying, all-own); own >= most {
-		return refuse("too_many_uploads", "%d modules of tenant %s wait for their verification: the limit is %d, half of what others leave of %d",
+		return refuse("too_many_uploads", "%d modules of tenant %s wait for their verification: the limit is %d, half of what other tenants leave free of %d places",
 			own, tenant, most, r.cfg.MaxVerifying)
 	}
 	return nil

@@ -39,13 +39,12 @@ func TestATableThatIsCutUnderAGuestFailsItsJob(t *testing.T) {
 	place := imported(abi.Module, "input_map", hostFunctions["input_map"])
 	sum := imported(abi.Module, "vector_sum", hostFunctions["vector_sum"])
 	load := hostile.Code(hostile.I32Const(0), hostile.I32Const(inside), []byte{0x28, 2, 0}, []byte{0x36, 2, 0}) // and store it, or it is left out
-	forever := func(code []byte) []byte { return hostile.Code([]byte{0x03, 0x40}, code, []byte{0x0c, 0, 0x0b}) }
 	sumOf := func(v abi.Vector) []byte {
 		return hostile.Code(stored(0, v), hostile.I32Const(0), hostile.I32Const(64), hostile.Call(2), hostile.Drop)
 	}
 	for name, reads := range map[string][]byte{
 		"guest_reads":           load,
-		"guest_reads_for_ever":  forever(load),
+		"guest_reads_for_ever":  hostile.Forever(load),
 		"guest_writes":          hostile.Store(inside, 1),
 		"guest_reads_and_traps": hostile.Code(load, hostile.Unreachable),
 		"host_reads_memory":     hostile.Code(hostile.I32Const(inside), hostile.I32Const(100), hostile.Call(0)),

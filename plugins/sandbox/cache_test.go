@@ -127,7 +127,7 @@ func TestFilesOfAnotherModuleAreNotUsed(t *testing.T) {
 	t.Parallel()
 	mine, other := hostile.Module{}.Encode(), hostile.Module{Run: hostile.Code(hostile.I32Const(0), hostile.Drop, hostile.Unreachable)}.Encode()
 	dir, files := cacheOf(t, mine)
-	_, others := cacheOfCrashing(t, other)
+	others := cacheOfCrashing(t, other)
 	require.Len(t, others, len(files))
 	for all := 1; all < 1<<len(files); all++ {
 		for i, path := range files {
@@ -143,16 +143,16 @@ func TestFilesOfAnotherModuleAreNotUsed(t *testing.T) {
 	}
 }
 
-// cacheOfCrashing is cacheOf for a module that does not run to its end.
-func cacheOfCrashing(t *testing.T, wasm []byte) (dir string, files []string) {
+// cacheOfCrashing returns the files of cacheOf for a module that does not run to its end.
+func cacheOfCrashing(t *testing.T, wasm []byte) (files []string) {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "cache")
+	dir := filepath.Join(t.TempDir(), "cache")
 	h, err := New(t.Context(), Config{CacheDir: dir})
 	require.NoError(t, err)
 	_, err = h.Inspect(t.Context(), wasm, nil)
 	require.NoError(t, err)
 	require.NoError(t, h.Close(context.Background()))
-	return dir, filesIn(t, dir)
+	return filesIn(t, dir)
 }
 
 // What is missing is made without a word: it may never have been there.

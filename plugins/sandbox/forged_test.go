@@ -68,7 +68,7 @@ func bytesOf(types []api.ValueType) (out []byte) { return append(out, types...) 
 // each type: none may do more than end the job, or answer with an error.
 func TestNoHostFunctionTrustsItsArguments(t *testing.T) {
 	t.Parallel()
-	for module, functions := range map[string]map[string]hostFunction{abi.Module: hostFunctions, wasiModule: wasiFunctions} {
+	for module, functions := range imports {
 		for name, f := range functions {
 			for _, worst := range []int64{-1, math.MinInt32, math.MaxInt32, 65_535, 0} {
 				t.Run(fmt.Sprintf("%s/%d", name, worst), func(t *testing.T) {

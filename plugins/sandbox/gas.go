@@ -12,8 +12,8 @@ import (
 // and what bounds it. A guest pays before the host works, out of the slice that it has,
 // as it pays for its own instructions; work that may be long is paid part by part, so
 // that it meets a safepoint as often as the guest's own code does. docs/sandbox.md shows
-// the table. Tests hold it against the functions and the docs, and bench/hostcalls
-// measures that gas buys no more of the host's time than it should.
+// the table. Tests compare it with the functions and the docs; bench/hostcalls measures how
+// much of the host's time a unit of gas pays for in each function.
 
 // rate is what a kind of work costs: so much gas for so many units.
 type rate struct {
@@ -108,6 +108,9 @@ var trivial = []string{
 	"sock_accept", "sock_recv", "sock_send", "sock_shutdown",
 }
 
+// imports are the functions that guests may import, by module and name.
+var imports = map[string]map[string]hostFunction{abi.Module: hostFunctions, wasiModule: wasiFunctions}
+
 // Import is a function that guests may import.
 type Import struct {
 	Module, Name    string
@@ -116,7 +119,7 @@ type Import struct {
 
 // Imports lists all of them, by module and name.
 func Imports() (all []Import) {
-	for module, functions := range map[string]map[string]hostFunction{abi.Module: hostFunctions, wasiModule: wasiFunctions} {
+	for module, functions := range imports {
 		for name, f := range functions {
 			all = append(all, Import{module, name, slices.Clone(f.params), slices.Clone(f.results)})
 		}

@@ -19,13 +19,10 @@ import (
 	"thresher/plugins/hostile"
 )
 
-// modules are what guests may import, by module and name.
-var modules = map[string]map[string]hostFunction{abi.Module: hostFunctions, wasiModule: wasiFunctions}
-
 // importOf declares a function that the host offers.
 func importOf(t testing.TB, name string) hostile.Function {
 	t.Helper()
-	for module, functions := range modules {
+	for module, functions := range imports {
 		if f, ok := functions[name]; ok {
 			return imported(module, name, f)
 		}
@@ -37,7 +34,7 @@ func importOf(t testing.TB, name string) hostile.Function {
 func TestEveryImportHasAPriceAndEveryPriceAnImport(t *testing.T) {
 	t.Parallel()
 	left := maps.Clone(prices)
-	for _, functions := range modules {
+	for _, functions := range imports {
 		for name := range functions {
 			assert.Positive(t, prices[name].call, name)
 			delete(left, name)
@@ -55,7 +52,7 @@ func callsOf(t testing.TB, n, count int32, in *table.File) []hostile.HostCall {
 	for _, c := range calls {
 		known[c.Name] = true
 	}
-	for _, functions := range modules {
+	for _, functions := range imports {
 		for name, f := range functions {
 			if !known[name] {
 				assert.Empty(t, prices[name].rates, "hostile.HostCalls has no call of %s", name)
@@ -113,18 +110,22 @@ func gasOfCall(t *testing.T, c hostile.HostCall, times int32, in *table.File) ui
 func gasOf(t *testing.T, m hostile.Module, in *table.File, ends bool) uint64 {
 	t.Helper()
 	h, loaded := prepared(t, m)
-	r := newRecorder(t)
-	r.left = 1 << 40
-	k := newCall(work.Call{
-		Host: r, Inputs: map[string]*table.File{"data": in}, Params: []byte(`{}`),
-		File:   &work.File{ReaderAt: strings.NewReader(""), Bytes: 0},
-		Limits: job.Limits{MemoryBytes: 256 << 20, OutputBytes: 1 << 30, LogBytes: 1 << 20},
-	})
+	k := wideCall(t, in, &work.File{ReaderAt: strings.NewReader(""), Bytes: 0})
 	err := h.attackBy(t.Context(), loaded, k)
 	if !ends {
 		require.NoError(t, err)
 	}
 	return k.meter.spent
+}
+
+// wideCall is a call whose limits are so wide that none of [hostile.HostCalls] meets them.
+func wideCall(t *testing.T, in *table.File, file *work.File) *call {
+	r := newRecorder(t)
+	r.left = 1 << 40
+	return newCall(work.Call{
+		Host: r, Inputs: map[string]*table.File{"data": in}, Params: []byte(`{}`), File: file,
+		Limits: job.Limits{MemoryBytes: 256 << 20, OutputBytes: 1 << 30, LogBytes: 1 << 20},
+	})
 }
 
 // The info is what encoding/json makes of an abi.Call, though it is made part by part.
@@ -173,7 +174,7 @@ func importsTable() string {
 	var out strings.Builder
 	out.WriteString("| import | gas | bound |\n|---|---|---|\n")
 	for _, module := range []string{abi.Module, wasiModule} {
-		for _, name := range slices.Sorted(maps.Keys(modules[module])) {
+		for _, name := range slices.Sorted(maps.Keys(imports[module])) {
 			p := prices[name]
 			fmt.Fprintf(&out, "| `%s` | %d", name, p.call)
 			for _, r := range p.rates {

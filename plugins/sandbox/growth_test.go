@@ -65,12 +65,7 @@ func TestNoImportMakesTheProcessGrowByMoreThanIsCounted(t *testing.T) {
 	for _, c := range append(callsOf(t, hostile.MaxHostCall, 400, in), hostile.WorstHostCalls(hostile.MaxHostCall)...) {
 		t.Run(c.Name+"/"+c.Case, func(t *testing.T) {
 			h, loaded := prepared(t, c.Module(importOf(t, c.Name), 1, nil))
-			r := newRecorder(t)
-			r.left = 1 << 40
-			k := newCall(work.Call{
-				Host: r, Inputs: map[string]*table.File{"data": in}, Params: []byte(`{}`), File: &work.File{ReaderAt: in.OS(), Bytes: in.Size()},
-				Limits: job.Limits{MemoryBytes: 256 << 20, OutputBytes: 1 << 30, LogBytes: 1 << 20},
-			})
+			k := wideCall(t, in, &work.File{ReaderAt: in.OS(), Bytes: in.Size()})
 			grew := heapGrowth(func() { err = h.attackBy(t.Context(), loaded, k) })
 			if !c.Ends {
 				require.NoError(t, err)

@@ -6,9 +6,9 @@ import (
 	"thresher/core/job"
 )
 
-// What the host makes for a guest is the guest's memory: it is held, which is to count it
-// beside the linear memory and against the job's limit, before it is allocated. What is
-// bounded by a constant, such as the names of an output, is not.
+// What the host makes for a guest counts as the guest's memory. It is held before it is
+// allocated: counted, beside the linear memory, against the job's limit. What is bounded by
+// a constant, such as the names of an output, is not.
 
 // hold counts bytes that are about to be allocated, or ends the guest if they are more
 // than its limit has room for.

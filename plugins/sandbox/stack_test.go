@@ -21,6 +21,18 @@ import (
 // paces are how long slices of gas may be, which no guest may notice.
 var paces = []time.Duration{1, Slice, time.Hour}
 
+// sameAtEveryPace calls something with slices of gas of all lengths, and expects the same
+// of it each time.
+func sameAtEveryPace(t *testing.T, h *Host, run func() string) {
+	t.Helper()
+	h.slice = paces[0]
+	want := run()
+	for _, slice := range paces[1:] {
+		h.slice = slice
+		assert.Equal(t, want, run(), "with slices of %v", slice)
+	}
+}
+
 // endless calls a function without an end.
 func endless(function uint32) []byte { return hostile.Code(hostile.LocalGet0, hostile.Call(function)) }
 
@@ -104,20 +116,14 @@ func TestCallsEndAtAnExactDepth(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h, loaded := prepared(t, m)
-			var want string
-			for _, slice := range paces {
-				h.slice = slice
+			sameAtEveryPace(t, h, func() string {
 				k, err := h.attack(t.Context(), loaded, newRecorder(t), job.Limits{})
 				failed := failure(t, err)
 				assert.Equal(t, "stack_limit", failed.Code)
 				assert.Contains(t, failed.Detail, fmt.Sprintf("limit %d bytes of stack; the next call needed ", rewrite.StackBytes))
 				assert.NotEmpty(t, failed.Stack)
-				ended := fmt.Sprint(failed, failed.Stack, k.meter.spent)
-				if want == "" {
-					want = ended
-				}
-				assert.Equal(t, want, ended, "with slices of %v", slice)
-			}
+				return fmt.Sprint(failed, failed.Stack, k.meter.spent)
+			})
 		})
 	}
 }
@@ -145,7 +151,7 @@ func TestTheStackIsGivenBack(t *testing.T) {
 		"a table": hostile.Code([]byte{0x02, 0x40}, hostile.LocalGet0, []byte{0x04, 0x40, 0x0c, 1, 0x0b},
 			hostile.I32Const(0), hostile.I32Const(0), []byte{0x0e, 0, 1, 0x0b}, down),
 	}
-	const calls = 70_000 // nearly as many as there may be
+	const calls = 70_000 // close to the deepest nesting that the stack allows
 	for name, code := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,16 +193,11 @@ func TestTheDepthIsExactWhereverAGuestRuns(t *testing.T) {
 			h, err := New(t.Context(), Config{})
 			require.NoError(t, err)
 			t.Cleanup(func() { assert.NoError(t, h.Close(context.Background())) })
-			var want string
-			for _, slice := range paces {
-				h.slice = slice
+			sameAtEveryPace(t, h, func() string {
 				_, err := h.Load(t.Context(), m.Encode(), false)
 				require.ErrorContains(t, err, "bytes of stack; the next call needed ")
-				if want == "" {
-					want = err.Error()
-				}
-				assert.Equal(t, want, err.Error(), "with slices of %v", slice)
-			}
+				return err.Error()
+			})
 		})
 	}
 	for name, m := range map[string]hostile.Module{
@@ -206,19 +207,13 @@ func TestTheDepthIsExactWhereverAGuestRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h, loaded := prepared(t, m)
-			var want string
-			for _, slice := range paces {
-				h.slice = slice
+			sameAtEveryPace(t, h, func() string {
 				k := newCall(work.Call{Host: newRecorder(t), Limits: job.Limits{MemoryBytes: 1 << 20}})
 				err := h.with(t.Context(), loaded, k, func(ctx context.Context, guest api.Module) error { return simulate(ctx, k, guest, 0) })
 				failed := failure(t, err)
 				assert.Equal(t, "stack_limit", failed.Code)
-				ended := fmt.Sprint(failed, k.meter.spent)
-				if want == "" {
-					want = ended
-				}
-				assert.Equal(t, want, ended)
-			}
+				return fmt.Sprint(failed, k.meter.spent)
+			})
 		})
 	}
 }
@@ -237,23 +232,17 @@ func TestTheNumberOfStepsFollowsFromGas(t *testing.T) {
 		hostile.I32Const(left), []byte{0x28, 2, 0, 0x0d, 0, 0x0b},
 		hostile.I32Const(count), []byte{0x28, 2, 0}, hostile.I32Const(160), []byte{0x46})
 	h, loaded := prepared(t, hostile.Module{Step: step, Manifest: hostile.Manifest(string(routine.Simulation))})
-	var want []byte
-	for _, slice := range paces {
-		h.slice = slice
+	sameAtEveryPace(t, h, func() (asked string) {
 		k := newCall(work.Call{Host: newRecorder(t), Limits: job.Limits{MemoryBytes: 1 << 20}})
-		var asked []byte
 		err := h.with(t.Context(), loaded, k, func(ctx context.Context, guest api.Module) error {
 			err := simulate(ctx, k, guest, 0)
 			view, _ := guest.Memory().Read(64+4, 160)
-			asked = append(fmt.Append(nil, k.meter.used(), " "), view...)
+			asked = fmt.Sprint(k.meter.used(), view)
 			return err
 		})
 		require.NoError(t, err)
-		if want == nil {
-			want = asked
-		}
-		assert.Equal(t, want, asked)
-	}
+		return asked
+	})
 }
 
 func TestNextStepsAimAtTheirGas(t *testing.T) {

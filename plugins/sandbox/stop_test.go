@@ -21,11 +21,6 @@ import (
 	"thresher/plugins/sandbox/rewrite"
 )
 
-// loop repeats code for ever.
-func loop(code ...[]byte) []byte {
-	return hostile.Code([]byte{0x03, 0x40}, hostile.Code(code...), []byte{0x0c, 0, 0x0b}, hostile.Unreachable)
-}
-
 // bulk pushes three numbers and does fill (11) or copy (10) with them.
 func bulk(op byte, a, b, c uint32) []byte {
 	code := hostile.Code(hostile.I32Const(int32(a)), hostile.I32Const(int32(b)), hostile.I32Const(int32(c)), []byte{0xfc, op, 0})
@@ -42,21 +37,21 @@ func neverEnding() map[string]hostile.Module {
 	sleep := imported(wasiModule, "poll_oneoff", wasiFunctions["poll_oneoff"])
 	const gigabyte = 1 << 30
 	return map[string]hostile.Module{
-		"counting_loop": {Run: loop(hostile.I32Const(1), hostile.Drop)},
+		"counting_loop": {Run: hostile.Forever(hostile.I32Const(1), hostile.Drop)},
 		"empty_loop":    {Run: hostile.LoopForever},
 		// 2^64 calls, 64 deep, and no loop: run(n) = n == 0 ? 0 : run(n-1) + run(n-1).
 		"call_tree": {Run: hostile.Code(hostile.LocalGet0, hostile.I32Const(64), []byte{0x46, 0x04, 0x7f}, hostile.I32Const(0), []byte{0x05},
 			hostile.LocalGet0, hostile.I32Const(1), []byte{0x6a}, self,
 			hostile.LocalGet0, hostile.I32Const(1), []byte{0x6a}, self, []byte{0x6a, 0x0b})},
 		"host_calls": {Imports: []hostile.Function{clock},
-			Run: loop(hostile.I32Const(0), hostile.I64Const(0), hostile.I32Const(8), hostile.Call(0), hostile.Drop)},
+			Run: hostile.Forever(hostile.I32Const(0), hostile.I64Const(0), hostile.I32Const(8), hostile.Call(0), hostile.Drop)},
 		"sleeps": {Imports: []hostile.Function{sleep},
-			Run: loop(hostile.I32Const(0), hostile.I32Const(512), hostile.I32Const(1), hostile.I32Const(256), hostile.Call(0), hostile.Drop)},
-		"fill":        {Pages: gigabyte/pageSize + 1, Run: loop(bulk(11, 0, 0, gigabyte))},
-		"copy_up":     {Pages: gigabyte/pageSize + 2, Run: loop(bulk(10, pageSize, 0, gigabyte))},
-		"copy_down":   {Pages: gigabyte/pageSize + 2, Run: loop(bulk(10, 0, pageSize, gigabyte))},
-		"grow_loop":   {Run: loop(hostile.I32Const(1), hostile.Grow, hostile.Drop)},
-		"loop_inside": {Run: loop([]byte{0x03, 0x40}, hostile.I32Const(1), []byte{0x0d, 0, 0x0b})},
+			Run: hostile.Forever(hostile.I32Const(0), hostile.I32Const(512), hostile.I32Const(1), hostile.I32Const(256), hostile.Call(0), hostile.Drop)},
+		"fill":        {Pages: gigabyte/pageSize + 1, Run: hostile.Forever(bulk(11, 0, 0, gigabyte))},
+		"copy_up":     {Pages: gigabyte/pageSize + 2, Run: hostile.Forever(bulk(10, pageSize, 0, gigabyte))},
+		"copy_down":   {Pages: gigabyte/pageSize + 2, Run: hostile.Forever(bulk(10, 0, pageSize, gigabyte))},
+		"grow_loop":   {Run: hostile.Forever(hostile.I32Const(1), hostile.Grow, hostile.Drop)},
+		"loop_inside": {Run: hostile.Forever([]byte{0x03, 0x40}, hostile.I32Const(1), []byte{0x0d, 0, 0x0b})},
 	}
 }
 

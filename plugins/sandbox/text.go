@@ -14,8 +14,8 @@ import (
 // partBytes is how many bytes a part has: some 100 µs of the slowest reading.
 const partBytes = 64 << 10
 
-// parts pays for a text's parts and calls fn with them, until it returns false; it
-// returns what that did last. A part ends where a letter does, if the text is UTF-8.
+// parts pays for each part of a text and calls fn with it, until fn returns false. It
+// returns fn's last answer. A part ends where a letter does, if the text is UTF-8.
 func (k *call) parts(ctx context.Context, r rate, text []byte, fn func(part []byte) bool) bool {
 	for len(text) > partBytes {
 		cut := partBytes

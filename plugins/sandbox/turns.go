@@ -69,7 +69,7 @@ type share struct {
 type shareKey struct{}
 
 // WithTenant returns a context in which modules are prepared in the turns of a tenant:
-// of those for verifying and loading, each tenant whose modules wait has as many.
+// tenants whose modules wait have the same number of them.
 func WithTenant(ctx context.Context, tenant string) context.Context {
 	return context.WithValue(ctx, shareKey{}, share{prepares: true, tenant: tenant})
 }
@@ -97,7 +97,7 @@ type line struct {
 
 	prepared bool              // the last turn that was waited for was for preparing
 	tags     map[string]uint64 // by tenant: turns for preparing, as if all had begun together
-	clock    uint64            // the tag of who had the last one
+	clock    uint64            // the tag of the tenant that had the last of those
 }
 
 type waiter struct {

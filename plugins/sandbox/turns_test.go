@@ -81,8 +81,8 @@ func TestAnUploadWaitsForFewTurns(t *testing.T) {
 	})
 }
 
-// Of those whose modules are prepared, each tenant has as many turns, whatever the number
-// of its modules; and half of all are for jobs.
+// Half of all turns are for jobs. Of the others each tenant has the same number, whatever the
+// number of its modules.
 func TestTurnsAreShared(t *testing.T) {
 	t.Parallel()
 	l := line{free: 1, tags: map[string]uint64{}}

@@ -154,20 +154,19 @@ func describedBy(raw []int64) abi.Vector {
 func (a *arguments) memoryVector(d abi.Vector) (v vector) {
 	switch d.Column {
 	case abi.Floats:
-		piece := kernel.Piece[float64]{}
-		piece.Values, v.values = memoryOf[float64](a, d.From, d.Rows)
-		piece.Validity = a.validity(d, v.values)
-		v.floats = kernel.Vector[float64]{piece}
+		v.floats, v.values = inMemory[float64](a, d)
 	case abi.Ints:
-		piece := kernel.Piece[int64]{}
-		piece.Values, v.values = memoryOf[int64](a, d.From, d.Rows)
-		piece.Validity = a.validity(d, v.values)
-		v.ints = kernel.Vector[int64]{piece}
+		v.ints, v.values = inMemory[int64](a, d)
 	default:
 		panic(violation("a vector in memory is of %d: want floats or ints", d.Column))
 	}
 	v.rows = int(d.Rows)
 	return v
+}
+
+func inMemory[T kernel.Element](a *arguments, d abi.Vector) (kernel.Vector[T], span) {
+	values, at := memoryOf[T](a, d.From, d.Rows)
+	return kernel.Vector[T]{{Values: values, Validity: a.validity(d, at)}}, at
 }
 
 // validity notes what a vector in memory reads, and returns its bitmap, if it has one.
@@ -194,21 +193,14 @@ func (a *arguments) columnVector(d abi.Vector) (v vector) {
 	v.rows = int(d.Rows)
 	switch t := f.Schema().Field(int(d.Column)).Type; t.ID() {
 	case arrow.FLOAT64:
-		v.floats = kernel.Paged[float64]{Rows: v.rows, Pieces: p.count(), Piece: func(i int) kernel.Piece[float64] {
-			col := p.at(i)
-			return pieceOf(col, col.(*array.Float64).Float64Values())
-		}}
+		v.floats = paged(p, func(col arrow.Array) []float64 { return col.(*array.Float64).Float64Values() })
 	case arrow.INT64:
-		v.ints = kernel.Paged[int64]{Rows: v.rows, Pieces: p.count(), Piece: func(i int) kernel.Piece[int64] {
-			col := p.at(i)
-			return pieceOf(col, col.(*array.Int64).Int64Values())
-		}}
+		v.ints = paged(p, func(col arrow.Array) []int64 { return col.(*array.Int64).Int64Values() })
 	case arrow.TIMESTAMP:
-		v.ints = kernel.Paged[int64]{Rows: v.rows, Pieces: p.count(), Piece: func(i int) kernel.Piece[int64] {
-			col := p.at(i)
+		v.ints = paged(p, func(col arrow.Array) []int64 {
 			times := col.(*array.Timestamp).TimestampValues()
-			return pieceOf(col, unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(times))), len(times)))
-		}}
+			return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(times))), len(times))
+		})
 	default:
 		panic(violation("a vector of a %s column", t))
 	}
@@ -241,8 +233,12 @@ func (p *page) at(i int) arrow.Array {
 	return p.k.column(p.ctx, p.f, batch, p.column, max(p.from, first)-first, min(p.to, end)-first, isNew)
 }
 
-func pieceOf[T kernel.Element](col arrow.Array, values []T) kernel.Piece[T] {
-	return kernel.Piece[T]{Values: values, Validity: validityOf(col), Offset: col.Data().Offset()}
+// paged is a page whose batches have values of a type.
+func paged[T kernel.Element](p *page, values func(arrow.Array) []T) kernel.Paged[T] {
+	return kernel.Paged[T]{Rows: int(p.to - p.from), Pieces: p.count(), Piece: func(i int) kernel.Piece[T] {
+		col := p.at(i)
+		return kernel.Piece[T]{Values: values(col), Validity: validityOf(col), Offset: col.Data().Offset()}
+	}}
 }
 
 // validityOf is a column's bitmap; nil if nothing is null.

@@ -1,6 +1,10 @@
 package rewrite
 
-import "thresher/plugins/sandbox/binary"
+import (
+	"math"
+
+	"thresher/plugins/sandbox/binary"
+)
 
 // graph says which functions call which. Its nodes are the module's own functions, by their
 // number, and behind them its types: who calls a function through a table calls the node of
@@ -70,7 +74,7 @@ type tarjan struct {
 	last   int
 }
 
-const done = int(^uint(0) >> 1)
+const done = math.MaxInt // so that it never is the lowest
 
 func (t *tarjan) visit(n int) {
 	t.last++
@@ -82,7 +86,7 @@ func (t *tarjan) visit(n int) {
 		if t.number[callee] == 0 {
 			t.visit(callee)
 			t.low[n] = min(t.low[n], t.low[callee])
-		} else if t.number[callee] != done {
+		} else {
 			t.low[n] = min(t.low[n], t.number[callee])
 		}
 		again = again || callee == n
