@@ -1,12 +1,12 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -404,32 +404,27 @@ func (e *Engine) awaitRoom(ctx context.Context) {
 	}
 }
 
-// forAll does something to many jobs at once. That a job does not allow it is no error:
-// such jobs are counted by the code of why.
-func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, string) error, ids []string) (done int, skipped map[string]int, err error) {
-	codes := make([]string, len(ids))
+// forAll does something to many jobs at once, and returns to how many. A job that does not
+// allow it is skipped, which is no error.
+func (e *Engine) forAll(ctx context.Context, do func(*Engine, context.Context, string) error, ids []string) (done int, err error) {
+	var changed atomic.Int64
 	var workers errgroup.Group
 	workers.SetLimit(together)
-	for i, id := range ids {
+	for _, id := range ids {
 		workers.Go(func() error {
-			err := do(e, ctx, id)
-			if codes[i] = cmp.Or(Code(err), "done"); err == nil || slices.Contains(skips, codes[i]) {
+			switch err := do(e, ctx, id); {
+			case err == nil:
+				changed.Add(1)
 				return nil
+			case slices.Contains(skips, Code(err)):
+				return nil
+			default:
+				return err
 			}
-			codes[i] = ""
-			return err
 		})
 	}
 	err = workers.Wait()
-	skipped = map[string]int{}
-	for _, code := range codes {
-		if code != "" {
-			skipped[code]++
-		}
-	}
-	done = skipped["done"]
-	delete(skipped, "done")
-	return done, skipped, err
+	return int(changed.Load()), err
 }
 
 func keysOf[T any](entries []ledger.Entry[T]) []string {

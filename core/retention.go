@@ -204,7 +204,7 @@ func (e *Engine) prune(ctx context.Context, tenant string, r RetentionRule) (del
 			return deleted, err
 		}
 		doomed, more := e.over(tenant, r, page)
-		n, _, err := e.forAll(ctx, (*Engine).Delete, keysOf(doomed))
+		n, err := e.forAll(ctx, (*Engine).Delete, keysOf(doomed))
 		deleted += n
 		if err != nil || !more || next == "" {
 			return deleted, err

@@ -174,7 +174,7 @@ func (e *Engine) catchUp(ctx context.Context, b Bulk, jobs []job.Record) {
 		e.awaitRuns(ctx, later)
 		later = e.later(ctx, b)
 		for action, ids := range e.missed(ctx, later, b, jobs, known > 0) {
-			if _, _, err := e.forAll(ctx, bulkActions[action], ids); err != nil {
+			if _, err := e.forAll(ctx, bulkActions[action], ids); err != nil {
 				e.cfg.Log.Warn("jobs of a bulk do not follow a later one", "bulk", b.ID, "action", action, "error", err)
 			}
 		}
