@@ -171,7 +171,7 @@ func (e *Engine) nextChunk(ctx context.Context, r *bulkRecord, redo bool) (jobs 
 func (e *Engine) noteBulk(ctx context.Context, run *bulkRun, r *bulkRecord) error {
 	r.Bulk = e.change(run, func(*Bulk) {})
 	r.Waiting = nil
-	for {
+	return e.insist(run, func() error {
 		_, err := e.bulks.Modify(context.WithoutCancel(ctx), r.ID, func(now *bulkRecord) (*bulkRecord, error) {
 			next := *r
 			if now != nil && now.State == BulkStopping && next.State == BulkRunning {
@@ -180,10 +180,15 @@ func (e *Engine) noteBulk(ctx context.Context, run *bulkRun, r *bulkRecord) erro
 			}
 			return &next, nil
 		})
-		if !stalled(err) {
-			return err
-		}
-		if !e.awaitDisk(e.life, run, err) {
+		return err
+	})
+}
+
+// insist repeats a write of a bulk until the disk takes it, or the server ends.
+func (e *Engine) insist(run *bulkRun, write func() error) error {
+	for {
+		err := write()
+		if !stalled(err) || !e.awaitDisk(e.life, run, err) {
 			return err
 		}
 	}

@@ -205,15 +205,13 @@ func (e *Engine) dropWish(run *bulkRun) {
 	if _, whole := b.wish(); !whole {
 		return
 	}
-	for {
+	_ = e.insist(run, func() error { // where the server ends, the next start does it
 		_, err := e.batches.Modify(context.WithoutCancel(e.life), b.Filter.Batch, func(now *batchRecord) (*batchRecord, error) {
 			if now == nil || now.By != b.ID {
 				return now, nil
 			}
 			return now.want(job.WantRun, b.ID)
 		})
-		if err == nil || !stalled(err) || !e.awaitDisk(e.life, run, err) {
-			return // where the server ends, the next start does it
-		}
-	}
+		return err
+	})
 }
