@@ -68,13 +68,18 @@ func (e *Engine) openBulks() (n int) {
 
 // endRun ends a bulk, and returns what is closed then; nil if nobody carries it out.
 func (e *Engine) endRun(id string, why error) (ended <-chan struct{}) {
-	var run *bulkRun
-	e.running.Must(func(runs *map[string]*bulkRun) { run = (*runs)[id] })
+	run := e.runOf(id)
 	if run == nil {
 		return nil
 	}
 	run.cancel(why)
 	return run.ended
+}
+
+// runOf returns the run of a bulk, or nil if nobody carries it out.
+func (e *Engine) runOf(id string) (run *bulkRun) {
+	e.running.Must(func(runs *map[string]*bulkRun) { run = (*runs)[id] })
+	return run
 }
 
 // change changes what users see of a bulk, and returns that.

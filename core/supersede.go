@@ -186,8 +186,7 @@ func (e *Engine) catchUp(ctx context.Context, b Bulk, jobs []job.Record) {
 // later ones, so none waits for itself.
 func (e *Engine) awaitRuns(ctx context.Context, bulks []Bulk) {
 	for _, b := range bulks {
-		var run *bulkRun
-		e.running.Must(func(runs *map[string]*bulkRun) { run = (*runs)[b.ID] })
+		run := e.runOf(b.ID)
 		if run == nil {
 			continue
 		}
