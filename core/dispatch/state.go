@@ -137,10 +137,7 @@ func (s *state) queue(r job.Record, now time.Time) {
 		s.endings[r.ID] = Ending{Failure: failure}
 	case waits:
 		s.setAside(r, now)
-	case s.follow(r, now), s.modules.await(r):
-		s.setAside(r, now)
-		s.elsewhere.add(r.ID, ownerOf(r))
-	case s.isParked(r.ID):
+	case s.follow(r, now), s.modules.await(r), s.isParked(r.ID):
 		s.setAside(r, now)
 		s.elsewhere.add(r.ID, ownerOf(r))
 	default:
