@@ -164,6 +164,18 @@ func (w *world) end(id string, phase job.Phase, tables ...string) {
 	w.observe(r)
 }
 
+// pause writes that a job is paused.
+func (w *world) pause(id string) {
+	w.change(id, paused)
+	synctest.Wait()
+}
+
+// resume writes that a paused job without a guest is resumed.
+func (w *world) resume(id string) {
+	w.change(id, resumed)
+	synctest.Wait()
+}
+
 // remove deletes a job that has ended.
 func (w *world) remove(id string) {
 	w.unset(id)
@@ -262,11 +274,7 @@ func TestAnotherJobLeadsWhereTheFirstDoesNotComplete(t *testing.T) {
 	for name, leave := range map[string]func(w *world){
 		"failed":  func(w *world) { w.end("a", job.Failed) },
 		"stopped": func(w *world) { w.end("a", job.Stopped) },
-		"paused": func(w *world) {
-			r := w.records["a"]
-			r.Phase, r.Desired = job.Paused, job.WantPause
-			w.observe(r)
-		},
+		"paused":  func(w *world) { w.pause("a") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 3, func(w *world) {

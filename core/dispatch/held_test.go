@@ -85,9 +85,7 @@ func TestAJobOnHoldCanBePausedStoppedAndDeleted(t *testing.T) {
 		"stopped": func(w *world) { w.end("A", job.Stopped) },
 		"deleted": func(w *world) { w.remove("A") },
 		"paused_and_stopped": func(w *world) {
-			r := w.records["A"]
-			r.Phase, r.Desired = job.Paused, job.WantPause
-			w.observe(r)
+			w.pause("A")
 			assert.Empty(w.t, w.d.WaitsOn("A"), "it waits for its user")
 			w.end("A", job.Stopped)
 		},

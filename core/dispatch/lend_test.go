@@ -86,6 +86,8 @@ func keyed(key string) func(*job.Record) {
 
 func paused(r *job.Record) { r.Desired, r.Phase = job.WantPause, job.Paused }
 
+func resumed(r *job.Record) { r.Desired, r.Phase = job.WantRun, job.Pending }
+
 // A low job that a high one waits for comes before the normal ones, however far it is
 // from it, and in its turn once nobody waits for it any more.
 func TestWhatAHighJobWaitsForIsLentItsPriority(t *testing.T) {
@@ -189,7 +191,7 @@ func TestAResumedHolderDoesNotFollowOneThatWaitsForItsLock(t *testing.T) {
 	s.change("a", func(r *job.Record) { paused(r); r.Lease, r.LocksSince = nil, &s.now })
 	s.submit("b", job.Normal, keyed("k"), locking("l"))
 	assert.Empty(t, s.start(), "the lock is held")
-	s.change("a", func(r *job.Record) { r.Phase, r.Desired = job.Pending, job.WantRun })
+	s.change("a", resumed)
 	assert.Equal(t, "a", s.start())
 	s.end("a", job.Completed)
 	assert.Equal(t, "b", s.start())
@@ -260,7 +262,7 @@ func TestLoansFollowFromWhoWaitsForWhom(t *testing.T) {
 			},
 			"resume": func(t *rapid.T) {
 				if id, ok := pick(t, in(job.Paused)); ok {
-					s.change(id, func(r *job.Record) { r.Phase, r.Desired = job.Pending, job.WantRun })
+					s.change(id, resumed)
 				}
 			},
 			"lost": func(t *rapid.T) {

@@ -83,16 +83,13 @@ func TestAJobThatWaitsForItsModuleCanBeStopped(t *testing.T) {
 			w.submit(id, on("x"))
 		}
 		w.end("a", job.Stopped)
-		held := w.records["b"]
-		held.Phase, held.Desired = job.Paused, job.WantPause
-		w.observe(held)
+		w.pause("b")
 		assert.Empty(w.t, w.d.WaitsOn("a")+w.d.WaitsOn("b"))
 		_, waiting := w.d.Counts()
 		assert.Equal(w.t, 1, waiting)
 		w.module("x", "")
 		assert.Equal(w.t, []string{"c"}, w.granted)
-		held.Phase, held.Desired = job.Pending, job.WantRun
-		w.observe(held)
+		w.resume("b")
 		assert.Equal(w.t, []string{"c", "b"}, w.granted)
 	})
 }

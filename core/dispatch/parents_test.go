@@ -39,6 +39,8 @@ func ended(p job.Phase, tables ...string) func(*job.Record) {
 
 func paused(r *job.Record) { r.Phase, r.Desired = job.Paused, job.WantPause }
 
+func resumed(r *job.Record) { r.Phase, r.Desired = job.Pending, job.WantRun }
+
 // unheard adds a record that the dispatcher was not told of: of a job that ended before
 // the start, or whose turn at the start has not come.
 func (w *world) unheard(id string, change func(*job.Record)) {

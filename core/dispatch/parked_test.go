@@ -50,25 +50,19 @@ func TestAParkedJobCanBePausedStoppedAndDeleted(t *testing.T) {
 		"stopped": func(w *world) { w.end("A", job.Stopped) },
 		"deleted": func(w *world) { w.remove("A") },
 		"paused_and_stopped": func(w *world) {
-			r := w.records["A"]
-			r.Phase, r.Desired = job.Paused, job.WantPause
-			w.observe(r)
+			w.pause("A")
 			_, waiting := w.d.Counts()
 			assert.Zero(w.t, waiting)
 			assert.Empty(w.t, w.d.WaitsOn("A"), "it waits for its user")
-			r.Phase, r.Desired = job.Pending, job.WantRun
-			w.observe(r)
+			w.resume("A")
 			assert.Equal(w.t, "blob x is damaged", w.d.WaitsOn("A"))
 			w.end("A", job.Stopped)
 		},
 		"made_whole_while_paused": func(w *world) {
-			r := w.records["A"]
-			r.Phase, r.Desired = job.Paused, job.WantPause
-			w.observe(r)
+			w.pause("A")
 			w.unpark("blob x")
 			assert.Equal(w.t, []string{"A"}, w.granted, "it is not granted while it is paused")
-			r.Phase, r.Desired = job.Pending, job.WantRun
-			w.observe(r)
+			w.resume("A")
 			assert.Equal(w.t, []string{"A", "A"}, w.granted)
 			w.run("A")
 			w.end("A", job.Completed)
