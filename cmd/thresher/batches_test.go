@@ -14,9 +14,20 @@ import (
 	"thresher/core/job"
 )
 
-// submitSweep submits a batch of so many jobs, and returns what says how that went.
-func submitSweep(c *client.Client, jobs int) <-chan error {
-	seeds := make([]json.RawMessage, jobs)
+// halfWritten starts a program that is writing a batch of core.MaxBatch jobs. answered
+// receives how the submit went.
+func halfWritten(t *testing.T, data, plugins string) (p *program, b core.Batch, answered <-chan error) {
+	t.Helper()
+	p = startProgram(t, data, plugins)
+	answered = submitSweep(p.client)
+	b = newestBatch(t, p.client)
+	require.Equal(t, core.BatchExpanding, b.State, "%+v", b)
+	return p, b, answered
+}
+
+// submitSweep submits a batch of core.MaxBatch jobs.
+func submitSweep(c *client.Client) <-chan error {
+	seeds := make([]json.RawMessage, core.MaxBatch)
 	for i := range seeds {
 		seeds[i] = json.RawMessage(fmt.Sprint(i))
 	}
@@ -30,15 +41,14 @@ func submitSweep(c *client.Client, jobs int) <-chan error {
 	return answered
 }
 
-// expanding returns the newest batch as soon as it is listed, unless that is whole already.
-func expanding(t *testing.T, c *client.Client) (b core.Batch, caught bool) {
+// newestBatch returns the newest batch as soon as it is listed.
+func newestBatch(t *testing.T, c *client.Client) core.Batch {
 	t.Helper()
 	for {
 		var page core.BatchPage
 		require.NoError(t, c.Get(t.Context(), "/api/v1/batches?limit=1", &page))
 		if len(page.Batches) > 0 {
-			b = page.Batches[0]
-			return b, b.State == core.BatchExpanding
+			return page.Batches[0]
 		}
 	}
 }
@@ -47,10 +57,7 @@ func expanding(t *testing.T, c *client.Client) (b core.Batch, caught bool) {
 func TestKill9RemovesABatchThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	data, plugins := t.TempDir(), pluginFolder(t)
-	p := startProgram(t, data, plugins)
-	answered := submitSweep(p.client, core.MaxBatch)
-	b, caught := expanding(t, p.client)
-	require.True(t, caught, "%+v", b)
+	p, b, answered := halfWritten(t, data, plugins)
 	assert.Equal(t, core.MaxBatch, b.Jobs)
 	assert.Equal(t, b.Written, b.Phases[job.Pending], "none has run")
 	p.kill()
@@ -71,10 +78,7 @@ func TestKill9RemovesABatchThatIsNotWhole(t *testing.T) {
 func TestAStopOfABatchEndsAllOfIt(t *testing.T) {
 	t.Parallel()
 	data, plugins := t.TempDir(), pluginFolder(t)
-	p := startProgram(t, data, plugins)
-	answered := submitSweep(p.client, core.MaxBatch)
-	b, caught := expanding(t, p.client)
-	require.True(t, caught, "%+v", b)
+	p, b, answered := halfWritten(t, data, plugins)
 	var stop core.Bulk
 	require.NoError(t, p.client.Post(t.Context(), "/api/v1/batches/"+b.ID+"/stop", nil, &stop))
 	assert.Equal(t, core.MaxBatch, stop.Jobs)
