@@ -153,8 +153,7 @@ func (b *batchesWatch) await(ctx context.Context, s streams, cl *client.Client) 
 			return batch, err
 		}
 		ended := batch.Phases[job.Completed] + batch.Phases[job.Failed] + batch.Phases[job.Stopped]
-		fraction := float64(ended) / float64(max(batch.Jobs, 1))
-		p.at(fraction, fmt.Sprintf("%d of %d", ended, batch.Jobs), tenth(fraction))
+		p.of(ended, batch.Jobs)
 		if batch.Done {
 			return batch, nil
 		}

@@ -153,15 +153,13 @@ func awaitBulk(ctx context.Context, s streams, cl *client.Client, b core.Bulk) (
 	p := newProgress(s.err, b.Action)
 	defer p.end()
 	for b.Open() {
-		decided := b.Done + b.Skipped + b.Failed
-		fraction := float64(decided) / float64(max(b.Jobs, 1))
-		p.at(fraction, fmt.Sprintf("%d of %d", decided, b.Jobs), tenth(fraction))
+		p.of(b.Done+b.Skipped+b.Failed, b.Jobs)
 		select {
 		case <-ctx.Done():
 			return b, fmt.Errorf("%w: the bulk action goes on; `thresher bulk stop %s` stops it", ctx.Err(), b.ID)
 		case <-time.After(200 * time.Millisecond):
 		}
-		if err := cl.Get(ctx, "/api/v1/bulk/"+b.ID, &b); err != nil {
+		if err := cl.Get(ctx, bulkArg{b.ID}.path(), &b); err != nil {
 			return b, err
 		}
 	}

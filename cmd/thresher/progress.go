@@ -123,6 +123,12 @@ func (c *counter) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
+// of shows how many of so many are done.
+func (p *progress) of(done, all int) {
+	fraction := float64(done) / float64(max(all, 1))
+	p.at(fraction, fmt.Sprintf("%d of %d", done, all), tenth(fraction))
+}
+
 func tenth(fraction float64) string { return fmt.Sprintf("%d %%", int(fraction*10)*10) }
 
 // at draws the bar with a message, or writes the line unless it is as the last one.
