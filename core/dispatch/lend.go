@@ -61,9 +61,7 @@ func (l loans) tidy(id string) {
 }
 
 // classOf returns a job's own class.
-func classOf(r job.Record) int {
-	return int(min(max(r.Spec.Priority, job.Low), job.High)) - limit.Low
-}
+func classOf(r job.Record) int { return limit.AboveLow(int8(r.Spec.Priority)) }
 
 // lend notes which jobs a job waits for now. It lends its priority to them, and no more
 // to those that it waited for before.

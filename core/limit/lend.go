@@ -36,9 +36,7 @@ func (s *State) OwnClass(id string) int {
 	if !ok {
 		return 0
 	}
-	j := e.Job
-	j.Lent = 0
-	return classOf(j)
+	return AboveLow(e.Priority)
 }
 
 // LentByLock returns the priority that a waiting job is lent through the locks that it

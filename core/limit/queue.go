@@ -142,10 +142,11 @@ func (s *State) enqueue(e *entry) {
 	}
 }
 
+// AboveLow counts the classes from [Low] to that of a priority.
+func AboveLow(priority int8) int { return int(min(max(priority, Low), High)) - Low }
+
 // classOf is the index of the class that a job begins in.
-func classOf(j Job) int {
-	return max(int(min(max(j.Priority, Low), High))-Low, min(int(j.Lent), High-Low))
-}
+func classOf(j Job) int { return max(AboveLow(j.Priority), min(int(j.Lent), High-Low)) }
 
 func (s *State) dequeue(e *entry) {
 	delete(s.owed, e)
