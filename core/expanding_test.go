@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -54,15 +53,21 @@ func (g *gated) Hold(context.Context, string) error {
 	return nil
 }
 
+func openGated(t *testing.T, dir string, g *gated, faults Faults) *Engine {
+	t.Helper()
+	e, err := Open(t.Context(), Config{Dir: dir, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}, Faults: faults}, g)
+	require.NoError(t, err)
+	t.Cleanup(e.Crash)
+	return e
+}
+
 // halfWritten is an engine with a batch of n jobs, of which the first two parts are
 // written. It goes on when goOn is called, which returns what the submit returns.
 func halfWritten(t *testing.T, n int) (e *Engine, g *gated, goOn func() (Batch, error)) {
 	t.Helper()
-	require.GreaterOrEqual(t, n, 2*ledger.MaxWrites, "as many are written before it stands")
+	require.GreaterOrEqual(t, n, 2*ledger.MaxWrites, "two parts are written before it halts")
 	g = newGated()
-	e, err := Open(t.Context(), Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}}, g)
-	require.NoError(t, err)
-	t.Cleanup(e.Crash)
+	e = openGated(t, t.TempDir(), g, Faults{})
 	answered := make(chan error, 1)
 	var b Batch
 	g.halt.Store(2 * ledger.MaxWrites)
@@ -134,21 +139,11 @@ func TestACrashRemovesABatchThatIsNotWhole(t *testing.T) {
 		t.Run(fmt.Sprint("after_write_", written), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			var rounds atomic.Int32
-			var armed atomic.Bool
-			cut := func(next uint64, send func() (uint64, error)) (uint64, error) {
-				if armed.Load() && rounds.Add(1) > written {
-					return next, fmt.Errorf("%w: %w", ledger.ErrDiskFull, syscall.ENOSPC)
-				}
-				return send()
-			}
+			disk := &fullDisk{takes: written}
 			g := newGated()
-			e, err := Open(t.Context(), Config{
-				Dir: dir, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}, Faults: Faults{Ledger: ledger.Faults{Send: cut}},
-			}, g)
-			require.NoError(t, err)
-			armed.Store(true)
-			_, err = e.SubmitBatch(t.Context(), many(1200))
+			e := openGated(t, dir, g, disk.faults())
+			disk.full.Store(true)
+			_, err := e.SubmitBatch(t.Context(), many(1200))
 			whole := err == nil
 			assert.Equal(t, written >= 3, whole)
 			if !whole {
@@ -156,9 +151,7 @@ func TestACrashRemovesABatchThatIsNotWhole(t *testing.T) {
 			}
 			e.Crash()
 
-			e, err = Open(t.Context(), Config{Dir: dir, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}}, newGated())
-			require.NoError(t, err)
-			t.Cleanup(e.Crash)
+			e = openGated(t, dir, newGated(), Faults{})
 			if !whole {
 				abandoned(t, e)
 				return

@@ -51,6 +51,22 @@ func many(n int) BatchRequest {
 	return req
 }
 
+// fullDisk refuses the writes of a ledger while it is full, after it has taken some.
+type fullDisk struct {
+	full   atomic.Bool
+	takes  int32        // writes that it takes although it is full
+	writes atomic.Int32 // that it was given while it was full
+}
+
+func (d *fullDisk) faults() Faults {
+	return Faults{Ledger: ledger.Faults{Send: func(next uint64, send func() (uint64, error)) (uint64, error) {
+		if d.full.Load() && d.writes.Add(1) > d.takes {
+			return next, fmt.Errorf("%w: %w", ledger.ErrDiskFull, syscall.ENOSPC)
+		}
+		return send()
+	}}}
+}
+
 // abandoned: nothing is left of a batch that was refused.
 func abandoned(t *testing.T, e *Engine) {
 	t.Helper()
@@ -104,20 +120,11 @@ func TestABatchThatIsRefusedHalfWayIsAbandoned(t *testing.T) {
 	for refused := range int32(10) {
 		t.Run(fmt.Sprint("write_", refused), func(t *testing.T) {
 			t.Parallel()
-			var rounds atomic.Int32
-			var full atomic.Bool
-			e := openIdle(t, Config{
-				Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2},
-				Faults: Faults{Ledger: ledger.Faults{Send: func(next uint64, send func() (uint64, error)) (uint64, error) {
-					if full.Load() && rounds.Add(1) > refused {
-						return next, fmt.Errorf("%w: %w", ledger.ErrDiskFull, syscall.ENOSPC)
-					}
-					return send()
-				}}},
-			})
-			full.Store(true)
+			disk := &fullDisk{takes: refused}
+			e := openIdle(t, Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}, Faults: disk.faults()})
+			disk.full.Store(true)
 			b, err := e.SubmitBatch(t.Context(), many(1200))
-			full.Store(false)
+			disk.full.Store(false)
 			if err != nil {
 				assert.Equal(t, "disk_full", Code(err))
 				abandoned(t, e)
@@ -137,27 +144,17 @@ func TestABulkWaitsForTheDisk(t *testing.T) {
 	for refused := range int32(6) {
 		t.Run(fmt.Sprint("write_", refused), func(t *testing.T) {
 			t.Parallel()
-			var rounds, tried atomic.Int32
-			var full atomic.Bool
-			e := openIdle(t, Config{
-				Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2},
-				Faults: Faults{Ledger: ledger.Faults{Send: func(next uint64, send func() (uint64, error)) (uint64, error) {
-					if full.Load() && rounds.Add(1) > refused {
-						tried.Add(1)
-						return next, fmt.Errorf("%w: %w", ledger.ErrDiskFull, syscall.ENOSPC)
-					}
-					return send()
-				}}},
-			})
+			disk := &fullDisk{takes: refused}
+			e := openIdle(t, Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}, Faults: disk.faults()})
 			for range 4 {
 				_, err := e.SubmitBatch(t.Context(), many(400))
 				require.NoError(t, err)
 			}
-			full.Store(true)
+			disk.full.Store(true)
 			b, err := e.StartBulk(t.Context(), "stop", Filter{}, false)
 			if err != nil {
 				assert.Equal(t, "disk_full", Code(err))
-				full.Store(false)
+				disk.full.Store(false)
 				n, err := e.bulks.Count(t.Context(), BulkRunning)
 				require.NoError(t, err)
 				assert.Zero(t, n)
@@ -167,7 +164,7 @@ func TestABulkWaitsForTheDisk(t *testing.T) {
 				now, err := e.Bulk(t.Context(), b.ID)
 				return err == nil && (now.Waiting != nil && now.Waiting.On == waitsForDisk || !now.Open())
 			}, time.Minute, time.Millisecond)
-			full.Store(false)
+			disk.full.Store(false)
 			var now Bulk
 			require.Eventually(t, func() bool {
 				now, err = e.Bulk(t.Context(), b.ID)

@@ -3,9 +3,6 @@ package core
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"thresher/core/job"
-	"thresher/core/ledger"
 )
 
 // act begins something with all of a batch.
@@ -141,30 +137,18 @@ func TestAStopOutlivesACrash(t *testing.T) {
 		t.Run(fmt.Sprint("after_write_", written), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			var rounds atomic.Int32
-			var armed atomic.Bool
-			cut := func(next uint64, send func() (uint64, error)) (uint64, error) {
-				if armed.Load() && rounds.Add(1) > written {
-					return next, fmt.Errorf("%w: %w", ledger.ErrDiskFull, syscall.ENOSPC)
-				}
-				return send()
-			}
-			e, err := Open(t.Context(), Config{
-				Dir: dir, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}, Faults: Faults{Ledger: ledger.Faults{Send: cut}},
-			}, newGated())
-			require.NoError(t, err)
+			disk := &fullDisk{takes: written}
+			e := openGated(t, dir, newGated(), disk.faults())
 			b, err := e.SubmitBatch(t.Context(), many(1200))
 			require.NoError(t, err)
-			armed.Store(true)
+			disk.full.Store(true)
 			_, err = e.StartBulk(t.Context(), "stop", Filter{Batch: b.ID}, false)
 			acknowledged := err == nil
 			assert.Equal(t, written > 0, acknowledged)
 			e.Crash()
 
 			g := newGated()
-			e, err = Open(t.Context(), Config{Dir: dir, Log: slog.New(slog.DiscardHandler), Limits: Limits{Slots: 2}}, g)
-			require.NoError(t, err)
-			t.Cleanup(e.Crash)
+			e = openGated(t, dir, g, Faults{})
 			if !acknowledged {
 				require.Eventually(t, func() bool { return g.started.Load() == 2 }, 2*time.Minute, 10*time.Millisecond)
 				return
