@@ -52,8 +52,8 @@ func (d *Dispatcher) AdmitBulk(id, tenant, plugin string) error {
 	return err
 }
 
-// Withdraw gives back the room of a job whose submit failed. Of one whose record is
-// there it takes nothing: that waits, for another job perhaps, and is counted.
+// Withdraw gives back the room of a job whose submit failed. It does nothing for a job
+// whose record exists: that job waits, and is counted.
 func (d *Dispatcher) Withdraw(id string) {
 	d.state.Must(func(s *state) {
 		if s.admitted(id) {
@@ -74,7 +74,7 @@ func (d *Dispatcher) Room() (left <-chan struct{}) {
 	return left
 }
 
-// leftQueue notes that a job does not wait any more.
+// leftQueue notes that a job no longer waits.
 func (s *state) leftQueue(id string) {
 	s.bulk.remove(id)
 	s.announceRoom()

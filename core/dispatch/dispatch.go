@@ -236,11 +236,11 @@ func (d *Dispatcher) SetLimits(l Limits) {
 	d.signal()
 }
 
-// WaitsOn says what a waiting job waits for: what [limit.State.WaitsOn] says,
-// "batch ID" for its batch, which is on hold, "job ID" for one that must complete first, or "twin ID" for one that it is coalesced
-// with; "plugin NAME@VERSION is …" for a module that is not ready; "start"
-// for one whose grant is on its way, "end" for one that ends without a run. It is empty
-// for a job that does not wait.
+// WaitsOn says what a waiting job waits for: what [limit.State.WaitsOn] says, "batch ID"
+// for its batch, which is on hold, "job ID" for one that must complete first, or "twin ID"
+// for one that it is coalesced with; "plugin NAME@VERSION is …" for a module that is not
+// ready; "start" for one whose grant is on its way, "end" for one that ends without a run.
+// It is empty for a job that does not wait.
 func (d *Dispatcher) WaitsOn(id string) (on string) {
 	d.state.Must(func(s *state) { on = s.waitsOn(id) })
 	return on

@@ -15,7 +15,7 @@ type held struct {
 	batches map[string]struct{}                       // on hold
 	jobs    map[string]*btree.Map[string, job.Record] // by batch, in order of submit
 	batchOf map[string]string                         // by job
-	freed   []string                                  // batches that are on hold no more, and whose jobs are still to be queued
+	freed   []string                                  // batches that were released, with jobs still to be queued
 }
 
 func newHeld() held {
@@ -59,7 +59,7 @@ func (h *held) waits(id string) bool {
 	return ok
 }
 
-// set puts a batch on hold, or lets its jobs go on.
+// set puts a batch on hold, or releases it.
 func (h *held) set(batch string, on bool) {
 	if on {
 		h.batches[batch] = struct{}{}
@@ -71,11 +71,11 @@ func (h *held) set(batch string, on bool) {
 	}
 }
 
-// next takes out the first of the jobs that are held no more.
+// next takes out the first job of a batch that was released.
 func (h *held) next() (r job.Record, ok bool) {
 	for len(h.freed) > 0 {
 		batch := h.freed[0]
-		_, on := h.batches[batch] // again, meanwhile
+		_, on := h.batches[batch] // it may be on hold again
 		if jobs := h.jobs[batch]; jobs != nil && !on {
 			_, r, _ = jobs.GetAt(0)
 			h.remove(r.ID)
@@ -90,7 +90,7 @@ func (h *held) next() (r job.Record, ok bool) {
 // many.
 const freeAtOnce = 64
 
-// free queues some of the jobs that are held no more. It reports whether there were any.
+// free queues some of the jobs of released batches. It reports whether there were any.
 func (s *state) free(now time.Time) (any bool) {
 	for range freeAtOnce {
 		r, ok := s.held.next()
@@ -104,8 +104,8 @@ func (s *state) free(now time.Time) (any bool) {
 	return any
 }
 
-// Hold puts a batch on hold, or lets its jobs go on: while it is on hold, none of them
-// starts that has not been granted yet.
+// Hold puts a batch on hold, or releases it. While it is on hold, no job of it starts
+// that has not been granted yet.
 func (d *Dispatcher) Hold(batch string, on bool) {
 	d.state.Must(func(s *state) { s.held.set(batch, on) })
 	d.signal()

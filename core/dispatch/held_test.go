@@ -105,9 +105,9 @@ func TestAJobOnHoldCanBePausedStoppedAndDeleted(t *testing.T) {
 	}
 }
 
-// A batch of many jobs is let go in order, and one that is put on hold again meanwhile
-// stays.
-func TestALargeBatchIsLetGoInOrder(t *testing.T) {
+// A batch of many jobs is released in order, and one that is put on hold again meanwhile
+// stays on hold.
+func TestALargeBatchIsReleasedInOrder(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.hold("b", true)
 		const n = 300
@@ -118,7 +118,7 @@ func TestALargeBatchIsLetGoInOrder(t *testing.T) {
 		w.d.Hold("b", true)
 		synctest.Wait()
 		w.hold("b", true)
-		for _, id := range w.granted { // some may have been let go between the two
+		for _, id := range w.granted { // some may have been queued between the two
 			w.run(id)
 			w.end(id, job.Completed)
 		}

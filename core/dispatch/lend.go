@@ -8,9 +8,9 @@ import (
 	"thresher/core/limit"
 )
 
-// A job that waits for another lends it its priority for as long as it waits: else what a
-// high one needs could wait behind everyone. What is lent is lent on. Classes are counted
-// from that of the low ones, which lend nothing.
+// A job that waits for another lends it its priority for as long as it waits: otherwise a
+// low job that a high one needs would wait behind the normal ones. A job also lends what
+// it is lent. Classes are counted from 0, that of low jobs, which lend nothing.
 
 // loans is what waiting jobs lend, by job: those that wait for others, and those others.
 type loans map[string]*loan
@@ -63,8 +63,8 @@ func (l loans) tidy(id string) {
 // classOf returns a job's own class.
 func classOf(r job.Record) int { return limit.AboveLow(int8(r.Spec.Priority)) }
 
-// lend notes which jobs a job waits for now. It lends its priority to them, and no more
-// to those that it waited for before.
+// lend notes which jobs a job waits for now. The job lends them its priority, and takes
+// it back from those that it waited for before.
 func (s *state) lend(r job.Record, to []string, now time.Time) {
 	of := s.loans[r.ID]
 	if of == nil {

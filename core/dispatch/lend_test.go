@@ -88,8 +88,8 @@ func paused(r *job.Record) { r.Desired, r.Phase = job.WantPause, job.Paused }
 
 func resumed(r *job.Record) { r.Desired, r.Phase = job.WantRun, job.Pending }
 
-// A low job that a high one waits for comes before the normal ones, however far it is
-// from it, and in its turn once nobody waits for it any more.
+// A low job that a high one waits for, directly or not, runs before the normal ones. Once
+// nobody waits for it, it runs in its own turn.
 func TestWhatAHighJobWaitsForIsLentItsPriority(t *testing.T) {
 	for name, c := range map[string]struct {
 		low  []func(*job.Record) // of the low job
@@ -126,7 +126,7 @@ func TestWhatAHighJobWaitsForIsLentItsPriority(t *testing.T) {
 			assert.Equal(t, "low", s.start())
 			assert.Empty(t, s.waits("low"), "it runs")
 		})
-		t.Run(name+"_no_more", func(t *testing.T) {
+		t.Run(name+"_taken_back", func(t *testing.T) {
 			for _, p := range []job.Phase{job.Stopped, job.Paused, job.Failed} {
 				s := newShop(1)
 				s.submit("busy", job.Normal)
@@ -325,7 +325,7 @@ func TestLoansLetNobodyStarve(t *testing.T) {
 		default:
 			s.submit(id, job.Normal)
 		}
-		if waits[id] = s.now; len(waits) > 30 { // as many come as can be done
+		if waits[id] = s.now; len(waits) > 30 { // so that the queue does not grow for ever
 			s.end(id, job.Stopped)
 			delete(waits, id)
 		}

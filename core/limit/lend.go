@@ -2,10 +2,10 @@ package limit
 
 import "time"
 
-// A job that waits for another lends it its priority, or the other, which may be low,
-// would keep it waiting behind everyone in between. The caller says what jobs that wait
-// for a job's end lend it: see [State.Lend]. For a lock it is known here: its waiters lend
-// to those of its holders that wait for a slot, because they were paused.
+// A job that waits for another lends it its priority: otherwise a low job that a high one
+// waits for would itself wait behind the normal ones. What jobs that wait for the end of
+// another lend it, the caller says with [State.Lend]. Loans for locks are made here: those
+// that wait for a lock lend to its holders that were paused and wait for a slot.
 
 // Lend changes the priority that jobs which wait for one lend it. It is harmless for a job
 // that does not wait.
