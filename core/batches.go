@@ -54,7 +54,7 @@ type batchRecord struct {
 	Written bool `json:"written"`         // all of them: the batch is whole
 
 	Desired job.Desired `json:"desired,omitempty"` // what is wanted of all of its jobs, those that join it included; empty: that they run
-	By      string      `json:"by,omitempty"`      // the bulk action that said so
+	By      string      `json:"by,omitempty"`      // the bulk action that asked for it
 }
 
 // Batch is a batch and how far it is.

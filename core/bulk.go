@@ -24,7 +24,7 @@ type Bulk struct {
 	// or as one of the reasons below. Failures counts those that failed by the code.
 	Reasons  map[string]int `json:"reasons,omitempty"`
 	Failures map[string]int `json:"failures,omitempty"`
-	Waiting  *BulkWaiting   `json:"waiting,omitempty"` // why it does not get on at the moment
+	Waiting  *BulkWaiting   `json:"waiting,omitempty"` // what keeps it from going on at the moment
 	State    string         `json:"state" enum:"preview,running,stopping,stopped,completed,interrupted"`
 	// StoppedBy is the later bulk that stopped it, because that stops all that this one makes.
 	StoppedBy string     `json:"stopped_by,omitempty"`
@@ -32,7 +32,7 @@ type Bulk struct {
 	Ended     *time.Time `json:"ended,omitempty"`
 }
 
-// BulkWaiting says why a bulk does not get on.
+// BulkWaiting says what a bulk waits for.
 type BulkWaiting struct {
 	On string `json:"on"` // "disk", "batch ID", or the limit of a queue, such as "queue_cap"
 }
@@ -41,7 +41,7 @@ type BulkWaiting struct {
 const (
 	BulkPreview     = "preview"
 	BulkRunning     = "running"
-	BulkStopping    = "stopping" // once the jobs that it is about to change are decided, it is stopped
+	BulkStopping    = "stopping" // it finishes the jobs that it is changing, and is stopped then
 	BulkStopped     = "stopped"
 	BulkCompleted   = "completed"
 	BulkInterrupted = "interrupted" // its start was never acknowledged, or an older version ended before it was done
@@ -192,7 +192,7 @@ func (e *Engine) Bulks(ctx context.Context, cursor string, n int) (BulkPage, err
 var errBulkStopped = errors.New("stop desired")
 
 // StopBulk ends a bulk. What it has done to jobs stays done, and jobs that it made stay.
-// It returns the bulk once nothing is changed by it any more, or when ctx ends.
+// It waits until the bulk changes nothing more, or ctx ends, and returns the bulk.
 func (e *Engine) StopBulk(ctx context.Context, id string) (Bulk, error) {
 	if err := e.closed(); err != nil {
 		return Bulk{}, err

@@ -21,8 +21,8 @@ type bulkRun struct {
 	bulk   Bulk                    // as it began: what it does never changes
 	now    Bulk                    // as users see it
 	cancel context.CancelCauseFunc // with errBulkStopped or a *supersededBy
-	ended  chan struct{}           // closed when it changes nothing any more
-	door   chan struct{}           // capacity 1: held by the one job of it that waits for room
+	ended  chan struct{}           // closed once it changes nothing more
+	turn   chan struct{}           // capacity 1: held by the one job of it that waits for room
 }
 
 // together is how many jobs are changed at once: enough for the ledger to write them
@@ -32,7 +32,7 @@ const together = 128
 // runBulk carries a bulk out, from where its record says.
 func (e *Engine) runBulk(r bulkRecord) {
 	ctx, cancel := context.WithCancelCause(e.life)
-	run := &bulkRun{bulk: r.Bulk, now: r.clone(), cancel: cancel, ended: make(chan struct{}), door: make(chan struct{}, 1)}
+	run := &bulkRun{bulk: r.Bulk, now: r.clone(), cancel: cancel, ended: make(chan struct{}), turn: make(chan struct{}, 1)}
 	e.running.Must(func(runs *map[string]*bulkRun) { (*runs)[r.ID] = run })
 	e.loop.Go(func() error {
 		defer cancel(nil)
@@ -96,8 +96,8 @@ func (b Bulk) clone() Bulk {
 	return b
 }
 
-// carryOut does it chunk by chunk, and notes before each how far it is. Where the
-// process ends in the midst of one, the next process goes on with that.
+// carryOut carries a bulk out chunk by chunk, and notes before each how far it is. If the
+// process ends in the middle of one, the next process goes on with that chunk.
 func (e *Engine) carryOut(ctx context.Context, run *bulkRun, r bulkRecord) {
 	if r.State == BulkStopping { // the last process ended before it had
 		for _, id := range r.Chunk {
@@ -135,8 +135,8 @@ func (e *Engine) carryOut(ctx context.Context, run *bulkRun, r bulkRecord) {
 	e.finishBulk(ctx, run, BulkCompleted, "")
 }
 
-// serverEnds reports whether an error says that the server shuts down. It returns once that
-// ends the bulk too, a moment later: meanwhile the bulk must not get on to other jobs.
+// serverEnds reports whether an error says that the server shuts down. If so, it first
+// waits until that ends ctx too: until then the bulk must not go on to other jobs.
 func serverEnds(ctx context.Context, err error) bool {
 	if Code(err) != "shutting_down" {
 		return false
@@ -317,7 +317,7 @@ var skips = []string{
 // bulk ends before, nothing is decided.
 func (e *Engine) decide(ctx context.Context, run *bulkRun, r job.Record, later []Bulk, redo bool) {
 	b := run.bulk
-	var room func()
+	var leave func()
 	for ctx.Err() == nil {
 		if supersedes(later, b, r) {
 			e.change(run, func(b *Bulk) { b.skip(bulkSuperseded, 1); b.Waiting = nil })
@@ -326,8 +326,8 @@ func (e *Engine) decide(ctx context.Context, run *bulkRun, r job.Record, later [
 		err := e.act(context.WithoutCancel(ctx), b, r.ID)
 		var full *dispatch.QueueFull
 		if errors.As(err, &full) {
-			if e.change(run, func(b *Bulk) { b.Waiting = &BulkWaiting{On: full.Path()} }); room == nil {
-				room = run.comeToTheDoor(ctx)
+			if e.change(run, func(b *Bulk) { b.Waiting = &BulkWaiting{On: full.Path()} }); leave == nil {
+				leave = run.awaitTurn(ctx)
 			} else {
 				e.awaitRoom(ctx)
 			}
@@ -343,8 +343,8 @@ func (e *Engine) decide(ctx context.Context, run *bulkRun, r job.Record, later [
 		}
 		break
 	}
-	if room != nil {
-		room()
+	if leave != nil {
+		leave()
 	}
 }
 
@@ -394,14 +394,14 @@ func (e *Engine) changedBefore(ctx context.Context, b Bulk, id string) bool {
 	return false
 }
 
-// comeToTheDoor waits for the bulk's turn to wait for room: its jobs come one after the
-// other, each once there is room for it.
-func (run *bulkRun) comeToTheDoor(ctx context.Context) (leave func()) {
+// awaitTurn waits until no other job of the bulk waits for room: one of them at a time
+// looks for it.
+func (run *bulkRun) awaitTurn(ctx context.Context) (leave func()) {
 	select {
 	case <-ctx.Done():
 		return func() {}
-	case run.door <- struct{}{}:
-		return func() { <-run.door }
+	case run.turn <- struct{}{}:
+		return func() { <-run.turn }
 	}
 }
 

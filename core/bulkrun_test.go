@@ -313,8 +313,8 @@ func TestTheLaterBulkWins(t *testing.T) {
 	consistent(t, e)
 }
 
-// There is an end to how many bulks wait.
-func TestThereIsAnEndToBulks(t *testing.T) {
+// The number of bulks that have not ended is bounded.
+func TestTheNumberOfOpenBulksIsBounded(t *testing.T) {
 	t.Parallel()
 	e, failed, first := fullOfRetries(t, t.TempDir(), newScript())
 	for range core.MaxBulks - 1 { // none of them ends: another has what each would do next

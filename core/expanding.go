@@ -154,7 +154,7 @@ func (e *Engine) abandon(ctx context.Context, id string) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("delete batch %s: %w", id, err)
-	case entry.Value.Written: // as it turned out
+	case entry.Value.Written: // it was written after all
 		return nil
 	}
 	if err := e.removeJobsOf(ctx, id); err != nil {
@@ -203,7 +203,7 @@ func (w writing) begin(batch string) (end func()) {
 	}
 }
 
-// wait waits until a batch is not being written any more. It reports whether it was.
+// wait waits until the writing of a batch has ended. It reports whether it had not yet.
 func (w writing) wait(ctx context.Context, batch string) (was bool, err error) {
 	var done chan struct{}
 	w.ended.Must(func(m *map[string]chan struct{}) { done = (*m)[batch] })

@@ -20,8 +20,8 @@ const (
 )
 
 // check refuses what no job can have: a phase or kind that does not exist, and texts that
-// are too long or have no words. A bulk keeps its filter in its record. within is where the filter is in
-// the request, with a dot, or empty.
+// are too long or have no words. A bulk keeps its filter in its record. within is where
+// the filter is in the request, with a dot, or empty.
 func (f Filter) check(within string) error {
 	if f.Phase != "" && !slices.Contains(job.Phases, f.Phase) {
 		return invalid(within+"phase", "%.40q: want one of %s", f.Phase, listed(job.Phases))

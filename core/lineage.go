@@ -25,8 +25,8 @@ func rootTerm(id string) string { return "root=" + id }
 
 // standIn returns the job that a retry needs in the place of a parent: of the parent's
 // lineage the newest that has completed, else the newest that has not ended and is not to
-// stop, else the one that the same bulk action made, if any: what becomes of a retry does
-// not depend on how soon that failed.
+// stop, else the one that the same bulk action made, if any. With that last one, what
+// becomes of a retry does not depend on how soon its parent failed.
 func (e *Engine) standIn(ctx context.Context, parent, bulk string) (r job.Record, found bool, err error) {
 	root, err := e.root(ctx, parent)
 	if err != nil {
@@ -84,9 +84,9 @@ func (e *Engine) jobOrGone(ctx context.Context, id string) (job.Record, error) {
 	return entry.Value, nil
 }
 
-// onNewParents makes a job's spec need what is to be in the place of its parents where the
-// job is retried. A table that is pinned is the data that the job ran on, and stays;
-// unpin looks for its parent too.
+// onNewParents replaces the parents in the spec of a job that is retried: see
+// [Engine.standIn]. A pinned table is the data that the job ran on, and stays unless unpin
+// is set.
 func (e *Engine) onNewParents(ctx context.Context, id string, spec job.Spec, unpin bool, bulk string) (job.Spec, error) {
 	var missing []string
 	place := func(parent string) (string, error) {

@@ -18,7 +18,7 @@ func (e *Engine) Retry(ctx context.Context, id string, newest bool) (Job, error)
 	return e.retry(ctx, id, newest, "")
 }
 
-// retry is Retry for a bulk action, or for nobody's.
+// retry is Retry for a bulk action, or for none.
 func (e *Engine) retry(ctx context.Context, id string, newest bool, bulk string) (Job, error) {
 	if err := e.closed(); err != nil {
 		return Job{}, err
@@ -86,8 +86,8 @@ func (e *Engine) Pin(ctx context.Context, id string, on bool) (Job, error) {
 	return e.request(ctx, id, job.Pin{On: on})
 }
 
-// retryOnce retries a job that failed or was stopped and has not been retried. Of
-// bulks that come to it at one moment, one retries it.
+// retryOnce retries a job that failed or was stopped and has not been retried. Of bulks
+// that reach it at the same moment, one retries it.
 func (e *Engine) retryOnce(ctx context.Context, b Bulk, id string) error {
 	mine := false
 	_, err, _ := e.submits.Do("retry "+id, func() (any, error) {
@@ -122,8 +122,8 @@ func (e *Engine) retryFirst(ctx context.Context, b Bulk, id string) error {
 	return err
 }
 
-// retryParents retries what a job of a batch needs and what the retry of that batch has not
-// come to yet, or does not select.
+// retryParents retries those parents of a job of a batch that the retry of the batch has
+// not reached yet, or does not select.
 func (e *Engine) retryParents(ctx context.Context, b Bulk, r job.Record) error {
 	if b.Filter.Batch == "" {
 		return nil
@@ -143,8 +143,8 @@ func (e *Engine) retryParents(ctx context.Context, b Bulk, r job.Record) error {
 	return nil
 }
 
-// toRetry returns the newest job of a parent's lineage, and whether there is nothing in the
-// place of the parent unless that one is retried.
+// toRetry returns the newest job of a parent's lineage, and whether it has to be retried
+// because no other job can stand in for the parent.
 func (e *Engine) toRetry(ctx context.Context, parent, bulk string) (last job.Record, missing bool, err error) {
 	if _, found, err := e.standIn(ctx, parent, bulk); found || err != nil {
 		return last, false, err

@@ -9,8 +9,8 @@ import (
 	"thresher/core/ledger"
 )
 
-// Bulks are carried out side by side, and end as if one had come after the other: what a
-// later one says of a job holds, also where an earlier one comes to the job last.
+// Bulks are carried out side by side, and leave the jobs as if one had run after the other:
+// what the later one asks for holds, also where the earlier one reaches a job last.
 
 // laterThan lists, for each action, those that matter to what it leaves when they come
 // later. Of the rest the order makes no difference, or the phases of a job say it.
@@ -22,7 +22,7 @@ var laterThan = map[string][]string{
 	"unpin":  {"pin", "unpin"},
 }
 
-// supersededBy ends a bulk that has nothing to do any more.
+// supersededBy ends a bulk that has nothing left to do.
 type supersededBy struct{ bulk string }
 
 func (s *supersededBy) Error() string { return "superseded by bulk " + s.bulk }
@@ -53,15 +53,15 @@ func (e *Engine) later(ctx context.Context, b Bulk) (list []Bulk) {
 	}
 }
 
-// lastWord returns the action that later bulks have come to for a job; empty if none
-// selects it.
+// lastWord returns which action later bulks, one after the other, leave a job with; empty
+// if none of them selects it.
 func lastWord(later []Bulk, r job.Record) (action string) {
 	for _, m := range later {
 		if !m.Filter.selects(r) {
 			continue
 		}
 		if action, r = m.Action, m.leaves(r); action == "stop" {
-			return action // a stop is for good
+			return action // a stopped job stays stopped
 		}
 	}
 	return action
@@ -162,9 +162,9 @@ func (e *Engine) endSuperseded(by Bulk) {
 	}
 }
 
-// catchUp does what later bulks say of the jobs that a bulk has just changed, where those
-// had come to them before it did. It waits for those that are under way: they may come to
-// them yet. Others that begin meanwhile are looked at in turn.
+// catchUp does what later bulks ask for to the jobs that a bulk has just changed, where a
+// later one had reached a job first. It waits until the later bulks have ended, because
+// they may still reach the jobs; then it looks at those that began meanwhile.
 func (e *Engine) catchUp(ctx context.Context, b Bulk, jobs []job.Record) {
 	for known := 0; ; {
 		later := e.later(ctx, b)
@@ -197,8 +197,9 @@ func (e *Engine) awaitRuns(ctx context.Context, bulks []Bulk) {
 	}
 }
 
-// missed lists the jobs that a bulk has changed, or made, by what later ones want of them.
-// Where they have been changed again since, that can be the same.
+// missed lists the jobs that a bulk has changed, or made, by the action that later ones ask
+// for. If since is set, that includes the bulk's own action: a job may have been changed
+// again in between.
 func (e *Engine) missed(ctx context.Context, later []Bulk, b Bulk, jobs []job.Record, since bool) map[string][]string {
 	ids := map[string][]string{}
 	for _, r := range jobs {

@@ -11,9 +11,10 @@ import (
 
 // A batch is stopped, paused and resumed as a whole: its record says what is wanted of it,
 // and that holds for jobs that join it later. The record is written together with the bulk
-// action that then changes the jobs. From that commit on the dispatcher starts none of
-// them; parts of the batch that are still being written become what is wanted; and a retry
-// is written in one transaction with a look at the record. So nothing starts after a stop.
+// action that then changes the jobs. From the commit of a stop or a pause on, the
+// dispatcher starts none of them; parts of the batch that are still being written are
+// written as stopped or paused; and a retry is written in one transaction with a look at
+// the record. So nothing starts after a stop.
 
 // onHold reports whether no job of the batch may start.
 func (b batchRecord) onHold() bool {
@@ -28,7 +29,7 @@ func (e *Engine) observeBatch(c ledger.Change[batchRecord]) {
 
 // holdBatches tells the dispatcher at the start of the batches whose jobs may not start.
 func (e *Engine) holdBatches(ctx context.Context) error {
-	for _, term := range []string{termOnHold, termUnwritten} { // a batch of an older version has but the second
+	for _, term := range []string{termOnHold, termUnwritten} { // a batch of an older version has only the second
 		ids, err := allKeys(ctx, e.batches, term)
 		if err != nil {
 			return fmt.Errorf("batches on hold: %w", err)
@@ -40,8 +41,8 @@ func (e *Engine) holdBatches(ctx context.Context) error {
 	return nil
 }
 
-// join makes a new job what is wanted of its batch. ready is the job as it would be
-// without that: completed, where the cache has its result.
+// join applies to a new job what is wanted of its batch. ready is the job without that:
+// completed, where the cache has its result.
 func (b batchRecord) join(r, ready job.Record, now time.Time) (job.Record, error) {
 	switch {
 	case b.Desired == job.WantStop:
@@ -60,7 +61,7 @@ func (e *Engine) join(tx *ledger.Tx, r, ready job.Record) (joined job.Record, er
 	}
 	err = e.batches.ModifyIn(tx, r.Spec.Batch, func(b *batchRecord) (*batchRecord, error) {
 		switch {
-		case b == nil: // nothing is known of it any more
+		case b == nil: // its record is gone
 			joined = ready
 			return b, nil
 		case !b.Written:
@@ -75,8 +76,7 @@ func (e *Engine) join(tx *ledger.Tx, r, ready job.Record) (joined job.Record, er
 	return joined, err
 }
 
-// createBulk writes a bulk action that begins, and with it what it says of a batch as a
-// whole.
+// createBulk writes a new bulk action, and with it what it asks of a batch as a whole.
 func (e *Engine) createBulk(ctx context.Context, b Bulk) (Bulk, error) {
 	begun := b
 	err := e.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
@@ -100,10 +100,9 @@ func (e *Engine) createBulk(ctx context.Context, b Bulk) (Bulk, error) {
 	return begun, err
 }
 
-// beginBulk waits for the batch that a bulk action is about: until it is whole, and for a
-// retry until it is stopped, where it is being stopped. It reports whether some jobs may
-// have become what the bulk makes of them before it could select them, because they were
-// written so.
+// beginBulk waits until the batch of a bulk action is whole; a retry of a batch that is
+// being stopped also waits until it is stopped. It reports whether jobs may have been
+// written the way the bulk leaves them, before the bulk could select them.
 func (e *Engine) beginBulk(ctx context.Context, run *bulkRun) (late bool) {
 	b := run.bulk
 	if b.Filter.Batch == "" {
@@ -153,7 +152,7 @@ func (e *Engine) reopen(ctx context.Context, b Bulk) error {
 // lookAgain is how often a retry looks whether a batch is stopped.
 const lookAgain = 50 * time.Millisecond
 
-// wish is what a bulk action says of a batch as a whole, if it selects all of one.
+// wish is what a bulk action asks of a batch as a whole, if it selects all of one.
 func (b Bulk) wish() (desired job.Desired, whole bool) {
 	rest := b.Filter
 	rest.Batch = ""
@@ -171,7 +170,7 @@ func (b Bulk) wish() (desired job.Desired, whole bool) {
 	return "", false
 }
 
-// want notes what a bulk action says of the batch, unless a later one was written first.
+// want notes what a bulk action asks of the batch, unless a later one was written first.
 func (b *batchRecord) want(desired job.Desired, bulk string) (*batchRecord, error) {
 	if b.Desired == job.WantStop && desired == job.WantPause {
 		return b, &Refused{Code: "batch_stopped", Detail: fmt.Sprintf("batch %s was stopped: it cannot be paused", b.ID)}
@@ -198,8 +197,9 @@ func (e *Engine) notPaused(ctx context.Context, id string) error {
 	return nil
 }
 
-// dropWish takes back what a bulk action that is being stopped says of a batch, unless a
-// later one has spoken: the jobs that it has not come to go on, and do not wait for good.
+// dropWish takes back what a bulk action that is being stopped asked of a batch, unless a
+// later one asked for something since: the jobs that it has not reached go on instead of
+// waiting for ever.
 func (e *Engine) dropWish(run *bulkRun) {
 	b := run.bulk
 	if _, whole := b.wish(); !whole {

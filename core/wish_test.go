@@ -214,7 +214,7 @@ func (c onceAwaited) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-// A stop or pause of a batch that is itself stopped leaves no job that waits for good.
+// A stop or pause of a batch that is itself stopped leaves no job waiting for ever.
 func TestAWishEndsWithTheBulkThatIsStopped(t *testing.T) {
 	t.Parallel()
 	for _, action := range []string{"stop", "pause"} {
