@@ -158,8 +158,8 @@ func (c *Client) Open(ctx context.Context, path, accept string) (io.ReadCloser, 
 	return resp.Body, nil
 }
 
-// OpenFrom opens what is at a path of the interface, without its first bytes. What has
-// no more bytes is empty.
+// OpenFrom opens what is at a path of the interface, without its first bytes. If there are
+// no others, it is empty.
 func (c *Client) OpenFrom(ctx context.Context, path, accept string, from int64) (io.ReadCloser, error) {
 	if from == 0 {
 		return c.Open(ctx, path, accept)

@@ -26,7 +26,7 @@ type batchesCmd struct {
 	Stop   batchesStop   `cmd:"" help:"Stop a batch: every job of it, and those that are still being written."`
 	Pause  batchesPause  `cmd:"" help:"Pause a batch: every job of it that has not ended, and those that join it."`
 	Resume batchesResume `cmd:"" help:"Resume a batch that was paused; let jobs join one that was stopped."`
-	Retry  batchesRetry  `cmd:"" help:"Retry the jobs of a batch that failed or were stopped, and those that fell with them."`
+	Retry  batchesRetry  `cmd:"" help:"Retry the jobs of a batch that failed or were stopped, and those that failed because of them."`
 }
 
 type batchesSubmit struct {
@@ -65,8 +65,8 @@ func showBatch(s streams, c *commands, b core.Batch) error {
 	return err
 }
 
-// howFar says what a batch is, where that is no matter of course, and how many of its jobs
-// are in each phase, or are written yet.
+// howFar says how many jobs of a batch are in each phase, or have been written, and the
+// state of the batch unless it is running or ended.
 func howFar(b core.Batch) string {
 	switch b.State {
 	case core.BatchExpanding:

@@ -14,7 +14,7 @@ import (
 	"thresher/core"
 )
 
-// bulkCmd is about bulk actions. `jobs bulk` starts one.
+// bulkCmd lists, shows, follows and stops bulk actions. `jobs bulk` starts one.
 type bulkCmd struct {
 	Ls    bulkLs    `cmd:"" help:"List bulk actions, newest first."`
 	Show  bulkShow  `cmd:"" help:"Show how far a bulk action is."`
@@ -137,7 +137,7 @@ func showBulk(s streams, c *commands, b core.Bulk) error {
 	return err
 }
 
-// counts lists how often there was each code, in brackets.
+// counts lists how often each code occurred, in brackets.
 func counts(codes map[string]int) string {
 	var parts []string
 	for _, code := range slices.Sorted(maps.Keys(codes)) {

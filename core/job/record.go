@@ -60,7 +60,7 @@ type Spec struct {
 
 	Batch    string   `json:"batch,omitempty"`     // the batch that it is part of
 	Origin   string   `json:"origin,omitempty"`    // the job that it repeats
-	Root     string   `json:"root,omitempty"`      // the first of those that it, its origin, and that one's repeat
+	Root     string   `json:"root,omitempty"`      // the first job of its lineage: where the chain of origins begins
 	Bulk     string   `json:"bulk,omitempty"`      // the bulk action that made it
 	CacheKey string   `json:"cache_key,omitempty"` // of all that decides the result; empty: its run is its own
 	QueueKey string   `json:"queue_key,omitempty"` // of what was asked for, where one that waits is enough; else empty

@@ -95,7 +95,7 @@ func TestOneFlippedBitIsNeverServedAndNeverSilent(t *testing.T) {
 	}
 }
 
-// The options have names that the store below compares: another name is damage too.
+// The store below compares the names in its options: another name is damage too.
 func TestAFlippedBitInTheNamesOfTheOptionsIsDamage(t *testing.T) {
 	t.Parallel()
 	dir := aFolder(t, false)

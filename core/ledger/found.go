@@ -195,12 +195,12 @@ func storeError(err error) error {
 }
 
 // openError is storeError for a store that could not be opened. The names in its options
-// are always the same: others are damage, which the store below does not call so.
+// never change: another name is damage, although the store below does not call it that.
 func openError(dir string, err error) error {
 	if err == nil {
 		return nil
 	}
-	expected := (&pebble.Options{Comparer: comparer})
+	expected := &pebble.Options{Comparer: comparer}
 	expected.EnsureDefaults()
 	paths, _ := filepath.Glob(filepath.Join(dir, "OPTIONS-*")) // the pattern is right
 	for _, path := range paths {

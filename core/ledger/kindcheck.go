@@ -52,7 +52,7 @@ func (s *kindCheck) damaged(part, key, format string, args ...any) {
 	}
 }
 
-// full reports whether as much damage is listed as may be.
+// full reports whether the list of damage has reached its bound.
 func (s *kindCheck) full() bool { return len(s.found)-s.first+len(s.lost) >= maxRecordDamage }
 
 // walk calls fn with the entries of a tag. It reports whether all could be read: an

@@ -101,7 +101,7 @@ func (r *round) current(k *kind, key string) (*record, error) {
 		return now, nil
 	}
 	var it *item
-	var isNew bool // its key comes after all others, as those that begin with the time do
+	var isNew bool // its key comes after all others: keys that begin with the time do
 	r.l.view.Must(func(v *view) {
 		it = v.kinds[k.name].get(key)
 		isNew = key > v.kinds[k.name].last

@@ -323,8 +323,8 @@ func (m *model) aged(j Job, now time.Time) int {
 	return min(class, High-Low)
 }
 
-// class is aged, or that of a job which waits for a lock that this one holds, if all who
-// may hold it do.
+// class is aged, or, if higher, the class of a job that waits for a lock which this one
+// holds and which is full.
 func (m *model) class(j Job, now time.Time) int {
 	class := m.aged(j, now)
 	if !j.Resident && !j.HoldsLocks {

@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// The arguments of a program are a product of what its manifest says and of what a user
-// gives: its factors are bounded where a manifest is checked, and it is where a job is
-// submitted.
+// The size of a program's arguments is a product of what its manifest says and of what a
+// user gives. What the manifest says is bounded where that is checked, and the product
+// where a job is submitted.
 const (
 	maxArgs      = 64      // that a routine declares
 	maxArgBytes  = 1024    // of one, before params are filled in
-	maxArgNames  = 256     // params that all of them name together, each as often as it stands there
-	MaxArguments = 1 << 20 // bytes of all, with params filled in and a zero behind each
+	maxArgNames  = 256     // params that all of them name together, repetitions included
+	MaxArguments = 1 << 20 // bytes of all, with params filled in and a zero after each
 )
 
-// paramIn is a param that an argument has.
+// paramIn matches a param that an argument names.
 var paramIn = regexp.MustCompile(`\{([A-Za-z_][A-Za-z0-9_-]*)\}`)
 
 // CheckArgs holds the arguments of a program's routine against its params.
@@ -51,8 +51,8 @@ func (r Routine) CheckArgs() error {
 	return nil
 }
 
-// ArgumentBytes is a bound of what the arguments of a program take when they are made,
-// each with a zero behind it. It is known without making them.
+// ArgumentBytes bounds what the arguments of a program take, each with a zero after it. It
+// does not make them.
 func (r Routine) ArgumentBytes(params json.RawMessage) (int, error) {
 	values, err := argumentValues(params)
 	if err != nil {
@@ -73,9 +73,9 @@ func (r Routine) ArgumentBytes(params json.RawMessage) (int, error) {
 	return size, nil
 }
 
-// Arguments are a program's: its routine, and what the routine declares, or each param
-// as --name=value. Values are text as it is, all else as JSON. What needs a param that
-// has no value is left out.
+// Arguments returns a program's arguments: its routine, and what the routine declares, or
+// each param as --name=value. Text is given as it is, any other value as JSON. An argument
+// that names a param without a value is left out.
 func (r Routine) Arguments(params json.RawMessage) ([]string, error) {
 	values, err := argumentValues(params)
 	if err != nil {

@@ -46,12 +46,12 @@ func TestAManifestBoundsItsArguments(t *testing.T) {
 		args []string
 		says string
 	}{
-		"as_many_as_may_be": {repeated(64, "{x}{x}{x}{x}"), ""},
-		"too_many":          {repeated(65, "a"), "65 args: the limit is 64"},
-		"too_long":          {[]string{strings.Repeat("a", 1025)}, "an arg of 1025 bytes: the limit is 1024"},
-		"no_such_param":     {[]string{"{y}"}, "there is no param y"},
-		"product":           {repeated(64, "{x}{x}{x}{x}{x}"), "args name params 320 times: the limit is 256"},
-		"product_in_one":    {[]string{strings.Repeat("{x}", 341)}, "args name params 341 times: the limit is 256"},
+		"at_the_limits":  {repeated(64, "{x}{x}{x}{x}"), ""},
+		"too_many":       {repeated(65, "a"), "65 args: the limit is 64"},
+		"too_long":       {[]string{strings.Repeat("a", 1025)}, "an arg of 1025 bytes: the limit is 1024"},
+		"no_such_param":  {[]string{"{y}"}, "there is no param y"},
+		"product":        {repeated(64, "{x}{x}{x}{x}{x}"), "args name params 320 times: the limit is 256"},
+		"product_in_one": {[]string{strings.Repeat("{x}", 341)}, "args name params 341 times: the limit is 256"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

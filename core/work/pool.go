@@ -52,7 +52,7 @@ type News interface {
 type Config struct {
 	Store  Store
 	Blobs  *ledger.Blobs
-	Tables *table.Cache // opens inputs; nil: it remembers nothing of them
+	Tables *table.Cache // opens inputs; nil: none is cached
 	Runner Runner
 	News   News
 	// Claim asks the dispatcher whether a grant stands and nobody else has taken it up.

@@ -124,7 +124,7 @@ func (d *distinct) add(text []byte, row uint32, place int64) error {
 	return nil
 }
 
-// maxNear is how many pieces are at hand at most.
+// maxNear bounds the pieces that are kept at hand.
 const maxNear = 1024
 
 // nearPiece is a piece of the text, and one more than its number.
@@ -133,7 +133,7 @@ type nearPiece struct {
 	piece TextPiece
 }
 
-// piece returns a piece that has been read before: to find one may take long.
+// piece returns a piece of the text. It keeps some at hand: to find one may take long.
 func (d *distinct) piece(i int) *TextPiece {
 	near := &d.near[i%len(d.near)]
 	if near.next != i+1 {

@@ -1,9 +1,9 @@
 package kernel
 
-// Pause is called with the number of elements that a kernel passes over, each time
-// there are so many of them and at its end, also where that is an error. It may wait,
-// and may end the kernel with an error. An element that is passed over twice counts
-// twice. nil never waits.
+// Pause is called with the number of elements that a kernel has passed over since the
+// last call: every few thousand of them, and at the kernel's end, also where that is an
+// error. It may wait, and may end the kernel with an error. An element that is passed
+// over twice counts twice. nil never waits.
 type Pause func(elements int) error
 
 // pauseEvery is how many elements are passed over before Pause hears of them: below
@@ -23,7 +23,7 @@ func (p *pacer) add(n int) error {
 	return p.flush()
 }
 
-// end flushes at the end of a kernel, whatever that is.
+// end flushes at the end of a kernel, also where that is an error.
 func (p *pacer) end(err *error) {
 	if late := p.flush(); *err == nil {
 		*err = late

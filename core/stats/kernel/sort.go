@@ -114,8 +114,8 @@ func Quantiles(v Numbers, q, out, room []float64, pause Pause) (n int, err error
 	return n, err
 }
 
-// maxRanks is of how many quantiles the ranks are looked for. For more of them
-// everything is sorted: a list of them would take room.
+// maxRanks bounds the quantiles whose ranks are listed. For more quantiles everything is
+// sorted: the list would take room.
 const maxRanks = 1024
 
 // toRanks sorts keys as far as quantiles need it.

@@ -16,7 +16,7 @@ type Vector[T Element] []Piece[T]
 // Of makes a vector of values without nulls.
 func Of[T Element](values []T) Vector[T] { return Vector[T]{{Values: values}} }
 
-// Values is a vector of one type, whose pieces are at hand or not.
+// Values is a vector of one type. Its pieces are in memory, or fetched as they are read.
 type Values[T Element] interface {
 	Numbers
 	cursor() cursor[T]
