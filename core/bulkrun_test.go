@@ -151,11 +151,7 @@ func TestABulkGoesOnAfterARestart(t *testing.T) {
 			dir := t.TempDir()
 			e, failed, b := fullOfRetries(t, dir, newScript())
 			restart := func(s *script) {
-				if crash {
-					e.Crash()
-				} else {
-					require.NoError(t, e.Close(cancelled()))
-				}
+				end(t, e, crash)
 				e = open(t, dir, s, core.Limits{})
 			}
 			restart(newScript())
@@ -177,6 +173,16 @@ func TestABulkGoesOnAfterARestart(t *testing.T) {
 			consistent(t, e)
 		})
 	}
+}
+
+// end ends an engine: with a crash, or in order, without waiting for its jobs.
+func end(t *testing.T, e *core.Engine, crash bool) {
+	t.Helper()
+	if crash {
+		e.Crash()
+		return
+	}
+	require.NoError(t, e.Close(cancelled()))
 }
 
 func cancelled() context.Context {

@@ -73,11 +73,7 @@ func openMaker(t *testing.T, dir string) (*core.Engine, *script) {
 	s := newScript()
 	e, err := core.Open(t.Context(), core.Config{Dir: dir, Limits: core.Limits{Slots: 1}}, maker{s})
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		assert.NoError(t, e.Close(ended))
-	})
+	t.Cleanup(func() { assert.NoError(t, e.Close(cancelled())) })
 	return e, s
 }
 

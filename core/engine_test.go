@@ -74,11 +74,7 @@ func open(t *testing.T, dir string, s *script, l core.Limits) *core.Engine {
 	t.Helper()
 	e, err := core.Open(t.Context(), core.Config{Dir: dir, Limits: l}, s)
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // hand back at once
-		assert.NoError(t, e.Close(ctx))
-	})
+	t.Cleanup(func() { assert.NoError(t, e.Close(cancelled())) }) // it hands back at once
 	return e
 }
 

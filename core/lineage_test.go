@@ -64,11 +64,7 @@ func openFamily(t *testing.T) (*core.Engine, *family) {
 	f := &family{}
 	e, err := core.Open(t.Context(), core.Config{Dir: t.TempDir(), Limits: core.Limits{Slots: 1}}, f)
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		assert.NoError(t, e.Close(ended))
-	})
+	t.Cleanup(func() { assert.NoError(t, e.Close(cancelled())) })
 	return e, f
 }
 

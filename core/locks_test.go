@@ -52,11 +52,7 @@ func TestAPausedJobKeepsItsLocksOverRestarts(t *testing.T) {
 				since := e.Locks(t.Context())[0].Holders[0].Since
 
 				for range 2 { // the second time nobody held a guest
-					if crash {
-						e.Crash()
-					} else {
-						require.NoError(t, e.Close(cancelled()))
-					}
+					end(t, e, crash)
 					e = open(t, dir, s, core.Limits{Slots: 4})
 					consistent(t, e)
 				}
