@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 )
 
-// Twice returns a name that an object in a valid JSON value has more than once, if there is
-// one. Which of its values counts differs between decoders.
+// Twice finds a name that an object in a valid JSON value has more than once. Decoders
+// differ in which of its values they take.
 func Twice(value []byte) (name string, found bool) {
 	d := json.NewDecoder(bytes.NewReader(value))
-	d.UseNumber() // a number is not looked at
+	d.UseNumber() // else one beyond the range of floats ends the search
 	return twice(d)
 }
 

@@ -21,26 +21,26 @@ const (
 	maxPatterns = 4096  // steps of all regular expressions
 	maxPattern  = 1024  // bytes of one
 	maxNumber   = 400   // digits, and powers of ten, of a number: beyond float64 in any case
-	maxLooks    = 500e3 // looks at a value × values of params: each is an error to keep where none fits
-	maxPairs    = 10e6  // lists or objects, in lists whose elements must be unique, two by two
+	maxCompared = 500e3 // comparisons of one value × values of params: each that fails is an error in memory
+	maxPairs    = 10e6  // pairs of lists or objects in one list, where elements must be unique
 	maxMatches  = 500e6 // steps of regular expressions × bytes of text
 )
 
 // weight is what a schema costs.
 type weight struct {
-	parts    int  // subschemas
-	looks    int  // at one value, at most
-	unique   bool // somewhere elements must be unique
-	patterns int  // steps of regular expressions
+	parts       int  // subschemas
+	comparisons int  // of one value, at most
+	unique      bool // somewhere elements must be unique
+	patterns    int  // steps of regular expressions
 }
 
 func weigh(s *jsonschema.Schema) (w weight, err error) {
 	if err := w.count(s); err != nil {
 		return w, err
 	}
-	w.looks = looks([]*jsonschema.Schema{s})
-	if w.looks > maxLooks {
-		return w, fmt.Errorf("a value would be compared %d times: the limit is %d", w.looks, int(maxLooks))
+	w.comparisons = comparisons([]*jsonschema.Schema{s})
+	if w.comparisons > maxCompared {
+		return w, fmt.Errorf("a value would be compared %d times: the limit is %d", w.comparisons, int(maxCompared))
 	}
 	return w, nil
 }
@@ -69,33 +69,34 @@ func (w *weight) count(s *jsonschema.Schema) error {
 	return nil
 }
 
-// looks returns how often a value can be looked at that some schemas apply to, or one
-// within it: by each of them, by those that apply beside them, and once more for each
-// value or name that it is compared with.
-func looks(set []*jsonschema.Schema) int {
+// comparisons returns how often a value that some schemas apply to, or one value within it,
+// is compared at most: once with each schema that applies to it, and once with each value
+// and name that those list.
+func comparisons(set []*jsonschema.Schema) int {
 	here := 0
-	named, any := map[string][]*jsonschema.Schema{}, []*jsonschema.Schema(nil)
+	named := map[string][]*jsonschema.Schema{} // to the property of a name
+	var anywhere []*jsonschema.Schema          // to any value within
 	for len(set) > 0 {
 		s := set[len(set)-1]
 		set = append(set[:len(set)-1], beside(s)...)
-		here += 1 + compared(s)
-		any = append(any, below(s)...)
+		here += 1 + listed(s)
+		anywhere = append(anywhere, below(s)...)
 		for name, one := range s.Properties {
 			named[name] = append(named[name], one)
 		}
 	}
 	within := 0
 	for _, list := range named {
-		within = max(within, looks(list))
+		within = max(within, comparisons(list))
 	}
-	if len(any) > 0 {
-		within += looks(any)
+	if len(anywhere) > 0 {
+		within += comparisons(anywhere)
 	}
 	return max(here, within)
 }
 
-// compared is how many values and names a schema lists.
-func compared(s *jsonschema.Schema) int {
+// listed is how many values and names a schema lists.
+func listed(s *jsonschema.Schema) int {
 	n := len(s.Required) + len(s.PatternProperties)
 	if s.Enum != nil {
 		n += len(s.Enum.Values)
@@ -123,8 +124,8 @@ func beside(s *jsonschema.Schema) []*jsonschema.Schema {
 	return present(all)
 }
 
-// below are the subschemas that apply to any number of values, or names, within one, or to
-// a place in a list.
+// below are the subschemas that apply to values within a value, or to their names: to all,
+// to some, or to one place in a list.
 func below(s *jsonschema.Schema) []*jsonschema.Schema {
 	all := slices.Concat([]*jsonschema.Schema{s.PropertyNames, s.UnevaluatedProperties, s.Contains, s.Items2020, s.UnevaluatedItems, s.ContentSchema},
 		s.PrefixItems, ofAnyKind(s.AdditionalProperties), ofAnyKind(s.Items), ofAnyKind(s.AdditionalItems))
@@ -138,8 +139,8 @@ func present(all []*jsonschema.Schema) []*jsonschema.Schema {
 	return slices.DeleteFunc(all, func(s *jsonschema.Schema) bool { return s == nil })
 }
 
-// ofAnyKind is the schemas of what older versions of JSON Schema allow to be of several
-// kinds.
+// ofAnyKind returns the schemas of a keyword that older versions of JSON Schema allow to be
+// a schema, a list of them, or something else.
 func ofAnyKind(v any) []*jsonschema.Schema {
 	switch v := v.(type) {
 	case *jsonschema.Schema:
@@ -151,9 +152,9 @@ func ofAnyKind(v any) []*jsonschema.Schema {
 }
 
 // patterns compiles regular expressions, within bounds: repetitions within a short
-// one can make it take gigabytes. Each is asked for more than once. Once the schema is
-// compiled it is asked about texts in params whose format is regex, by any number of
-// goroutines at once, and remembers nothing of them.
+// one can make it take gigabytes. Each is asked for more than once. After the schema is
+// compiled, patterns is asked about params whose format is regex, by any number of
+// goroutines at once. It checks each of those alone, and does not remember it.
 type patterns struct {
 	steps    int
 	compiled map[string]*regexp.Regexp
@@ -208,7 +209,7 @@ func steps(re *syntax.Regexp) int {
 type size struct {
 	values int
 	text   int // bytes, names included
-	pairs  int // of lists and objects in the same list
+	pairs  int // pairs of lists or objects in the same list
 }
 
 // measure counts, and refuses numbers that only their notation keeps short.
@@ -255,9 +256,9 @@ func plainNumber(n string) error {
 	return nil
 }
 
-// pairs is how many pairs there are of lists and objects in a list. The check that the
-// elements of a list are unique may compare each with each: it hashes them so that lists
-// of different shapes are the same.
+// pairs is how many pairs the lists and objects in a list make. The check for unique
+// elements may compare each of them with each: lists of different shapes can have the same
+// hash there.
 func pairs(list []any) int {
 	n := 0
 	for _, one := range list {
@@ -271,6 +272,6 @@ func pairs(list []any) int {
 
 // fits reports whether params of a size can be checked in reasonable time.
 func (w weight) fits(z size) bool {
-	return float64(w.looks)*float64(z.values+z.text/100) <= maxLooks && float64(w.patterns)*float64(z.text) <= maxMatches &&
+	return float64(w.comparisons)*float64(z.values+z.text/100) <= maxCompared && float64(w.patterns)*float64(z.text) <= maxMatches &&
 		(!w.unique || z.pairs <= maxPairs)
 }

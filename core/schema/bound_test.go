@@ -74,8 +74,7 @@ func TestParamsThatCostTooMuchAreRefused(t *testing.T) {
 	}
 }
 
-// Lists as long as params can have are checked, where that takes no more than a look or two
-// at each value.
+// The longest lists that params can have are checked against a simple schema.
 func TestLongListsAreChecked(t *testing.T) {
 	t.Parallel()
 	s, err := Compile(json.RawMessage(`{"properties":{"a":{"type":"array","uniqueItems":true,"items":{"type":"integer","minimum":0}},"b":{"enum":["x","y"]}},"required":["a"]}`))
@@ -88,8 +87,7 @@ func TestLongListsAreChecked(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// What is said of params is bounded, however many values are wrong, and however many would
-// be right.
+// Errors are bounded, however many values are wrong, and however many the schema allows.
 func TestWhatIsSaidOfParamsIsBounded(t *testing.T) {
 	t.Parallel()
 	s, err := Compile(json.RawMessage(`{"properties":{"a":{"items":{"enum":["` + strings.Repeat("x", 100_000) + `","y"]}},"` + strings.Repeat("n", 100_000) + `":{"type":"string"}}}`))

@@ -200,8 +200,8 @@ func (s *Schema) fits(doc any) error {
 
 var english = message.NewPrinter(language.English)
 
-// Bounds of what is said of params that do not fit: a schema can name all values that it
-// allows for each of a hundred thousand that it does not.
+// Bounds of an [Invalid]. Params can have a hundred thousand wrong values, and the error
+// about each can list every value that the schema allows.
 const (
 	maxViolations = 100
 	maxMessage    = 1000 // bytes
@@ -262,8 +262,8 @@ func (s *Schema) explain(e *jsonschema.ValidationError) string {
 	return fmt.Sprintf("there is no %s: there are %s%s", quoted(unknown.Properties), strings.Join(names, ", "), more)
 }
 
-// exactBound says which bound an integer does not keep, with all digits: the library
-// rounds them. It is empty for all else.
+// exactBound says which bound an integer breaks, with all digits: the library rounds them.
+// It returns "" for every other error.
 func exactBound(k jsonschema.ErrorKind) string {
 	said := func(name string, got, want *big.Rat) string {
 		if !got.IsInt() || !want.IsInt() {
