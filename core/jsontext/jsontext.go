@@ -1,5 +1,5 @@
-// Package jsontext finds in valid JSON what a decoder would change without a word. Its
-// functions share no state.
+// Package jsontext reads valid JSON without decoding it, and finds what a decoder would
+// change without a word. Its functions share no state.
 package jsontext
 
 import (
@@ -57,6 +57,17 @@ func escape(text []byte) int {
 func surrogate(text []byte, digits string) bool {
 	code := strings.ToLower(string(text[2:4]))
 	return code[0] == 'd' && strings.Contains(digits, code[1:])
+}
+
+// QuotedLen returns how many bytes the quoted text has that valid JSON begins with.
+func QuotedLen(value []byte) int {
+	n := 1
+	for ; value[n] != '"'; n++ {
+		if value[n] == '\\' {
+			n++
+		}
+	}
+	return n + 1
 }
 
 // firstInvalid returns where text stops being UTF-8.

@@ -23,7 +23,7 @@ func exact(value json.RawMessage) (json.RawMessage, error) {
 	for len(value) > 0 {
 		switch c := value[0]; {
 		case c == '"':
-			n := textEnd(value)
+			n := jsontext.QuotedLen(value)
 			out, value = append(out, value[:n]...), value[n:]
 		case c == '-' || c >= '0' && c <= '9':
 			n := len(value) - len(bytes.TrimLeft(value, "+-.eE0123456789"))
@@ -37,17 +37,6 @@ func exact(value json.RawMessage) (json.RawMessage, error) {
 		}
 	}
 	return out, nil
-}
-
-// textEnd returns how many bytes the quoted text has that value begins with.
-func textEnd(value []byte) int {
-	n := 1
-	for ; value[n] != '"'; n++ {
-		if value[n] == '\\' {
-			n++
-		}
-	}
-	return n + 1
 }
 
 // mostDigits is how many digits an integer of 64 bits can have.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"thresher/core/jsontext"
 	"thresher/core/table/cell"
 )
 
@@ -162,14 +163,7 @@ func (p *parser) text() (string, error) {
 }
 
 // skipText goes behind a string.
-func (p *parser) skipText() {
-	for p.at++; p.raw[p.at] != '"'; p.at++ {
-		if p.raw[p.at] == '\\' {
-			p.at++
-		}
-	}
-	p.at++
-}
+func (p *parser) skipText() { p.at += jsontext.QuotedLen(p.raw[p.at:]) }
 
 func unquote(quoted []byte) (s string, err error) {
 	if bytes.IndexByte(quoted, '\\') < 0 {
