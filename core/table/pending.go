@@ -30,13 +30,20 @@ type pendingColumn struct {
 }
 
 func newPending(schema *arrow.Schema) *pending {
-	p := &pending{columns: make([]pendingColumn, schema.NumFields())}
+	p := &pending{bits: bitsOfRow(schema), columns: make([]pendingColumn, schema.NumFields())}
 	for i, f := range schema.Fields() {
 		p.columns[i].kind = f.Type
-		p.bits += 1 + bitsOf(f.Type)
 	}
 	p.clear()
 	return p
+}
+
+// bitsOfRow is how many bits a row takes, without its texts.
+func bitsOfRow(schema *arrow.Schema) (bits int64) {
+	for _, f := range schema.Fields() {
+		bits += 1 + bitsOf(f.Type)
+	}
+	return bits
 }
 
 // bitsOf is how many bits a value takes; of a text its offset.
@@ -222,9 +229,5 @@ func (b *body) add(buffer []byte) {
 
 // batchBytes is about how much of a file a batch takes.
 func batchBytes(batch arrow.RecordBatch) int64 {
-	bits := int64(0)
-	for _, f := range batch.Schema().Fields() {
-		bits += 1 + bitsOf(f.Type)
-	}
-	return (batch.NumRows()*bits+7)/8 + textBytes(batch, 0, batch.NumRows())
+	return (batch.NumRows()*bitsOfRow(batch.Schema())+7)/8 + textBytes(batch, 0, batch.NumRows())
 }
