@@ -21,8 +21,8 @@ const (
 	anyWork        = 1 << 28 // bytes of batches that any file may have, all together
 )
 
-// maxWork is how many bytes the batches of a file of some bytes may have, all together.
-// Where no two share bytes they have as many as the file at most.
+// maxWork bounds the bytes of all batches of a file together. Batches that share no bytes
+// have no more than the file itself.
 func maxWork(bytes int) int64 { return max(anyWork, maxGrowth*int64(bytes)) }
 
 // importArrow copies an Arrow file or stream, with every column in one of the

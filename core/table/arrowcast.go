@@ -89,8 +89,8 @@ func (c *converter) convert(ctx context.Context, batch arrow.RecordBatch) error 
 	return nil
 }
 
-// rows is how many rows, from one on, are converted at a time. Views and dictionaries
-// can repeat one long text for every row, and in every column.
+// rows is how many rows, beginning with row from, are converted at a time. Views and
+// dictionaries can repeat one long text for every row, and in every column.
 func (c *converter) rows(batch arrow.RecordBatch, from int64) (int64, error) {
 	most := min(batch.NumRows()-from, rowsPerBatch(int(batch.NumCols())))
 	if !slices.ContainsFunc(batch.Columns(), repeats) {

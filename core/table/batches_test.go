@@ -106,7 +106,7 @@ func TestTheSameRowsAreTheSameFileInWhateverBatchesTheyCome(t *testing.T) {
 }
 
 // Whatever a file's batches are like, a table's have 64 Ki rows or 64 MiB, but for the last.
-func TestBatchesAreAsLargeAsTheyMayBe(t *testing.T) {
+func TestBatchesAreFilled(t *testing.T) {
 	t.Parallel()
 	numbers := func(n int) arrow.RecordBatch { return steps(0, n) }
 	long := func(n int) arrow.RecordBatch {
@@ -121,13 +121,13 @@ func TestBatchesAreAsLargeAsTheyMayBe(t *testing.T) {
 		batches []arrow.RecordBatch
 		want    []int64 // rows of each
 	}{
-		"none":              {nil, nil},
-		"empty_ones":        {[]arrow.RecordBatch{numbers(0), numbers(0), numbers(0)}, nil},
-		"between_empty":     {[]arrow.RecordBatch{numbers(0), numbers(3), numbers(0), numbers(4), numbers(0)}, []int64{7}},
-		"one_row_too_many":  {[]arrow.RecordBatch{numbers(batchRows), numbers(1)}, []int64{batchRows, 1}},
-		"across_the_bound":  {[]arrow.RecordBatch{numbers(batchRows - 1), numbers(2), numbers(batchRows)}, []int64{batchRows, batchRows, 1}},
-		"as_many_as_may_be": {[]arrow.RecordBatch{numbers(batchRows)}, []int64{batchRows}},
-		"by_bytes":          {[]arrow.RecordBatch{long(40), long(40), long(3)}, []int64{63, 20}},
+		"none":             {nil, nil},
+		"empty_ones":       {[]arrow.RecordBatch{numbers(0), numbers(0), numbers(0)}, nil},
+		"between_empty":    {[]arrow.RecordBatch{numbers(0), numbers(3), numbers(0), numbers(4), numbers(0)}, []int64{7}},
+		"one_row_too_many": {[]arrow.RecordBatch{numbers(batchRows), numbers(1)}, []int64{batchRows, 1}},
+		"across_the_bound": {[]arrow.RecordBatch{numbers(batchRows - 1), numbers(2), numbers(batchRows)}, []int64{batchRows, batchRows, 1}},
+		"exactly_one":      {[]arrow.RecordBatch{numbers(batchRows)}, []int64{batchRows}},
+		"by_bytes":         {[]arrow.RecordBatch{long(40), long(40), long(3)}, []int64{63, 20}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -103,8 +103,8 @@ func TestAnImportPausesForWhatItUnpacks(t *testing.T) {
 	assert.GreaterOrEqual(t, asked, rows*columns*text)
 }
 
-// Texts in dictionaries and views are unpacked some rows at a time, so many that they take
-// what a batch may, whatever the number of columns that share them.
+// Texts in dictionaries and views are unpacked as many rows at a time as fit into a batch,
+// however many columns share them.
 func TestRepeatedTextIsUnpackedSomeRowsAtATime(t *testing.T) {
 	t.Parallel()
 	dictionary := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: String}

@@ -61,8 +61,8 @@ func NewCache(dir string, room func() error) *Cache {
 	}
 }
 
-// Open opens the sealed table of a digest, whose file is open and has been held against
-// it. It takes the file over, also where it returns an error.
+// Open opens the sealed table of a digest. Its file is open, and was verified against the
+// digest. Open takes the file over, also where it returns an error.
 func (c *Cache) Open(ctx context.Context, digest string, file *os.File) (*File, error) {
 	if c == nil {
 		return OpenFile(file)
@@ -202,8 +202,8 @@ func (c *Cache) join(ctx context.Context, f *File) (*File, error) {
 	return OpenFile(file)
 }
 
-// remember keeps what was found of a table, and forgets what was not opened for the
-// longest where that is too much.
+// remember keeps what was found of a table, and forgets the tables that were opened least
+// recently while there is too much.
 func (c *Cache) remember(digest string, t *knownTable) {
 	var gone []*os.File
 	c.state.Must(func(k *known) {
@@ -229,7 +229,7 @@ func (k *known) count(t *knownTable, sign int) {
 	}
 }
 
-// tooMuch reports whether something is to be forgotten beside the newest.
+// tooMuch reports whether a table beside the newest must be forgotten.
 func (k *known) tooMuch(newest *knownTable) bool {
 	return len(k.by) > 1 && (len(k.by) > maxKnown || k.batches > maxKnownBatches ||
 		k.copies > maxCopies || k.copies > 1 && k.copied-newest.bytes > maxCopiedBytes)

@@ -111,7 +111,7 @@ func TestARowCostsTheSameHoweverManyBatchesThereWere(t *testing.T) {
 	}
 }
 
-// A table that is joined once is joined once for all who open it at the same time.
+// All who open a table at the same time share one copy.
 func TestACopyIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	c, path := newTestCache(t), scatteredFile(t, 500)

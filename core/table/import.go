@@ -73,14 +73,14 @@ func Import(ctx context.Context, r io.Reader, f Format, dir string, progress fun
 	return ImportWithin(ctx, r, f, dir, Bounds{}, progress)
 }
 
-// Bounds are narrower ones than those of any import. 0: no other.
+// Bounds narrow the bounds of every import. The zero value narrows none.
 type Bounds struct {
-	Bytes  int64 // of the table; more are an [ImportError] that wraps [ErrTooLarge]
-	Memory int64 // of what is unpacked, at a time
+	Bytes  int64 // of the table; a larger one is an [ImportError] that wraps [ErrTooLarge]
+	Memory int64 // bytes that are unpacked at a time
 
-	// Pause is called with a number of bytes before they are read, each time that they
-	// are, and with how many more they are once they are unpacked: the import may wait
-	// there, or end with an error. nil: it never waits.
+	// Pause is called before each read, with the number of its bytes. Where unpacking makes
+	// rows larger it is called again before they are written, with the difference. It may
+	// wait; an error ends the import. nil: the import never waits.
 	Pause func(bytes int) error
 }
 
@@ -91,8 +91,8 @@ func (b Bounds) pause(bytes int) error {
 	return b.Pause(bytes)
 }
 
-// ErrTooLarge is what an [ImportError] wraps where a table has more bytes than its
-// [Bounds] let it.
+// ErrTooLarge is what an [ImportError] wraps if a table has more bytes than its [Bounds]
+// allow.
 var ErrTooLarge = errors.New("the table is too large")
 
 // ImportWithin is Import with bounds of its own.
@@ -122,7 +122,7 @@ type input struct {
 	progress func(read, rows int64)
 }
 
-// unpacked is how many bytes its batches may unpack to, all together.
+// unpacked bounds the bytes that all batches together unpack to.
 func (in *input) unpacked() int64 {
 	if in.bounds.Bytes > 0 {
 		return max(anyUnpacked, 4*in.bounds.Bytes)
@@ -130,7 +130,7 @@ func (in *input) unpacked() int64 {
 	return max(anySize, maxGrowth*in.bytes)
 }
 
-// memory is the bound of some bytes in memory, which most is for any import.
+// memory narrows a bound of bytes in memory to the one of this import.
 func (in *input) memory(most int64) int64 {
 	if in.bounds.Memory > 0 {
 		return min(most, in.bounds.Memory)

@@ -70,9 +70,9 @@ func (p *pending) bytes() int64 { return p.bytesOf(p.rows, p.text) }
 
 func (p *pending) bytesOf(rows, text int64) int64 { return (rows*p.bits+7)/8 + text }
 
-// fits returns how many of a batch's rows, from one on, can be added until the rows are
-// as many, or take as many bytes, as a batch in a file may have. A row that is too large
-// alone fits where there is no other.
+// fits returns how many rows of a batch, beginning with row from, can be added before the
+// pending rows exceed batchRows or maxBatchBytes. A row that exceeds maxBatchBytes alone
+// fits if nothing is pending.
 func (p *pending) fits(batch arrow.RecordBatch, from int64) int64 {
 	most := min(batch.NumRows()-from, batchRows-p.rows)
 	beyond := func(n int64) bool {

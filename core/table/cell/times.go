@@ -52,10 +52,10 @@ func digits(s string) (n int, ok bool) {
 // readers use.
 const firstYear, lastYear = 1678, 2261
 
-// Time reads, as microseconds since 1970, a date, a T or blank, hours and minutes, and, where they are
-// there, seconds, their fraction, and a zone. A date alone is its midnight, if it
-// is written with dashes. It is called for every cell, which rules out trying a
-// list of layouts with package time.
+// Time reads a date, a T or blank, hours and minutes, and, where they are there, seconds,
+// their fraction, and a zone. A date alone is its midnight, if it is written with dashes.
+// The result is in microseconds since 1970. Time is called for every cell, which rules out
+// trying a list of layouts with package time.
 func Time(s string) (micros int64, ok bool) {
 	day, ok := cutDate(s)
 	if !ok || day.Year() < firstYear || day.Year() > lastYear {
