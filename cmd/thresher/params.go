@@ -61,15 +61,19 @@ func readObject(text string) (all map[string]json.RawMessage, err error) {
 func addTyped(all map[string]json.RawMessage, schema map[string]any, typed pairs) error {
 	properties, _ := schema["properties"].(map[string]any)
 	given := map[string][]string{}
+	var names []string
 	for _, p := range typed {
+		if given[p.name] == nil {
+			names = append(names, p.name)
+		}
 		given[p.name] = append(given[p.name], p.value)
 	}
-	for _, p := range typed {
-		value, err := readTyped(schemaTypes{root: schema}.of(properties[p.name]), given[p.name])
+	for _, name := range names {
+		value, err := readTyped(schemaTypes{root: schema}.of(properties[name]), given[name])
 		if err != nil {
-			return &core.Invalid{Field: "param", Message: fmt.Sprintf("%s=%s: %v", p.name, strings.Join(given[p.name], ", "), err)}
+			return &core.Invalid{Field: "param", Message: fmt.Sprintf("%s=%s: %v", name, strings.Join(given[name], ", "), err)}
 		}
-		all[p.name] = value
+		all[name] = value
 	}
 	return nil
 }
