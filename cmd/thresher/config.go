@@ -18,7 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// configFiles are where flags can be set, the file that wins last.
+// configFiles are the files that can set flags. The last one that sets a flag wins.
 func configFiles() []string {
 	files := []string{"/etc/thresher.json"}
 	if home, err := os.UserHomeDir(); err == nil {
@@ -42,8 +42,8 @@ type setting struct {
 
 var _ kong.Resolver = (*config)(nil)
 
-// addConfigs adds the files that there are. One that may not be read is left out, which
-// is said: it may be meant for another user.
+// addConfigs adds the files that exist. A file without permission to read it is left out
+// with a warning: it may be meant for another user.
 func addConfigs(to *kong.Context, files []string, warn io.Writer) error {
 	for _, path := range files {
 		text, err := os.ReadFile(path)

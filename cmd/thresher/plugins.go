@@ -102,7 +102,7 @@ func showReport(s streams, r sandbox.Report) error {
 	if c := r.Counted; c != nil {
 		fmt.Fprintf(s.out, "Nested calls may take %d bytes of stack, of which the largest function takes %d.\n", c.StackBytes, c.FrameBytes)
 		if c.StepGas > 0 {
-			fmt.Fprintf(s.out, "How many steps a simulation is asked for at once follows from the gas that those before spent, not from time: about %d of gas.\n", c.StepGas)
+			fmt.Fprintf(s.out, "The gas that earlier steps spent decides how many steps a simulation is asked for at once, not time: about %d of gas.\n", c.StepGas)
 		}
 	}
 	for _, x := range r.Examples {

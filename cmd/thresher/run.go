@@ -122,8 +122,8 @@ func (r *runCmd) on(ctx context.Context, s streams, c *client.Client) (core.Job,
 	return j, printResult(ctx, c, j.ID, s.out)
 }
 
-// name is what the job is called where its user reads of it: a job that runs here is gone
-// afterwards, and its id says nothing to anyone.
+// name is what messages call the job. One that runs here is called by its routine: it is
+// gone afterwards, and its id would say nothing.
 func (r *runCmd) name(j core.Job) string {
 	if r.Remote {
 		return "job " + j.ID

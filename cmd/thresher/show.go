@@ -22,8 +22,8 @@ type jobEnded struct {
 
 func (e *jobEnded) Error() string { return e.text }
 
-// outcome returns nil for a completed job, and otherwise what became of what is called
-// name.
+// outcome returns nil for a completed job, and otherwise an error that says what became of
+// the job, and calls it by a name.
 func outcome(j core.Job, name string) error {
 	switch j.Phase {
 	case job.Completed:

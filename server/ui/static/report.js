@@ -85,7 +85,7 @@ export function figures(r) {
     r.image && h('p', { class: 'soft small' }, `Its image takes ${bytes(r.image.bytes)}: jobs start from it.`),
     r.plain && h('p', { class: 'soft small' }, `It has no image, so that each job starts it anew: ${r.plain}`),
     r.counted && h('p', { class: 'soft small' }, `Nested calls may take ${bytes(r.counted.stack_bytes)} of stack, of which the largest function takes ${bytes(r.counted.frame_bytes)}.`),
-    r.counted?.step_gas && h('p', { class: 'soft small' }, 'How many steps a simulation is asked for at once follows from the gas that those before spent, not from time.'),
+    r.counted?.step_gas && h('p', { class: 'soft small' }, 'The gas that earlier steps spent decides how many steps a simulation is asked for at once, not time.'),
     rows(['Limit', h('th', { scope: 'col', class: 'num' }, 'Found'), h('th', { scope: 'col', class: 'num' }, 'At most')],
       list.map((f) => h('tr', {}, h('td', {}, f.name), h('td', { class: 'num' }, count(f.found)), h('td', { class: 'num' }, f.limit < 0 ? 'any' : count(f.limit)))), 'Figures'));
 }
