@@ -74,7 +74,7 @@ func (in *input) readCSV(text string) error {
 			return err
 		}
 		for i, text := range cells {
-			if json.Valid([]byte(text)) && strings.HasPrefix(strings.TrimSpace(text), "{") {
+			if strings.HasPrefix(strings.TrimSpace(text), "{") && json.Valid([]byte(text)) {
 				return fmt.Errorf("column %s: %s: a server makes columns of a cell that is a JSON object, but this package does not", in.columns[i].name, text)
 			}
 			in.columns[i].add(int(in.rows), value{text: text, null: text == ""})
