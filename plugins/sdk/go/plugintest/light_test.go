@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -114,6 +115,17 @@ func sameValue(t *rapid.T, want arrow.Array, c *column, row int) {
 	default:
 		values := want.Data().Buffers()[1].Bytes()
 		require.Equal(t, values[8*row:8*row+8], got)
+	}
+}
+
+// Params that are null, or not there, are an empty object, as a server takes them.
+func TestParamsThatAreAbsentGetTheirDefaults(t *testing.T) {
+	t.Parallel()
+	declared := json.RawMessage(`{"type": "object", "properties": {"n": {"type": "integer", "default": 3}}}`)
+	for _, params := range []string{"null", "", " ", "{}"} {
+		got, err := fill(declared, params)
+		require.NoError(t, err, params)
+		assert.JSONEq(t, `{"n": 3}`, string(got), params)
 	}
 }
 

@@ -38,6 +38,9 @@ func fill(schema json.RawMessage, params string) (json.RawMessage, error) {
 			return nil, fmt.Errorf("want a JSON object: %w", err)
 		}
 	}
+	if given == nil { // params were null
+		given = map[string]json.RawMessage{}
+	}
 	var wrong []error
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if p, known := declared.Properties[name]; !known {
@@ -106,6 +109,10 @@ func typeOf(value any) string {
 
 // checkNumber holds a number against the bounds.
 func (p paramSchema) checkNumber(got json.Number) error {
+	n, ok := new(big.Rat).SetString(got.String())
+	if !ok {
+		return fmt.Errorf("%s is beyond the range of numbers", got)
+	}
 	for _, bound := range []struct {
 		name, want string
 		broken     func(order int) bool
@@ -114,10 +121,6 @@ func (p paramSchema) checkNumber(got json.Number) error {
 		{"maximum", p.Maximum.String(), func(order int) bool { return order > 0 }},
 		{"exclusiveMinimum", p.Above.String(), func(order int) bool { return order <= 0 }},
 	} {
-		n, ok := new(big.Rat).SetString(got.String())
-		if !ok {
-			return fmt.Errorf("%s is beyond the range of numbers", got)
-		}
 		if limit, ok := new(big.Rat).SetString(bound.want); ok && bound.broken(n.Cmp(limit)) {
 			return fmt.Errorf("%s: got %s, want %s", bound.name, got, bound.want)
 		}
