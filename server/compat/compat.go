@@ -34,8 +34,7 @@ func simulations(c *fiber.Ctx, engine *core.Engine) error {
 		data[i] = api.Simulation{ID: j.ID, Status: status(j.Phase), Created: j.Created, Ended: j.Ended}
 	}
 	if page.Next != "" {
-		next := url.URL{Path: c.Path(), RawQuery: url.Values{"cursor": {page.Next}}.Encode()}
-		c.Set(fiber.HeaderLink, "<"+next.String()+`>; rel="next"`)
+		api.LinkNext(c, url.Values{"cursor": {page.Next}})
 	}
 	return c.JSON(api.Simulations{Status: "success", Data: data})
 }

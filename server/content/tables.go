@@ -94,8 +94,8 @@ func rowNumber(c *fiber.Ctx, name string, otherwise int64) (int64, error) {
 	return n, nil
 }
 
-// jsonPage is what there is beside the rows that one JSON answer has of those from from
-// to to.
+// jsonPage describes the answer in JSON to a request for the rows [from, to): it has the
+// first pageRows of them, and names the row to go on with if there are more.
 func jsonPage(name string, t core.Table, from, to int64) api.TablePage {
 	page := api.TablePage{Table: name, From: from, To: to, Rows: t.Rows(), Columns: []table.Column{}}
 	if to-from > pageRows {
@@ -114,8 +114,7 @@ func linkNext(c *fiber.Ctx, from int64) {
 	if to := c.Query("to"); to != "" {
 		query.Set("to", to)
 	}
-	next := url.URL{Path: c.Path(), RawQuery: query.Encode()}
-	c.Set(fiber.HeaderLink, "<"+next.String()+`>; rel="next"`)
+	api.LinkNext(c, query)
 }
 
 // writePage writes rows as JSON, with what there is beside them.
