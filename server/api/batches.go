@@ -15,19 +15,10 @@ func (h handlers) mountBatches(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/batches", "submit-batch", "batches", "Submit many jobs: all, or none", http.StatusAccepted), h.submitBatch)
 	huma.Register(api, operation(http.MethodGet, "/batches", "list-batches", "batches", "List batches, newest first", http.StatusOK), h.batches)
 	huma.Register(api, operation(http.MethodGet, "/batches/{id}", "get-batch", "batches", "Get a batch, with how many of its jobs are in each phase", http.StatusOK), h.batch)
-	stop := operation(http.MethodPost, "/batches/{id}/stop", "stop-batch", "batches", "Stop every job of a batch", http.StatusAccepted)
-	stop.Description = "Stops every job of the batch that has not ended, and those that are still being written. It takes no retries until it is retried as a whole or resumed."
-	huma.Register(api, stop, h.onBatch("stop"))
-	pause := operation(http.MethodPost, "/batches/{id}/pause", "pause-batch", "batches", "Pause a batch", http.StatusAccepted)
-	pause.Description = "Pauses every job of the batch that has not ended. Until the batch is resumed, no job of it starts, and jobs that join it are paused too."
-	huma.Register(api, pause, h.onBatch("pause"))
-	resume := operation(http.MethodPost, "/batches/{id}/resume", "resume-batch", "batches", "Resume a batch", http.StatusAccepted)
-	resume.Description = "Resumes every paused job of the batch. A batch that was stopped takes retries of its jobs again; the jobs that were stopped stay so."
-	huma.Register(api, resume, h.onBatch("resume"))
-	retry := operation(http.MethodPost, "/batches/{id}/retry", "retry-whole-batch", "batches", "Retry the jobs of a batch that failed or were stopped", http.StatusAccepted)
-	retry.Description = "Makes anew the jobs of the batch that failed or were stopped, those that fell with them included, each on the new jobs that it needs. " +
-		"Jobs that completed are not run again, and a job that was retried is not retried twice."
-	huma.Register(api, retry, h.onBatch("retry", job.Failed, job.Stopped))
+	huma.Register(api, operation(http.MethodPost, "/batches/{id}/stop", "stop-batch", "batches", "Stop every job of a batch", http.StatusAccepted), h.onBatch("stop"))
+	huma.Register(api, operation(http.MethodPost, "/batches/{id}/pause", "pause-batch", "batches", "Pause a batch", http.StatusAccepted), h.onBatch("pause"))
+	huma.Register(api, operation(http.MethodPost, "/batches/{id}/resume", "resume-batch", "batches", "Resume a batch", http.StatusAccepted), h.onBatch("resume"))
+	huma.Register(api, operation(http.MethodPost, "/batches/{id}/retry", "retry-whole-batch", "batches", "Retry the jobs of a batch that failed or were stopped", http.StatusAccepted), h.onBatch("retry", job.Failed, job.Stopped))
 	huma.Register(api, operation(http.MethodPost, "/batches/{id}/retry-failed", "retry-batch", "batches", "Retry the jobs of a batch that failed and were not retried yet", http.StatusAccepted), h.onBatch("retry", job.Failed))
 	huma.Register(api, operation(http.MethodPost, "/bulk", "start-bulk", "jobs", "Pause, resume, stop, retry, delete, pin or unpin every job that a filter selects", http.StatusAccepted), h.bulk)
 	huma.Register(api, operation(http.MethodGet, "/bulk", "list-bulks", "jobs", "List bulk actions: those of the last day, and those that have not ended", http.StatusOK), h.bulks)

@@ -8,7 +8,7 @@ as in RFC 9457, with a stable ` + "`code`" + ` that /docs/errors explains. A pat
 decoded. A path that has other methods than the one asked for answers 405, and ` + "`Allow`" + ` lists them; HEAD answers as
 GET does, without the body.`
 
-// descriptions explain the operations, by their id, that do not bring a description.
+// descriptions explain the operations, by their id.
 var descriptions = map[string]string{
 	"submit-job": "Checks the request, writes the job to disk, and queues it. The answer is 202 while the job has not ended and 200 once it has, " +
 		"as it has at once if an identical job's result is cached. With an `Idempotency-Key` a repeated submit returns the first one's job.",
@@ -36,7 +36,12 @@ var descriptions = map[string]string{
 	"submit-batch": "Submits a list of jobs, or a template with a grid of values: every job is accepted, or none. With an `Idempotency-Key` a repeated submit returns the first one's batch.",
 	"list-batches": "Returns a page of the batches. Pass `next` as `cursor` to get the next page; the last page has no `next`.",
 	"get-batch":    "Returns the batch, and how many of its jobs are in each phase.",
-	"retry-batch":  "Starts a bulk action that retries the jobs of the batch that failed, and returns it at once: GET /bulk/{id} says how far it is.",
+	"stop-batch":   "Stops every job of the batch that has not ended, and those that are still being written. Single jobs cannot be retried until the batch is retried as a whole or resumed.",
+	"pause-batch":  "Pauses every job of the batch that has not ended. Until the batch is resumed, no job of it starts, and jobs that join it are paused too.",
+	"resume-batch": "Resumes every paused job of the batch. If the batch was stopped, its jobs can be retried again; those that were stopped stay stopped.",
+	"retry-whole-batch": "Retries the jobs of the batch that failed or were stopped, and those that failed with them. A new job needs the retries of the jobs that the old one needed. " +
+		"Jobs that completed are not run again, and a job that was retried is not retried twice.",
+	"retry-batch": "Starts a bulk action that retries the jobs of the batch that failed, and returns it at once: GET /bulk/{id} says how far it is.",
 
 	"start-bulk": "Starts the action on every job that the filter selects, and returns at once: GET /bulk/{id} says how far it is. With `preview` it only counts the jobs. " +
 		"A filter without a condition is refused unless `all` is set.",

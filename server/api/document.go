@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -70,7 +69,7 @@ func operations(item *huma.PathItem) map[string]*huma.Operation {
 
 // completeOperation adds its description, its problems, and the headers of its answers.
 func completeOperation(op *huma.Operation) {
-	op.Description = cmp.Or(op.Description, descriptions[op.OperationID])
+	op.Description = descriptions[op.OperationID]
 	for status, like := range alsoAnswers[op.OperationID] {
 		r := *op.Responses[strconv.Itoa(like)]
 		r.Description = http.StatusText(status)
