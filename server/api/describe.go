@@ -144,10 +144,9 @@ func describeContent(doc *huma.OpenAPI, withPlugins bool) {
 
 // outputs describes what a job leaves: its result, log and artifacts.
 func (d describer) outputs() {
-	parts := []string{"Accept-Ranges", "Content-Range"}
 	file := func(path, id, summary, media string, whole *huma.Schema, params []*huma.Param, headers ...string) *huma.Operation {
-		op := d.get(Prefix+path, id, "jobs", summary, params, answers("The content.", media, whole, append(headers, parts[0])...))
-		op.Responses[strconv.Itoa(http.StatusPartialContent)] = answers("The bytes that the request's Range asks for.", "*/*", binary("A part of the content, with its media type."), append(headers, parts...)...)
+		op := d.get(Prefix+path, id, "jobs", summary, params, answers("The content.", media, whole, append(headers, "Accept-Ranges")...))
+		op.Responses[strconv.Itoa(http.StatusPartialContent)] = answers("The bytes that the request's Range asks for.", "*/*", binary("A part of the content, with its media type."), append(headers, "Accept-Ranges", "Content-Range")...)
 		return op
 	}
 	file("/jobs/{id}/result", "get-result", "Get a completed job's result", fiber.MIMEApplicationJSON,

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -58,13 +57,9 @@ var tags = []*huma.Tag{
 	{Name: "agentfarm", Description: "AgentFarm's own routes, in its shapes."},
 }
 
-func operations(item *huma.PathItem) map[string]*huma.Operation {
-	all := map[string]*huma.Operation{
-		http.MethodGet: item.Get, http.MethodPut: item.Put, http.MethodPost: item.Post,
-		http.MethodDelete: item.Delete, http.MethodPatch: item.Patch,
-	}
-	maps.DeleteFunc(all, func(_ string, op *huma.Operation) bool { return op == nil })
-	return all
+func operations(item *huma.PathItem) []*huma.Operation {
+	all := []*huma.Operation{item.Get, item.Put, item.Post, item.Delete, item.Patch}
+	return slices.DeleteFunc(all, func(op *huma.Operation) bool { return op == nil })
 }
 
 // completeOperation adds its description, its problems, and the headers of its answers.
@@ -182,15 +177,15 @@ func header(name string) *huma.Header {
 
 // problems are the error answers, one for each status, with its codes.
 func problems(schemas huma.Registry) map[string]*huma.Response {
-	codes := map[int][]string{}
+	byStatus := map[int][]string{}
 	for _, code := range problem.Codes() {
 		status := problem.New(code, "").Status
-		codes[status] = append(codes[status], code)
+		byStatus[status] = append(byStatus[status], code)
 	}
+	delete(byStatus, http.StatusMethodNotAllowed)        // the answer where there is no operation
+	delete(byStatus, http.StatusHTTPVersionNotSupported) // the answer to what is not HTTP/1.1
 	all := map[string]*huma.Response{}
-	delete(codes, http.StatusMethodNotAllowed)        // the answer where there is no operation
-	delete(codes, http.StatusHTTPVersionNotSupported) // the answer to what is not HTTP/1.1
-	for status, of := range codes {
+	for status, of := range byStatus {
 		slices.Sort(of)
 		r := &huma.Response{
 			Description: "The problem's `code` is `" + strings.Join(of, "`, `") + "`: /docs/errors explains them.",

@@ -76,9 +76,7 @@ func decoded(values []any) []any {
 }
 
 func sorted(list []string) []any {
-	list = slices.Clone(list)
-	slices.Sort(list)
-	return listOf(slices.Compact(list)...)
+	return listOf(slices.Compact(slices.Sorted(slices.Values(list)))...)
 }
 
 // listValues lists the values of every field that has few.
