@@ -15,15 +15,15 @@ import (
 	"thresher/server/problem"
 )
 
-// http2Preface is how a client begins that knows that the server speaks HTTP/2 without
-// having asked. fasthttp takes it for a request.
+// http2Preface is what a client with prior knowledge of HTTP/2 sends first. fasthttp takes
+// it for a request.
 const http2Preface = "PRI * HTTP/2.0\r\n\r\n"
 
 // http2Time is how long such a client may take to ask, and to read the answer.
 const http2Time = 10 * time.Second
 
-// refuseHTTP2 answers a client that speaks HTTP/2 in its own words, so that it shows an
-// error instead of a broken frame. It reports whether it was one.
+// refuseHTTP2 answers a client that speaks HTTP/2 in HTTP/2, so that the client shows an
+// error instead of a broken frame. It reports whether the client was one.
 func refuseHTTP2(c *fasthttp.RequestCtx) bool {
 	if string(c.Method()) != "PRI" || string(c.RequestURI()) != "*" {
 		return false
@@ -46,7 +46,7 @@ func answerHTTP2(c net.Conn) {
 	_ = s.Serve(only) // it ends with the connection, which is all there is to say
 }
 
-// sayHTTP1 answers with what the server speaks.
+// sayHTTP1 answers that the server speaks HTTP/1.1.
 func sayHTTP1(w http.ResponseWriter, r *http.Request) {
 	p := problem.New("http_version", "%s: this server speaks HTTP/1.1: send the request without prior knowledge of HTTP/2", r.Proto)
 	w.Header().Set("Content-Type", problem.MediaType)

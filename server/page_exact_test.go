@@ -21,7 +21,7 @@ import (
 	"thresher/server/servertest"
 )
 
-// The page reads and writes JSON by one codec, in which no number changes.
+// The page reads and writes JSON by one codec, which changes no number.
 func TestThePageKeepsEveryNumber(t *testing.T) {
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)

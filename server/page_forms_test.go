@@ -93,7 +93,7 @@ func TestAFormGivesBackTheDefaultOfEverySchema(t *testing.T) {
 	assert.Empty(t, complaints())
 }
 
-// run is the form of a plugin whose params have a schema.
+// pushForm uploads a plugin whose params have a schema.
 func pushForm(t *testing.T, s *servertest.Server, schema string) {
 	t.Helper()
 	v := push(t, s, registrytest.Plugin{Params: schema, Bare: true}.Wasm(), "", nil)

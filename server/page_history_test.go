@@ -19,7 +19,7 @@ import (
 	"thresher/server/servertest"
 )
 
-// many makes jobs that have ended: of a batch, since that is quick.
+// manyJobs returns a batch of n jobs that have ended.
 func manyJobs(t *testing.T, s *servertest.Server, n int) core.Batch {
 	t.Helper()
 	request := core.BatchRequest{}
@@ -115,7 +115,7 @@ func TestAFilterWithoutAFieldIsShownAndNamed(t *testing.T) {
 	assert.Empty(t, complaints())
 }
 
-// away stands before a server that can be away.
+// away returns the address of a proxy to a server. While gone is set, the server is away.
 func away(t *testing.T, s *servertest.Server) (address string, gone *atomic.Bool) {
 	t.Helper()
 	to, err := url.Parse(s.URL)

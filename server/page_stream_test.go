@@ -24,7 +24,7 @@ func subscribed(t *testing.T, s *servertest.Server, n int) {
 	}, time.Minute, 10*time.Millisecond, "%d streams", n)
 }
 
-// hide lets a tab believe that it is hidden, or that it is seen again.
+// hide makes a tab take itself for hidden, or for visible again.
 func hide(hidden string) step {
 	return eval[chromedp.Void](`Object.defineProperty(document, 'hidden', { value: ` + hidden + `, configurable: true });
 		document.dispatchEvent(new Event('visibilitychange'))`)
@@ -65,8 +65,8 @@ func TestAnyNumberOfTabsShareOneStream(t *testing.T) {
 	assert.Empty(t, complaints())
 }
 
-// A hidden tab costs nothing, nor does a view that was left; both are as new when they are
-// seen again. With a shared worker and without one.
+// Neither a hidden tab nor a view that was left follows the server; both are up to date once
+// they are seen again. With a shared worker and without one.
 func TestWhoIsNotSeenFollowsNothing(t *testing.T) {
 	for name, before := range map[string]string{"shared": ``, "alone": `delete window.SharedWorker`, "broken": `window.SharedWorker = class {
 		constructor() { this.port = new MessageChannel().port1; setTimeout(() => this.onerror(new Event('error'))); } }`} {

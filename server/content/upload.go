@@ -14,11 +14,10 @@ import (
 	"thresher/server/problem"
 )
 
-// An upload may pause for so long, and brings so many bytes a second on average beyond
-// that: whoever sends a byte a minute holds a connection for as long as they like.
+// Without a rate, a client that sends a byte a minute could hold a connection for ever.
 const (
-	uploadPatience = time.Minute
-	uploadRate     = 1 << 10
+	uploadRate     = 1 << 10     // bytes a second that an upload must bring on average
+	uploadPatience = time.Minute // the longest pause, and how far an upload may fall behind the rate
 )
 
 // upload imports the body as a dataset's table.

@@ -229,7 +229,7 @@ func isPage(requested string) bool {
 }
 
 // check returns how an answer differs from what the document says, or nil. whole says
-// that the body is: a connection may end before.
+// whether the body is complete: a connection may end before.
 func (c *contract) check(method, requested string, answer *http.Response, body []byte, whole bool) error {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -276,7 +276,7 @@ func (c *contract) expected(method, requested string, status int) (*response, er
 	return nil, fmt.Errorf("no such status: want one of %v", slices.Sorted(maps.Keys(p.methods[method])))
 }
 
-// of returns what the path says of 405, which is the answer to methods that it has not.
+// of returns what the path says of 405, the answer to a method that the path does not have.
 func (p *path) of(status int) (response, bool) {
 	if p != nil && status == http.StatusMethodNotAllowed {
 		for _, statuses := range p.methods {

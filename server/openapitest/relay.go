@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Relay returns a URL at which the server at another can be reached, as long as the test
-// runs. It reads along: that is how a server in a process of its own is checked. What the
-// server does to a connection, the relay does.
+// Relay returns the URL of a relay to a server, which runs as long as the test. The relay
+// reads along: that is how a server in a process of its own is checked. It closes a
+// connection when the server does.
 func Relay(t testing.TB, server string) string {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")

@@ -81,12 +81,12 @@ func StartOn(t testing.TB, host *sandbox.Host, cfg server.Config, keeps registry
 // measured is a test of what a server costs.
 type measured struct{ testing.TB }
 
-// Measured returns a test whose servers are not read along on: that takes time and
-// memory, which the test counts.
+// Measured returns a test whose servers' answers are not held against the OpenAPI
+// document: that takes time and memory, which the test counts.
 func Measured(t testing.TB) testing.TB { return measured{t} }
 
-// listen returns a listener, and what reports the answers over it that the OpenAPI
-// document does not describe.
+// listen returns a listener, and a function that reports the answers over it that the
+// OpenAPI document does not describe.
 func listen(t testing.TB) (l net.Listener, checked func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
