@@ -55,7 +55,7 @@ func TestEventsBringNumbersAsTheyAre(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(at), phase("running"), chromedp.WaitVisible("#live.live"))
 	before := given()
 	do(t, ctx, eval[chromedp.Void](`window.fetch = () => new Promise(() => {})`)) // only events tell
-	_, err := s.Client.Ask(t.Context(), at[len(at)-26:], "pause")
+	_, err := s.Client.Ask(t.Context(), idOf(at), "pause")
 	require.NoError(t, err)
 	do(t, ctx, phase("paused"))
 	for _, text := range []string{before, given()} {
@@ -111,7 +111,7 @@ func TestWhatGrowsKeepsScrollAndSelection(t *testing.T) {
 	rows := func(button string) {
 		do(t, ctx, chromedp.Poll[chromedp.Void](`document.querySelectorAll('.page tbody tr').length >= 50`))
 		if button != "" {
-			do(t, ctx, eval[chromedp.Void](`[...document.querySelectorAll('.card button')].find((b) => b.textContent === '`+button+`').click()`),
+			do(t, ctx, press(".card", button),
 				chromedp.Poll[chromedp.Void](`!`+where+`.startsWith('rows 1 ')`))
 		}
 		hold(".page", `box.querySelectorAll('tbody td')[100].firstChild`)

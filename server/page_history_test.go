@@ -44,7 +44,7 @@ func TestBackKeepsThePlaceAndWhatWasTyped(t *testing.T) {
 	rows := `document.querySelectorAll('tr[data-job]').length`
 	do(t, ctx, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(s.URL+"/#/jobs"), chromedp.Poll[chromedp.Void](rows+` === 50`))
 	for _, n := range []string{"100", "150", "200"} {
-		do(t, ctx, eval[chromedp.Void](`[...document.querySelectorAll('button')].find((b) => b.textContent === 'Older jobs').click()`), chromedp.Poll[chromedp.Void](rows+` === `+n))
+		do(t, ctx, press("main", "Older jobs"), chromedp.Poll[chromedp.Void](rows+` === `+n))
 	}
 	do(t, ctx, eval[chromedp.Void](`{
 		const link = document.querySelectorAll('td.name a')[180];
@@ -105,7 +105,7 @@ func TestAFilterWithoutAFieldIsShownAndNamed(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/jobs?tenant=default&phase=completed&batch="+b.ID), chromedp.Poll[chromedp.Void](rows+` === 3`))
 	assert.Contains(t, textOf(t, ctx, `[data-filter=batch]`), b.ID)
 	assert.Contains(t, textOf(t, ctx, `[data-filter=tenant]`), "default")
-	do(t, ctx, eval[chromedp.Void](`[...document.querySelectorAll('button')].find((b) => b.textContent === 'Delete all').click()`), chromedp.WaitVisible("dialog[open]"))
+	do(t, ctx, press("main", "Delete all"), chromedp.WaitVisible("dialog[open]"))
 	question := textOf(t, ctx, "dialog p")
 	for _, part := range []string{"3 jobs", "batch " + b.ID, "tenant default", "phase completed"} {
 		assert.Contains(t, question, part)

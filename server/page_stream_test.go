@@ -53,7 +53,7 @@ func TestAnyNumberOfTabsShareOneStream(t *testing.T) {
 	for _, i := range []int{0, 7, 8, 9} {
 		do(t, tabs[i], chromedp.WaitVisible(`tr[data-job="`+j.ID+`"] .phase.running`))
 	}
-	_, err = s.Client.Ask(t.Context(), running[len(running)-26:], "stop")
+	_, err = s.Client.Ask(t.Context(), idOf(running), "stop")
 	require.NoError(t, err)
 	for _, i := range []int{1, 6} {
 		do(t, tabs[i], phase("stopped"))
@@ -76,7 +76,7 @@ func TestWhoIsNotSeenFollowsNothing(t *testing.T) {
 			_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: before})
 			require.NoError(t, err)
 			at := submit(t, s, core.Request{Routine: "hostile/endless", Cache: "off"})
-			id := at[len(at)-26:]
+			id := idOf(at)
 			do(t, ctx, chromedp.Navigate(s.URL+"/#/jobs"), chromedp.WaitVisible("td .phase.running"), chromedp.WaitVisible("#live.live"))
 			subscribed(t, s, 1)
 			do(t, ctx, hide("true"), chromedp.WaitNotPresent("#live.live"))

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,14 @@ func submit(t *testing.T, s *servertest.Server, r core.Request) string {
 	j, err := s.Client.Submit(t.Context(), r, 0)
 	require.NoError(t, err)
 	return s.URL + "/#/jobs/" + j.ID
+}
+
+// idOf returns the id of the job whose address submit returned.
+func idOf(address string) string { return path.Base(address) }
+
+// press clicks the button with a text, among those in what a selector selects.
+func press(within, text string) step {
+	return eval[chromedp.Void](`[...document.querySelectorAll('` + within + ` button')].find((b) => b.textContent === '` + text + `').click()`)
 }
 
 func eval[T any](js string) chromedp.Action[T] { return chromedp.Evaluate[T](js) }
