@@ -2,11 +2,10 @@
 
 import { get, path, post } from './api.js';
 import { announce, card, confirmed, fill, h, problem, refresh, stacked } from './dom.js';
-import { follow, throttled } from './events.js';
 import { bytes, many, time } from './format.js';
 import { badge } from './phase.js';
 import { trying } from './retry.js';
-import { activated, asMe, jobsOf, stateOf, who } from './standing.js';
+import { activated, asMe, followPlugin, jobsOf, stateOf, who } from './standing.js';
 
 export async function plugin(place, name) {
   const here = path('plugins', name);
@@ -40,8 +39,7 @@ export async function plugin(place, name) {
   await read();
   fill(place, h('p', { class: 'soft small path' }, h('a', { href: '#/plugins' }, 'Plugins'), ' /'),
     h('div', { class: 'title' }, h('h1', {}, name), actions), about, unread, wrong, card('Versions', versions), history);
-  const soon = throttled(look, 1000);
-  follow(place, { open: soon, plugin: (e) => { if (e.plugin === name) soon(); }, job: (j) => { if (j.spec.routine.startsWith(`${name}/`)) soon(); }, deleted: soon });
+  followPlugin(place, name, look);
 }
 
 function table(p, activate) {
@@ -54,15 +52,13 @@ function table(p, activate) {
     h('td', { class: 'num' }, bytes(v.bytes)),
     h('td', { class: 'num' }, jobsOf(p.name, v.version, p.jobs[v.version] ?? 0)),
     h('td', { class: 'end' }, !v.active && v.state === 'ready' && h('button', { 'aria-label': `Activate ${v.version}`, onclick: () => activate(v) }, 'Activate')));
-  const node = stacked(['Version', 'State', h('span', { class: 'unseen' }, 'Remarks'), 'Uploaded', 'Signed', h('th', { scope: 'col', class: 'num' }, 'Size'),
+  return stacked(['Version', 'State', h('span', { class: 'unseen' }, 'Remarks'), 'Uploaded', 'Signed', h('th', { scope: 'col', class: 'num' }, 'Size'),
     h('th', { scope: 'col', class: 'num' }, 'Used by'), h('span', { class: 'unseen' }, 'Activate')], p.versions.map(row), 'Versions');
-  return node;
 }
 
 // past is the history, the newest first.
 function past(history) {
-  const node = stacked(['Version', 'How', 'By', 'When'], history.toReversed().map((a) => h('tr', {},
+  return stacked(['Version', 'How', 'By', 'When'], history.toReversed().map((a) => h('tr', {},
     h('td', { class: 'name' }, a.version), h('td', {}, { upload: 'newest upload', activate: 'activated', rollback: 'rolled back' }[a.how] ?? a.how),
     h('td', {}, a.by), h('td', { class: 'when' }, time(a.at)))), 'History');
-  return node;
 }

@@ -3,6 +3,7 @@
 
 import { path, put } from './api.js';
 import { announce, confirmed, h } from './dom.js';
+import { follow, throttled } from './events.js';
 import { many, time } from './format.js';
 import { badge } from './phase.js';
 
@@ -31,4 +32,11 @@ export async function activated(p, version) {
   await put(asMe(path('plugins', p.name, 'active')), { version });
   announce(`${p.name} ${version} is active`);
   return true;
+}
+
+// followPlugin calls look, once a second at most, when something about a plugin may have
+// changed.
+export function followPlugin(place, name, look) {
+  const soon = throttled(look, 1000);
+  follow(place, { open: soon, plugin: (e) => { if (e.plugin === name) soon(); }, job: (j) => { if (j.spec.routine.startsWith(`${name}/`)) soon(); }, deleted: soon });
 }

@@ -3,13 +3,12 @@
 
 import { del, get, path, post } from './api.js';
 import { announce, asked, card, confirmed, facts, fill, h, problem, refresh } from './dom.js';
-import { follow, throttled } from './events.js';
 import { bytes, many } from './format.js';
 import { badge } from './phase.js';
 import { figures, report } from './report.js';
 import { trying } from './retry.js';
 import { routine } from './schema.js';
-import { activated, jobsOf, signer, stateOf, who } from './standing.js';
+import { activated, followPlugin, jobsOf, signer, stateOf, who } from './standing.js';
 
 const mostNote = 500; // bytes that the server takes
 
@@ -90,8 +89,7 @@ export async function version(place, name, number) {
         ['Licence', manifest.license], ['Size', bytes(v.bytes)], ['SHA-256', h('code', {}, v.digest)],
       ])),
       card('Verification', own ? [found.node, figures(v.report)] : h('p', { class: 'soft' }, 'It was checked when the server started.'))));
-  const soon = throttled(look, 1000);
-  follow(place, { open: soon, plugin: (e) => { if (e.plugin === name) soon(); }, job: (j) => { if (j.spec.routine.startsWith(`${name}/`)) soon(); }, deleted: soon });
+  followPlugin(place, name, look);
 }
 
 // actions makes the buttons; update shows those that its state allows. What came with
