@@ -62,14 +62,15 @@ function idOf(path) {
   }
 }
 
-// plain is a field of one line that is not a param: kind reads and writes it.
-export function plain(path, title, hint, value, { read, write: shown } = { read: (t) => t, write: String }) {
+// plain is a field of one line that is not a param. A kind reads and writes it, and has a hint
+// of its own.
+export function plain(path, title, hint, value, { read, write: shown, hint: units }) {
   const control = h('input', { autocomplete: 'off' });
   control.value = value === undefined ? '' : shown(value);
-  return field({ path, title, hint, control, value, read: () => (control.value.trim() === '' ? undefined : read(control.value.trim())) });
+  return field({ path, title, hint: [hint, units].filter(Boolean).join(' '), control, value, read: () => (control.value.trim() === '' ? undefined : read(control.value.trim())) });
 }
 
-// several is a field of lines that is not a param: kind reads and writes them all.
+// several is a field of lines that is not a param. A kind reads and writes them all.
 export function several(path, title, hint, value, { read, write: shown }) {
   const control = h('textarea', { rows: 2, placeholder: 'one a line', spellcheck: 'false' });
   control.value = value === undefined ? '' : shown(value);
@@ -100,6 +101,9 @@ function resolved(schema, root, depth = 0) {
   const to = $ref.slice(2).split('/').map((part) => decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~'));
   return { ...resolved(to.reduce(own, root), root, depth + 1), ...rest };
 }
+
+// inOrder lists the names of params: those that the schema orders first.
+export const inOrder = (schema, params) => [...new Set([...(schema['x-order'] ?? []), ...Object.keys(params)])].filter((n) => Object.hasOwn(params, n));
 
 // secretIn reports whether a param is not to be shown.
 export const secretIn = (root, name) => isSecret(resolved(own(root.properties, name), root));

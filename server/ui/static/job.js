@@ -5,7 +5,7 @@ import { del, get, path, post, url } from './api.js';
 import { announce, card, confirmed, facts, fill, h, problem, refresh } from './dom.js';
 import { follow, throttled } from './events.js';
 import { between, brief, bytes, count, duration, time } from './format.js';
-import { secretIn } from './fields.js';
+import { inOrder, secretIn } from './fields.js';
 import { own } from './json.js';
 import { log } from './log.js';
 import { outputs } from './outputs.js';
@@ -104,8 +104,7 @@ async function remove(here, j) {
 
 function what(spec, schema) {
   const properties = schema.properties ?? {};
-  const names = [...new Set([...(schema['x-order'] ?? []), ...Object.keys(spec.params)])].filter((n) => Object.hasOwn(spec.params, n));
-  const params = names.map((n) => {
+  const params = inOrder(schema, spec.params).map((n) => {
     const s = own(properties, n) ?? {};
     return [s.title ?? n, secretIn(schema, n) ? h('span', { class: 'soft' }, 'hidden') : [brief(spec.params[n]), s['x-unit'] && h('span', { class: 'soft' }, ` ${s['x-unit']}`)]];
   });

@@ -72,7 +72,7 @@ const inUse = (s) => h('p', {}, `${s.running} of ${s.slots} slots are in use, ${
 function editor(now, plugins, text, done) {
   const wrong = h('div');
   const said = h('p', { id: 'changed', role: 'status' }, text);
-  const amount = ([at, title, hint, kind], from = now) => required(plain(at, title, [hint, kind.hint].filter(Boolean).join(' '), from[at.split('.').pop()] ?? 0, kind));
+  const amount = ([at, title, hint, kind], from = now) => required(plain(at, title, hint, from[at.split('.').pop()] ?? 0, kind));
   const map = ([at, title, kind]) => {
     const f = plain(at, title, `NAME=${kind === decimal ? 'WEIGHT' : 'LIMIT'}, parted by commas; * is all others. ${kind === decimal ? '1' : 'No limit'} if there is none.`, now[at], entries(kind));
     return at.startsWith('plugin_') ? advised(f, plugins) : f;

@@ -4,7 +4,7 @@
 import { get, path, post } from './api.js';
 import { againKey, all, ofVersion } from './catalog.js';
 import { card, empty, fill, h, problem } from './dom.js';
-import { oneOf, param, plain, point, several } from './fields.js';
+import { inOrder, oneOf, param, plain, point, several } from './fields.js';
 import { input, sources } from './inputs.js';
 import { own, parse, write } from './json.js';
 import { jobLink } from './phase.js';
@@ -46,11 +46,12 @@ function picker(active, tried, chosen) {
 
 async function form(routine, pick, query) {
   const from = query.get(againKey);
-  const { job, spec } = from ? await given(from) : {};
+  const job = from ? await get(path('jobs', from)) : undefined; // that is run again
+  const spec = job?.spec;
   const schema = routine.params ?? {};
   const known = routine.inputs?.length ? await sources() : [];
   const inputs = (routine.inputs ?? []).map((i) => input(i, known, query.get(i.name) ?? own(spec?.inputs, i.name)?.source));
-  const params = names(schema).map((n) => param(n, schema.properties[n], (schema.required ?? []).includes(n), own(spec?.params, n), schema));
+  const params = inOrder(schema, schema.properties ?? {}).map((n) => param(n, schema.properties[n], (schema.required ?? []).includes(n), own(spec?.params, n), schema));
   const more = extras(spec);
   const carried = spec ? carriedOver(job, schema) : [];
   const wrong = h('div');
@@ -90,14 +91,6 @@ async function form(routine, pick, query) {
     h('section', { class: 'card' }, folded),
     wrong, submit);
 }
-
-// given is a job that is to be run again.
-async function given(id) {
-  const job = await get(path('jobs', id));
-  return { job, spec: job.spec };
-}
-
-const names = (schema) => [...new Set([...(schema['x-order'] ?? []), ...Object.keys(schema.properties ?? {})])].filter((n) => Object.hasOwn(schema.properties ?? {}, n));
 
 // carriedOver is what a job was given that no field has: {name, shown, path, value}.
 function carriedOver(job, schema) {
@@ -149,7 +142,7 @@ const asksMore = (spec) => Boolean(spec && (spec.labels || spec.locks || spec.af
 
 function extras(spec) {
   const has = (o) => (o && Object.keys(o).length > 0 ? o : undefined);
-  const limit = (name, title, hint, kind) => plain(`limits.${name}`, title, [hint, kind.hint].filter(Boolean).join(' '), own(spec?.limits, name), kind);
+  const limit = (name, title, hint, kind) => plain(`limits.${name}`, title, hint, own(spec?.limits, name), kind);
   return [
     plain('seed', 'Seed', 'The same seed gives the same result. One is drawn if this is empty.', spec?.seed, seeds),
     several('labels', 'Labels', 'KEY=VALUE, one a line.', has(spec?.labels), labels),
