@@ -103,11 +103,11 @@ function textOf(s, t) {
 }
 
 // lines is a list of plain values, one a line, so that a value may have commas.
-function lines(s, value, required) {
+function lines(s, value) {
   const items = s.items ?? {};
-  const read = { integer: numberOf, number: numberOf, string: (of, t) => textOf(of, t), boolean: yesOrNo }[typeOf(items)];
+  const read = { integer: numberOf, number: numberOf, string: textOf, boolean: yesOrNo }[typeOf(items)];
   const listed = (v) => fits(items, v) && !/[\r\n]|^\s*$/.test(String(v));
-  if (!read || items.enum || items.writeOnly || !(value ?? []).every(listed)) return json(s, value, required);
+  if (!read || items.enum || items.writeOnly || !(value ?? []).every(listed)) return json(s, value);
   const control = h('textarea', { rows: 2, placeholder: 'one a line' });
   control.value = (value ?? []).join('\n');
   const each = (t, i) => {
@@ -118,7 +118,7 @@ function lines(s, value, required) {
   return {
     control,
     read: () => {
-      const values = control.value.split('\n').map((t) => (t.trim() === '' ? undefined : t)).map((t, i) => (t === undefined ? t : each(t, i))).filter((v) => v !== undefined);
+      const values = control.value.split('\n').map((t, i) => (t.trim() === '' ? undefined : each(t, i))).filter((v) => v !== undefined);
       if (values.length === 0 && !value?.length) return undefined;
       if (values.length < s.minItems) throw `There are ${values.length}: want at least ${s.minItems}`;
       if (values.length > s.maxItems) throw `There are ${values.length}: want at most ${s.maxItems}`;

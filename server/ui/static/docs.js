@@ -33,5 +33,5 @@ for (const [path, item] of Object.entries(api.paths)) {
 }
 main.append(h('p', {}, api.info.description), ...Object.entries(byTag).filter(([, ops]) => ops.length).map(([tag, ops]) => h('section', {}, h('h2', {}, tag), ops)),
   h('h2', {}, 'Types'), ...Object.entries(api.components.schemas).map(([name, s]) => card(name, s.description ? h('p', {}, s.description) : null, s.enum ? h('p', {}, s.enum.join(' | ')) : null,
-    !s.properties ? null : rows(['field', 'type', ''], Object.entries(s.properties ?? {}).map(([f, p]) => h('tr', {}, h('td', {}, h('code', {}, f)), h('td', {}, typeOf(p)), h('td', {}, p.description ?? ''))), name))));
+    !s.properties ? null : rows(['field', 'type', ''], Object.entries(s.properties).map(([f, p]) => h('tr', {}, h('td', {}, h('code', {}, f)), h('td', {}, typeOf(p)), h('td', {}, p.description ?? ''))), name))));
 for (const e of main.querySelectorAll('section.card')) e.id = e.querySelector('h2').textContent;

@@ -95,7 +95,6 @@ function narrowed(filter) {
 // named writes a filter in words, for whoever is asked about what it selects.
 const named = (filter) => Object.entries(filter).filter(([, v]) => v).map(([k, v]) => `${k} ${v}`).join(', ');
 
-
 // bulk does something to every job that the filter selects, having said how many
 // they are.
 function bulk(filter, attempt) {

@@ -61,21 +61,20 @@ async function show() {
   visits.delete(id); // it becomes the newest
   visits.set(id, now);
   dropOldest();
-  const [path] = (location.hash.slice(1) || '/jobs').split('?');
+  const [path, query] = (location.hash.slice(1) || '/jobs').split('?');
   markInNavigation(path.replace(/^\/uploads/, '/plugins'));
   main.replaceChildren(now.place);
   wake(); // what was left follows nothing
   if (now.drawn) back(now);
-  else await begin(now);
+  else await begin(now, path, new URLSearchParams(query));
 }
 
-async function begin(visit) {
-  const [path, query] = (location.hash.slice(1) || '/jobs').split('?');
+async function begin(visit, path, query) {
   const { place } = visit;
   scrollTo(0, 0);
   await trying(place, async () => {
     try {
-      await view(place, path, new URLSearchParams(query));
+      await view(place, path, query);
       visit.drawn = true;
       if (visit === now) typeAgain(visit);
     } finally {

@@ -56,5 +56,5 @@ export function waits(j) {
   if (lock) return ['waits for ', h('a', { href: '#/limits' }, `the lock ${lock}`), links.length > 0 && [': ', links, more, jobs.length > 1 ? ' have it' : ' has it']];
   if (on.startsWith('batch ') && j.spec.batch) return ['waits until ', h('a', { href: `#/batches/${j.spec.batch}` }, 'its batch'), ' is whole'];
   if (links.length === 0) return reasons[on] ?? `waits: ${on}`;
-  return [jobs[0] && on.startsWith('twin') ? 'waits for the same job, which runs: ' : jobs.length > 1 ? 'waits for jobs ' : 'waits for job ', links, more];
+  return [on.startsWith('twin') ? 'waits for the same job, which runs: ' : jobs.length > 1 ? 'waits for jobs ' : 'waits for job ', links, more];
 }

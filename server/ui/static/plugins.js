@@ -45,8 +45,8 @@ function leftOut(list) {
   const row = (l) => h('tr', { 'data-left-out': l.place },
     h('td', { class: 'name' }, l.place),
     h('td', { class: 'remark' }, h('code', {}, l.code), ' ', h('span', { class: 'soft' }, brief(l.detail))));
-  const node = stacked(['File', 'Why'], list.map(row), 'Files that are not served');
-  return [h('p', { class: 'soft small' }, 'They are in the server’s folder of plugins. Mend or remove them, then restart the server.'), node];
+  return [h('p', { class: 'soft small' }, 'They are in the server’s folder of plugins. Mend or remove them, then restart the server.'),
+    stacked(['File', 'Why'], list.map(row), 'Files that are not served')];
 }
 
 function uploadTable(list) {
@@ -55,6 +55,6 @@ function uploadTable(list) {
     h('td', {}, badge(m.state)),
     h('td', { class: 'remark' }, m.report?.refusal && [h('code', {}, m.report.refusal.code), ' ', h('span', { class: 'soft' }, brief(m.report.refusal.detail))]),
     h('td', { class: 'when' }, who(m.uploaded)), h('td', { class: 'num' }, bytes(m.bytes)));
-  const node = stacked(['Upload', 'State', 'Why', 'Uploaded', h('th', { scope: 'col', class: 'num' }, 'Size')], list.slice(0, shown).map(row), 'Uploads');
-  return [node, list.length > shown && h('p', { class: 'soft small' }, `and ${list.length - shown} older ones`)];
+  return [stacked(['Upload', 'State', 'Why', 'Uploaded', h('th', { scope: 'col', class: 'num' }, 'Size')], list.slice(0, shown).map(row), 'Uploads'),
+    list.length > shown && h('p', { class: 'soft small' }, `and ${list.length - shown} older ones`)];
 }
