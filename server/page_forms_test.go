@@ -55,7 +55,7 @@ func aProperty(t *rapid.T) string {
 		more += `,"items":{"type":` + rapid.SampledFrom([]string{`"string"`, `"integer"`, `"number"`, `"boolean"`, `["integer","null"]`, `"array"`}).Draw(t, "of") + `}`
 	}
 	if kind == "string" && rapid.Bool().Draw(t, "format") {
-		more += rapid.SampledFrom([]string{`,"format":"date"`, `,"format":"email"`, `,"format":"other"`, `,"maxLength":100000`, `,"title":"A text"`}).Draw(t, "string")
+		more += rapid.SampledFrom([]string{`,"format":"date"`, `,"format":"email"`, `,"format":"other"`, `,"format":"constructor"`, `,"maxLength":100000`, `,"title":"A text"`}).Draw(t, "string")
 	}
 	return `{"default":` + value + more + `}`
 }
@@ -226,7 +226,7 @@ func TestAFormChecksWhatIsTyped(t *testing.T) {
 		"uri":{"type":"string","format":"uri"}, "id":{"type":"string","format":"uuid"}, "host":{"type":"string","format":"ipv4"},
 		"ratio":{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1}, "count":{"type":"integer","multipleOf":5,"minimum":5,"maximum":50},
 		"any":{"type":"integer"}, "exact":{"type":"number"}, "short":{"type":"string","minLength":2,"maxLength":3},
-		"list":{"type":"array","items":{"type":"integer"},"maxItems":2}, "tree":{"type":"object"},
+		"list":{"type":"array","items":{"type":"integer"},"maxItems":2}, "flags":{"type":"array","items":{"type":"boolean"}}, "tree":{"type":"object"},
 		"secret":{"type":"string","writeOnly":true}, "token":{"type":"object","properties":{"key":{"type":"string","writeOnly":true}}}}}`)
 	ctx, complaints := browser(t)
 	set := func(name, value string) {
@@ -251,6 +251,7 @@ func TestAFormChecksWhatIsTyped(t *testing.T) {
 		"any":   {"1e3": "want a whole number", "ten": "want a whole number"},
 		"short": {"a": "want at least 2", "abcd": "want at most 3", "🜚": "want at least 2"},
 		"list":  {"1\nx": "line 2: x: want a whole number", "1\n2\n3": "want at most 2"},
+		"flags": {"yes\nconstructor": "line 2: constructor: want true or false"},
 		"tree":  {"{a:1}": "This is not JSON"},
 	} {
 		for typed, want := range cases {
@@ -264,14 +265,14 @@ func TestAFormChecksWhatIsTyped(t *testing.T) {
 	require.Empty(t, jobs.Jobs, "nothing wrong was sent")
 	for name, value := range map[string]string{
 		"name": "x", "day": "2024-02-29", "at": "2026-03-14T15:09:26.5+01:00", "mail": "ada@example.org", "uri": "urn:x:y", "id": "123e4567-e89b-12d3-a456-426614174000",
-		"host": "192.0.2.1", "ratio": ".5", "count": "+10", "any": "1970670598291982291", "exact": "0.30000000000000000001", "short": "🜚🜚", "list": "9007199254740993\n-2",
+		"host": "192.0.2.1", "ratio": ".5", "count": "+10", "any": "1970670598291982291", "exact": "0.30000000000000000001", "short": "🜚🜚", "list": "9007199254740993\n-2", "flags": "yes\nfalse",
 		"tree": `{"n":9007199254740993}`, "secret": "hush", "token": `{"key":"hush"}`,
 	} {
 		set(name, value)
 	}
 	j := submitted(t, ctx, s)
 	sameJSON(t, `{"name":"x","day":"2024-02-29","at":"2026-03-14T15:09:26.5+01:00","mail":"ada@example.org","uri":"urn:x:y","id":"123e4567-e89b-12d3-a456-426614174000",
-		"host":"192.0.2.1","ratio":0.5,"count":10,"any":1970670598291982291,"exact":0.30000000000000000001,"short":"🜚🜚","list":[9007199254740993,-2],
+		"host":"192.0.2.1","ratio":0.5,"count":10,"any":1970670598291982291,"exact":0.30000000000000000001,"short":"🜚🜚","list":[9007199254740993,-2],"flags":[true,false],
 		"tree":{"n":9007199254740993},"secret":"hush","token":{"key":"hush"}}`, string(j.Spec.Params))
 	do(t, ctx, chromedp.WaitVisible(".grid dl"))
 	assert.NotContains(t, textOf(t, ctx, "main"), "hush")

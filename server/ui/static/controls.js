@@ -87,7 +87,7 @@ function text(s, value) {
   const long = /[\r\n]/.test(value) || s.maxLength > 200;
   const control = long ? h('textarea', { rows: 3 }) : h('input', { type: s.writeOnly ? 'password' : 'text' });
   control.autocomplete = s.writeOnly ? 'new-password' : 'off';
-  control.placeholder = formats[s.format]?.[0].replace(/^.* such as /, '') ?? '';
+  control.placeholder = own(formats, s.format)?.[0].replace(/^.* such as /, '') ?? '';
   control.value = value ?? '';
   // Who empties what was filled wants it empty, and not what it was.
   return { control, read: () => (control.value === '' && !value ? undefined : textOf(s, control.value)) };
@@ -128,7 +128,7 @@ function lines(s, value) {
 }
 
 function yesOrNo(_, t) {
-  const word = { true: true, yes: true, false: false, no: false }[t.trim().toLowerCase()];
+  const word = own({ true: true, yes: true, false: false, no: false }, t.trim().toLowerCase());
   if (word === undefined) throw `${t}: want true or false`;
   return word;
 }
