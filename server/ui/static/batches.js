@@ -26,7 +26,7 @@ export async function batches(place) {
       h('code', {}, 'thresher batches submit FILE'), ' or ', h('code', {}, 'POST /api/v1/batches'), '.'));
   const inTurn = line(); // since each goes on from where the last one was
   const more = trying(unread, () => inTurn(async () => { known = known.concat(await read()); redraw(); }));
-  // As many as are there are read anew, so that nobody loses their place.
+  // It reads as many as are shown, so that nobody loses their place.
   const anew = trying(unread, () => inTurn(async () => {
     cursor = '';
     known = await read(Math.min(Math.max(page, known.length), mostRead));

@@ -1,6 +1,6 @@
-// The worker that draws charts. A plugin wrote the chart, and nobody need trust that: here it
-// can take its time, or all the memory of a worker, without anybody waiting for it but
-// charts.js, which ends the worker.
+// The worker that draws charts. A plugin wrote the chart, and nobody need trust that: one
+// that takes long, or all the memory of a worker, holds up only charts.js, which ends the
+// worker.
 
 // Vega looks for a canvas in a document.
 self.document = { createElement: () => new OffscreenCanvas(1, 1) };

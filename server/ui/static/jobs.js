@@ -40,7 +40,7 @@ export async function jobs(place, query) {
   };
   const inTurn = line(); // since each goes on from where the last one was
   const more = () => attempt(() => inTurn(async () => { (await read()).forEach(shown.put); draw(); }));
-  // As many as are there are read anew, so that nobody loses their place.
+  // It reads as many as are shown, so that nobody loses their place.
   const anew = trying(unread, () => inTurn(async () => {
     const all = [];
     cursor = '';

@@ -3,10 +3,10 @@
 const types = ['job', 'progress', 'deleted', 'module', 'plugin', 'reset'];
 const comeBack = 2000; // ms until the next try, where the browser does not try itself
 
-// stream returns what lets a function listen to the events at an address, and returns what
-// lets it leave again. It is told {type, data}, the data as text, and {state}: live or
-// reconnecting, with anew where something may have been missed. That is the moment to read
-// the whole state.
+// stream returns a function that subscribes a listener to the events at an address, and
+// returns what unsubscribes it. A listener is told {type, data}, the data as text, and
+// {state}: live or reconnecting, with anew where something may have been missed. That is the
+// moment to read the whole state.
 export function stream(address) {
   const listeners = new Set();
   const tell = (what) => listeners.forEach((fn) => fn(what));
