@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/yuin/goldmark"
@@ -24,7 +25,8 @@ import (
 )
 
 // mountDocs serves each document as a page at its name without .md, so that what a message
-// names can be opened: docs/abi.md is at /docs/abi.
+// names can be opened: docs/abi.md is at /docs/abi. A page is made when it is first asked
+// for, which most are not.
 func mountDocs(app *fiber.App) {
 	var names []string
 	err := fs.WalkDir(docs.Files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -38,7 +40,8 @@ func mountDocs(app *fiber.App) {
 	}
 	for _, name := range names {
 		at := "/docs/" + strings.TrimSuffix(name, ".md")
-		app.Get(at, serve("page.html", docPage(name, names)))
+		page := sync.OnceValue(func() fiber.Handler { return serve("page.html", docPage(name, names)) })
+		app.Get(at, func(c *fiber.Ctx) error { return page()(c) })
 		app.Get(at+".md", func(c *fiber.Ctx) error { return c.Redirect(at, fiber.StatusMovedPermanently) })
 	}
 }
