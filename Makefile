@@ -13,7 +13,7 @@ plugins: ## build the plugins that ship, from source to WebAssembly, and compres
 	@rm -f plugins/builtin/dist/*.wasm
 	@for p in $(PLUGINS); do \
 		echo "building plugin $$p"; \
-		GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -buildmode=c-shared -ldflags=-w \
+		GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -buildmode=c-shared -ldflags=-w \
 			-o bin/plugins/$$p.wasm ./plugins/builtin/$$p && \
 		$(GO) run ./plugins/builtin/pack bin/plugins/$$p.wasm plugins/builtin/dist/$$p.wasm.zst && \
 		$(GO) run ./plugins/builtin/$$p >plugins/builtin/dist/$$p.json || exit 1; \

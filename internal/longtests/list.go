@@ -46,6 +46,8 @@ var tests = []test{
 	{dir: "plugins/hostile", name: "TestEveryAttackEndsInItsErrorAndHurtsNobody", plain: true, takes: 35 * time.Second, why: "every attack, twice"},
 	{dir: "plugins/hostile", name: "TestManyJobsAtOnce", takes: 10 * time.Second, why: "300 jobs"},
 	{dir: "plugins/hostile", name: "TestManyJobsAtOnce", plain: true, takes: 15 * time.Minute, why: "100 000 jobs", args: []string{"-jobs", "100000"}},
+	{dir: "plugins/sandbox", name: "TestCallsEndAtAnExactDepth", takes: 40 * time.Second, why: "five million instructions to compile"},
+	{dir: "plugins/sandbox", name: "TestKernelsAnswerAGuestAsTheyAnswerTheHost", takes: 10 * time.Second, why: "70 000 rows of each kind of values"},
 	{dir: "plugins/sandbox", name: "TestNeitherInputNorOutputMakesTheProcessGrowByMoreThanTheLimit", plain: true, takes: 20 * time.Second, why: "a million rows in every format"},
 	{dir: "plugins/sandbox", name: "TestNoImportMakesTheProcessGrowByMoreThanIsCounted", plain: true, takes: 10 * time.Second, why: "every import with a million rows"},
 	{dir: "plugins/sandbox", tags: "slowpaths", plain: true, takes: 25 * time.Second, why: "all of it, as it is where there is no Linux"},

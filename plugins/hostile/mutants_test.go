@@ -22,7 +22,7 @@ import (
 	"thresher/plugins/sandbox"
 )
 
-var mutants = flag.Int("mutants", 0, "how many damaged modules are loaded (default 20000, or 2000 with -short)")
+var mutants = flag.Int("mutants", 0, "how many damaged modules are loaded (default 20000, or 1000 with -short)")
 
 // Damaged modules are loaded or refused by name, as many as one likes: none takes the
 // process along, and none leaves anything behind.
@@ -30,7 +30,7 @@ func TestDamagedModulesAreLoadedOrRefusedByName(t *testing.T) {
 	seeds := seeds(4 << 10)
 	mutants := cmp.Or(*mutants, 20_000)
 	if testing.Short() {
-		mutants = min(mutants, 2_000)
+		mutants = min(mutants, 1_000)
 	}
 	load := func(worker, n int) (codes map[string]int, err error) {
 		random := rand.New(rand.NewPCG(uint64(worker), 5))

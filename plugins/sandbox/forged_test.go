@@ -29,9 +29,15 @@ func forge(t testing.TB, m hostile.Module) (*Host, string) {
 	h, err := New(t.Context(), Config{CacheDir: guesttest.CacheDir(t)})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, h.Close(context.Background())) })
+	return h, forgeOn(t, h, m)
+}
+
+// forgeOn loads a forged plugin on a host that is there.
+func forgeOn(t testing.TB, h *Host, m hostile.Module) (digest string) {
+	t.Helper()
 	p, err := h.Load(t.Context(), m.Encode(), false)
 	require.NoError(t, err)
-	return h, p.Digest
+	return p.Digest
 }
 
 func forgedCall(t *testing.T, digest string) (work.Call, *recorder) {
@@ -68,12 +74,15 @@ func bytesOf(types []api.ValueType) (out []byte) { return append(out, types...) 
 // each type: none may do more than end the job, or answer with an error.
 func TestNoHostFunctionTrustsItsArguments(t *testing.T) {
 	t.Parallel()
+	h, err := New(t.Context(), Config{CacheDir: guesttest.CacheDir(t)})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, h.Close(context.Background())) })
 	for module, functions := range imports {
 		for name, f := range functions {
 			for _, worst := range []int64{-1, math.MinInt32, math.MaxInt32, 65_535, 0} {
 				t.Run(fmt.Sprintf("%s/%d", name, worst), func(t *testing.T) {
 					t.Parallel()
-					h, digest := forge(t, hostile.Module{
+					digest := forgeOn(t, h, hostile.Module{
 						Imports: []hostile.Function{imported(module, name, f)},
 						Run:     callWith(f, worst),
 					})

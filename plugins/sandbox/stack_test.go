@@ -114,6 +114,9 @@ func TestCallsEndAtAnExactDepth(t *testing.T) {
 	t.Parallel()
 	for name, m := range deep() {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name == "without recursion" {
+				t.Skip("long: five million instructions are compiled; make test-long runs it")
+			}
 			t.Parallel()
 			h, loaded := prepared(t, m)
 			sameAtEveryPace(t, h, func() string {

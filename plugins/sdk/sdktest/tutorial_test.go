@@ -1,11 +1,13 @@
 package sdktest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,6 +42,29 @@ func TestTheTutorialsWorkAsWritten(t *testing.T) {
 	}
 }
 
+// program builds thresher once for all tests, and returns its folder, which TestMain removes.
+var program = sync.OnceValues(func() (bin string, err error) {
+	if bin, err = os.MkdirTemp("", "sdktest-bin-"); err != nil {
+		return "", err
+	}
+	programs = append(programs, bin)
+	build := exec.Command("go", "build", "-o", filepath.Join(bin, "thresher"), "thresher/cmd/thresher")
+	if said, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, said)
+	}
+	return bin, nil
+})
+
+var programs []string // folders to remove: none, or that of program
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, dir := range programs {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
 // follow types a tutorial's commands into one shell, in a folder of its own, and
 // returns what was printed.
 func follow(t *testing.T, page string) string {
@@ -47,10 +72,8 @@ func follow(t *testing.T, page string) string {
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	work := t.TempDir()
-	bin := filepath.Join(work, "bin")
-	build := exec.Command("go", "build", "-o", filepath.Join(bin, "thresher"), "thresher/cmd/thresher")
-	built, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", built)
+	bin, err := program()
+	require.NoError(t, err)
 	var script strings.Builder
 	script.WriteString("set -e\n")
 	rest := page
