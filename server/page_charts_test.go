@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -44,24 +45,26 @@ func TestAChartWithoutEndDoesNotFreezeThePage(t *testing.T) {
 		const real = window.fetch;
 		window.fetch = (at, how) => at.includes('/artifacts/') ? Promise.resolve(new Response(charts[at.split('/').pop()])) : real(at, how);
 		import('/ui/charts.js').then(({ chart, patience }) => {
-			patience.ms = 1500;
-			window.draw = (name, text) => {
+			window.draw = (name, text, ms) => {
+				patience.ms = ms;
 				charts[name] = text;
 				const node = chart('/jobs/x', { name, media_type: 'application/vnd.vegalite.v5+json', bytes: text.length });
 				node.id = name;
 				document.querySelector('main').prepend(node);
 			};
 		});`), chromedp.Poll[chromedp.Void](`window.draw`))
-	draw := func(name, spec string) {
+	patience := map[string]int{"product": 8000} // ms: it is to take all the memory of its process
+	draw := func(t *testing.T, name, spec string) {
+		t.Helper()
 		text, err := json.Marshal(spec)
 		require.NoError(t, err)
-		do(t, ctx, eval[chromedp.Void](fmt.Sprintf(`draw(%q, %s)`, name, text)))
+		do(t, ctx, eval[chromedp.Void](fmt.Sprintf(`draw(%q, %s, %d)`, name, text, cmp.Or(patience[strings.TrimPrefix(name, "after-")], 1500))))
 	}
 	for _, c := range charts {
 		t.Run(c.name, func(t *testing.T) {
 			name := c.name
-			draw(name, c.spec)
-			draw("after-"+name, point(one, ``))
+			draw(t, name, c.spec)
+			draw(t, "after-"+name, point(one, ``))
 			do(t, ctx, chromedp.WaitReady("#"+name+" .problem"), chromedp.WaitReady("#after-"+name+" .marks"))
 			assert.Contains(t, textOf(t, ctx, "#"+name+" .problem"), "cannot be drawn")
 		})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/inspector"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,12 @@ func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
 	ctx, cancel := chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	do(t, ctx, chromedp.Navigate("about:blank"))
+	require.NoError(t, chromedp.Listen(ctx, func(event any) {
+		if _, crashed := event.(*inspector.EventTargetCrashed); crashed {
+			t.Error("the process of the page crashed")
+			cancel() // what waits for the page
+		}
+	}))
 	var mu sync.Mutex
 	var said []string
 	var reader sync.WaitGroup

@@ -20,6 +20,10 @@ var files embed.FS
 // script or style, no eval, no other host. Charts are drawn by an interpreter.
 const policy = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
+// framePolicy is that of the frame in which charts are drawn: no origin, and nothing to load
+// but scripts.
+const framePolicy = "sandbox allow-scripts; default-src 'none'; script-src 'self'; worker-src blob:; frame-ancestors 'self'"
+
 // Mount adds the page, the documents, and what they load.
 func Mount(app *fiber.App) {
 	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
@@ -55,15 +59,19 @@ func address(name string) string {
 func serve(name string, content []byte) fiber.Handler {
 	sum := sha256.Sum256(content)
 	etag := `"` + hex.EncodeToString(sum[:12]) + `"`
-	media := mediaType(name)
+	media, policy, frames := mediaType(name), policy, "DENY"
+	if name == "static/draw.html" {
+		policy, frames = framePolicy, "SAMEORIGIN"
+	}
 	return func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderETag, etag)
+		c.Set(fiber.HeaderContentSecurityPolicy, policy)
+		c.Set(fiber.HeaderXFrameOptions, frames)
 		c.Set(fiber.HeaderCacheControl, "no-cache")
 		if c.Get(fiber.HeaderIfNoneMatch) == etag {
 			return c.SendStatus(fiber.StatusNotModified)
 		}
 		c.Set(fiber.HeaderContentType, media)
-		c.Set(fiber.HeaderContentSecurityPolicy, policy)
 		return c.Send(content)
 	}
 }

@@ -68,6 +68,22 @@ func TestABrowserAsksAgainAndGetsAFileOnce(t *testing.T) {
 	assert.Equal(t, http.StatusNotModified, again.StatusCode)
 }
 
+// What a browser may do with a file is said again where it has the file: it keeps the newest
+// headers that it got.
+func TestTheHeadersOfAFileAreThoseOfTheOneThatIsKept(t *testing.T) {
+	t.Parallel()
+	app := mounted()
+	for _, at := range []string{"/", "/ui/main.js", "/ui/draw.html"} {
+		first := get(t, app, at)
+		again := get(t, app, at, "If-None-Match", first.Header.Get("ETag"))
+		require.Equal(t, http.StatusNotModified, again.StatusCode)
+		for _, name := range []string{"Content-Security-Policy", "X-Frame-Options", "Cache-Control", "ETag"} {
+			assert.NotEmpty(t, first.Header.Get(name), "%s of %s", name, at)
+			assert.Equal(t, first.Header.Get(name), again.Header.Get(name), "%s of %s", name, at)
+		}
+	}
+}
+
 func TestThePageRunsOnlyWhatIsEmbedded(t *testing.T) {
 	t.Parallel()
 	policy := get(t, mounted(), "/").Header.Get("Content-Security-Policy")

@@ -1,6 +1,7 @@
-// Draws the Vega-Lite charts that jobs leave, in a worker, since a plugin wrote them: one
-// that never ends, or is too large, must not freeze the page. The worker starts with the
-// first chart, because its libraries are large, and draws one after the other.
+// Draws the Vega-Lite charts that jobs leave, in a worker of a sandboxed frame, since a plugin
+// wrote them: one that never ends must not freeze the page, and one that takes all memory must
+// not end it. The frame is made with the first chart, because its libraries are large, and
+// draws one after the other.
 
 import { getAs, path, url } from './api.js';
 import { card, fill, h, save } from './dom.js';
@@ -9,7 +10,7 @@ import { line, trying } from './retry.js';
 
 export const isChart = (a) => a.media_type.startsWith('application/vnd.vegalite.');
 
-export const patience = { ms: 8000 }; // for one chart
+export const patience = { start: 30_000, ms: 8000 }; // for what draws to load, and for one chart
 const mostBytes = 16 << 20; // of a chart that is drawn
 const ahead = '1000px'; // how far below what is seen a chart is drawn
 
@@ -42,39 +43,41 @@ export function chart(here, artifact) {
 
 const refusal = (detail) => ({ status: 422, title: 'The chart cannot be drawn', detail });
 
-let worker; // a promise
+let frame; // that draws
+let port; // to its worker
 const inTurn = line();
 
-// drawn draws a chart when it is its turn.
-const drawn = (request) => inTurn(() => one(request));
+// drawn draws a chart when it is its turn. One that is not done in time ends with the frame.
+const drawn = (request) => inTurn(async () => {
+  if (!frame) await start();
+  port.postMessage(request);
+  const answer = await answered(patience.ms) ?? { broken: `it was not done after ${patience.ms / 1000} s` };
+  if (answer.broken) stop();
+  if (answer.broken || answer.wrong) throw refusal(answer.broken || answer.wrong);
+  return answer;
+});
 
-async function one(request) {
-  worker ??= started();
-  const w = await worker;
-  return new Promise((resolve, reject) => {
-    const end = (detail) => {
-      w.terminate();
-      worker = undefined;
-      reject(refusal(detail));
-    };
-    const timer = setTimeout(end, patience.ms, `it was not done after ${patience.ms / 1000} s`);
-    w.onerror = (e) => { clearTimeout(timer); end(e.message); };
-    w.onmessage = ({ data }) => {
-      clearTimeout(timer);
-      if (data.wrong) reject(refusal(data.wrong));
-      else resolve(data);
-    };
-    w.postMessage(request);
-  });
+async function start() {
+  const channel = new MessageChannel();
+  port = channel.port1;
+  frame = h('iframe', { src: '/ui/draw.html', sandbox: 'allow-scripts', hidden: true, title: 'Draws charts' });
+  frame.onload = () => frame.contentWindow.postMessage(null, '*', [channel.port2]); // it has no origin to name
+  document.body.append(frame);
+  if (await answered(patience.start) === 'ready') return;
+  stop();
+  throw { title: 'The chart cannot be drawn', detail: 'What draws it did not load.' };
 }
 
-function started() {
-  return new Promise((resolve, reject) => {
-    const w = new Worker('/ui/draw.js');
-    w.onerror = () => { worker = undefined; reject({ title: 'The chart cannot be drawn', detail: 'What draws it did not load.' }); };
-    w.onmessage = () => resolve(w); // it is ready
-  });
+function stop() {
+  frame.remove();
+  frame = undefined;
 }
+
+// answered is what the worker says next, or undefined if that takes longer than ms.
+const answered = (ms) => new Promise((resolve) => {
+  const timer = setTimeout(resolve, ms);
+  port.onmessage = ({ data }) => { clearTimeout(timer); resolve(data); };
+});
 
 function show(place, { bitmap, scale, tips }) {
   const canvas = h('canvas', { class: 'marks', width: bitmap.width, height: bitmap.height });

@@ -1,10 +1,6 @@
-// The worker that draws charts. A plugin wrote the chart, and nobody need trust that: one
-// that takes long, or all the memory of a worker, holds up only charts.js, which ends the
-// worker.
-
-// Vega looks for a canvas in a document.
-self.document = { createElement: () => new OffscreenCanvas(1, 1) };
-importScripts('/ui/vendor/vega.min.js', '/ui/vendor/vega-lite.min.js', '/ui/vendor/vega-interpreter.js');
+// The worker that draws charts, which frame.js starts. A plugin wrote the chart, and nobody
+// need trust that: here it can take its time, or all the memory of a process, without anybody
+// waiting for it but charts.js, which ends the worker.
 
 const mostPixels = 32 << 20;
 const mostTips = 5000;
@@ -68,18 +64,18 @@ const cut = (value) => (typeof value === 'object' && value !== null ? JSON.strin
 
 const words = (tip) => (typeof tip === 'object' ? Object.entries(tip).slice(0, mostLines).map(([k, v]) => [cut(k), cut(v)]) : [['', cut(tip)]]);
 
-onmessage = async ({ data }) => {
+port.onmessage = async ({ data }) => {
   try {
     const v = await view(data);
     const scale = scaled(v, data.scale);
     const canvas = await v.toCanvas(scale);
     if (data.picture) {
-      postMessage({ picture: await canvas.convertToBlob() });
+      port.postMessage({ picture: await canvas.convertToBlob() });
     } else {
       const bitmap = canvas.transferToImageBitmap();
-      postMessage({ bitmap, scale, tips: tips(v) }, [bitmap]);
+      port.postMessage({ bitmap, scale, tips: tips(v) }, [bitmap]);
     }
     v.finalize();
-  } catch (err) { postMessage({ wrong: String(err?.message ?? err).slice(0, 500) }); }
+  } catch (err) { port.postMessage({ wrong: String(err?.message ?? err).slice(0, 500) }); }
 };
-postMessage('ready');
+port.postMessage('ready');
