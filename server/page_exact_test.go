@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"thresher/core"
+	"thresher/core/job"
 	"thresher/plugins/registry/registrytest"
 	"thresher/server/servertest"
 )
@@ -106,7 +107,7 @@ func TestWhatGrowsKeepsScrollAndSelection(t *testing.T) {
 		assert.True(t, read(t, ctx, eval[bool](`held[0].isConnected && held[0].scrollTop === held[1]`)), "it is scrolled as before")
 		assert.True(t, read(t, ctx, eval[bool](`held[2].isConnected && getSelection().anchorNode === held[2] && held[2].data.startsWith(held[3]) && !getSelection().isCollapsed`)), "it is selected as before")
 	}
-	at := submit(t, s, core.Request{Routine: "models/sir", Params: json.RawMessage(`{"population":2000000,"steps":100000}`), Cache: "off"})
+	at := submit(t, s, core.Request{Routine: "hostile/endless", Limits: &job.Limits{OutputBytes: 4 << 30}})
 	where := `document.querySelector('.where').textContent`
 	rows := func(button string) {
 		do(t, ctx, chromedp.Poll[chromedp.Void](`document.querySelectorAll('.page tbody tr').length >= 50`))
@@ -114,7 +115,7 @@ func TestWhatGrowsKeepsScrollAndSelection(t *testing.T) {
 			do(t, ctx, press(".card", button),
 				chromedp.Poll[chromedp.Void](`!`+where+`.startsWith('rows 1 ')`))
 		}
-		hold(".page", `box.querySelectorAll('tbody td')[100].firstChild`)
+		hold(".page", `box.querySelectorAll('tbody td')[25].firstChild`)
 		do(t, ctx, eval[chromedp.Void](`window.was = `+where), chromedp.Poll[chromedp.Void](where+` !== was`), eval[chromedp.Void](`window.was = `+where), chromedp.Poll[chromedp.Void](where+` !== was`))
 		stays()
 	}
