@@ -16,6 +16,8 @@ import (
 	"unicode"
 
 	"github.com/alecthomas/kong"
+
+	"thresher/core/spelling"
 )
 
 // configFiles are the files that can set flags. The last one that sets a flag wins.
@@ -107,7 +109,7 @@ func (c *config) Validate(app *kong.Application) error {
 		}
 		seen[name] = s
 		if !flags[name] {
-			return c.unknown(s, nearest(name, flags))
+			return c.unknown(s, spelling.Nearest(name, slices.Collect(maps.Keys(flags))))
 		}
 		if s.value == nil {
 			return c.wrong(s, "%w", errNull)
@@ -228,36 +230,4 @@ func flagName(key string) string {
 		}
 	}
 	return name.String()
-}
-
-// nearest is the known name that differs least from a name, if that is little.
-func nearest(name string, known map[string]bool) string {
-	best, least := "", 3
-	for _, other := range slices.Sorted(maps.Keys(known)) {
-		if d := distance(name, other); d < least {
-			best, least = other, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters are to be put in, left out or changed to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

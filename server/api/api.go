@@ -42,7 +42,8 @@ type handlers struct {
 // huma makes its errors with this, for all servers of a process.
 func init() { huma.NewError = problem.FromHuma }
 
-// Mount adds the routes, and /openapi.json.
+// Mount adds the routes, and /openapi.json. It goes before what mounts other routes of the
+// document: their queries are checked here too.
 func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, version string, log *slog.Logger) huma.API {
 	config := huma.DefaultConfig("Thresher", version)
 	config.Info.Description = about
@@ -51,11 +52,12 @@ func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, vers
 	config.CreateHooks = nil // no $schema in answers
 	config.Formats = formats()
 	config.Transformers = append(config.Transformers, problem.Transformer(log))
-	config.RejectUnknownQueryParameters = true
 	config.Components.Schemas = huma.NewMapRegistry(schemaPrefix, schemaName)
 	// Raw JSON is any value, not a string of bytes.
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[any]())
 	api := humafiber.New(app, config)
+	known := &queries{}
+	app.Use(known.check)
 	h := handlers{engine, plugins}
 	h.mountJobs(api)
 	h.mountBatches(api)
@@ -66,6 +68,7 @@ func Mount(app *fiber.App, engine *core.Engine, plugins *registry.Registry, vers
 	}
 	h.mountServer(api)
 	complete(api.OpenAPI(), plugins != nil)
+	known.read(api.OpenAPI())
 	return api
 }
 

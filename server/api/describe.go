@@ -291,7 +291,9 @@ func describeHealth(doc *huma.OpenAPI) {
 	op := d.get("/readyz", "get-readiness", "health", "Find out whether the server takes jobs", nil,
 		answers("It does.", fiber.MIMEApplicationJSON, ready))
 	op.Responses[strconv.Itoa(http.StatusServiceUnavailable)] = answers("It does not: `code` and `reason` say why.", fiber.MIMEApplicationJSON, ready)
-	d.get("/metrics", "get-metrics", "health", "Get metrics for Prometheus", nil,
+	names := queryParam("name[]", huma.TypeArray, "Only the metric of this name. May be repeated.")
+	names.Schema.Items = &huma.Schema{Type: huma.TypeString}
+	d.get("/metrics", "get-metrics", "health", "Get metrics for Prometheus", []*huma.Param{names},
 		answers("The metrics.", fiber.MIMETextPlain, text("Prometheus' text format."), "Content-Encoding", "Vary"))
 }
 

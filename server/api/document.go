@@ -102,10 +102,7 @@ var alsoAnswers = map[string]map[int]int{
 
 // problemsOf lists the statuses of the problems that an operation may answer with.
 func problemsOf(op *huma.Operation) []int {
-	list := []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError, http.StatusServiceUnavailable}
-	if len(op.Parameters) > 0 || op.RequestBody != nil || strings.HasPrefix(op.Path, Prefix) {
-		list = append(list, http.StatusUnprocessableEntity)
-	}
+	list := []int{http.StatusBadRequest, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
 	if strings.Contains(op.Path, "{") {
 		list = append(list, http.StatusNotFound)
 	}

@@ -3,7 +3,6 @@ package content
 import (
 	"bufio"
 	"context"
-	"strconv"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -15,9 +14,9 @@ import (
 // manifest, which is its last file: whoever keeps it sees that it is not whole. Where
 // it found damage, a list of that is the last file instead.
 func (h handlers) backup(c *fiber.Ctx) error {
-	skip, err := strconv.ParseBool(c.Query("skip_damaged", "false"))
+	skip, err := queryBool(c, "skip_damaged", false)
 	if err != nil {
-		return &core.Invalid{Field: "query.skip_damaged", Message: "want true or false"}
+		return err
 	}
 	c.Set(fiber.HeaderContentType, api.MediaTar)
 	c.Set(fiber.HeaderContentDisposition, `attachment; filename="thresher-backup.tar"`)

@@ -3,7 +3,6 @@
 package content
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -61,15 +60,14 @@ func (h handlers) log(c *fiber.Ctx) error {
 
 // openLog opens the log of the last attempt, or of the one that is asked for.
 func (h handlers) openLog(c *fiber.Ctx) (io.ReadSeekCloser, int64, error) {
-	asked := c.Query("attempt")
-	if asked == "" {
+	n, err := queryNumber(c, "attempt", "an attempt", 1, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	if n == 0 {
 		return h.engine.Log(c.Context(), c.Params("id"))
 	}
-	n, err := strconv.Atoi(asked)
-	if err != nil || n < 1 {
-		return nil, 0, &core.Invalid{Field: "query.attempt", Message: fmt.Sprintf("%q: want the number of an attempt, from 1", asked)}
-	}
-	return h.engine.AttemptLog(c.Context(), c.Params("id"), n)
+	return h.engine.AttemptLog(c.Context(), c.Params("id"), int(n))
 }
 
 func (h handlers) artifact(c *fiber.Ctx) error {

@@ -19,9 +19,9 @@ import (
 // push takes a plugin's module: the body, or the part "module" of a form that may have
 // a part "signature" too.
 func (h handlers) push(c *fiber.Ctx) error {
-	activate, err := strconv.ParseBool(c.Query("activate", "true"))
+	activate, err := queryBool(c, "activate", true)
 	if err != nil {
-		return &core.Invalid{Field: "query.activate", Message: "want true or false"}
+		return err
 	}
 	wait, err := api.ParseWait(c.Query("wait"))
 	if err != nil {

@@ -70,28 +70,16 @@ func sendTable(c *fiber.Ctx, name string, t core.Table) error {
 
 // rowRange reads from and to.
 func rowRange(c *fiber.Ctx, rows int64) (from, to int64, err error) {
-	if from, err = rowNumber(c, "from", 0); err != nil {
+	if from, err = queryNumber(c, "from", "a row", 0, 0); err != nil {
 		return 0, 0, err
 	}
-	if to, err = rowNumber(c, "to", math.MaxInt64); err != nil {
+	if to, err = queryNumber(c, "to", "a row", 0, math.MaxInt64); err != nil {
 		return 0, 0, err
 	}
 	if to < from {
-		return 0, 0, &core.Invalid{Field: "query.to", Message: "is less than from"}
+		return 0, 0, &core.Invalid{Field: "query.to", Message: fmt.Sprintf("%d: want from, which is %d, or more", to, from)}
 	}
 	return min(from, rows), min(to, rows), nil
-}
-
-func rowNumber(c *fiber.Ctx, name string, otherwise int64) (int64, error) {
-	text := c.Query(name)
-	if text == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return 0, &core.Invalid{Field: "query." + name, Message: "want the number of a row, from 0"}
-	}
-	return n, nil
 }
 
 // jsonPage describes the answer in JSON to a request for the rows [from, to): it has the

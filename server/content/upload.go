@@ -28,11 +28,12 @@ func (h handlers) upload(c *fiber.Ctx) error {
 	}
 	importer := c.Query("importer")
 	var format table.Format
-	if importer == "" {
-		var err error
-		if format, err = uploadFormat(c); err != nil {
-			return err
-		}
+	err := checkImporter(c, importer)
+	if err == nil && importer == "" {
+		format, err = uploadFormat(c)
+	}
+	if err != nil {
+		return err
 	}
 	size := int64(c.Request().Header.ContentLength())
 	if size > h.maxUpload {
@@ -43,7 +44,6 @@ func (h handlers) upload(c *fiber.Ctx) error {
 		return problem.New("bad_request", "the body is empty: it is to be the file")
 	}
 	var d core.Dataset
-	var err error
 	file := newUpload(body, c.Context().Conn(), h.maxUpload)
 	if importer == "" {
 		d, err = h.engine.PutDataset(c.Context(), name, format, file, nil)
@@ -59,10 +59,27 @@ func (h handlers) upload(c *fiber.Ctx) error {
 	return c.Status(fiber.StatusCreated).JSON(d)
 }
 
+// checkImporter refuses parameters that would be ignored: some are only for uploads with
+// an importer, one only for those without.
+func checkImporter(c *fiber.Ctx, importer string) error {
+	if importer != "" {
+		if c.Query("format") != "" {
+			return &core.Invalid{Field: "query.format", Message: "the importer reads the file: want format or importer, not both"}
+		}
+		return nil
+	}
+	for _, name := range []string{"params", "tenant"} {
+		if c.Query(name) != "" {
+			return &core.Invalid{Field: "query." + name, Message: "is only for an importer: add importer=PLUGIN/ROUTINE, or leave it out"}
+		}
+	}
+	return nil
+}
+
 func uploadFormat(c *fiber.Ctx) (table.Format, error) {
 	if named := table.Format(c.Query("format")); named != "" {
 		if !slices.Contains(table.Formats, named) {
-			return "", &core.Invalid{Field: "query.format", Message: "want csv, json, ndjson or arrow"}
+			return "", unreadable("format", string(named), "want csv, json, ndjson or arrow")
 		}
 		return named, nil
 	}

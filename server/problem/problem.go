@@ -226,6 +226,10 @@ func ofStatus(status int, message string, cause error) *Problem {
 // 500: but it is the client's fault.
 const unreadBody = "cannot read request body"
 
+// unknownMedia is how huma begins what it says of a body that is not JSON by its
+// Content-Type.
+var unknownMedia = huma.ErrUnknownContentType.Error() + ": "
+
 // FromHuma makes huma's own errors, such as those of validation, problems of ours.
 func FromHuma(status int, message string, causes ...error) huma.StatusError {
 	if message == unreadBody {
@@ -240,6 +244,9 @@ func FromHuma(status int, message string, causes ...error) huma.StatusError {
 		var detail huma.ErrorDetailer
 		if errors.As(cause, &detail) {
 			d := detail.ErrorDetail()
+			if media, ok := strings.CutPrefix(d.Message, unknownMedia); ok {
+				return New("media_type", "the Content-Type is %.100q: want application/json", media)
+			}
 			p.Errors = append(p.Errors, FieldError{d.Location, fieldMessage(d)})
 		} else if cause != nil {
 			p.Errors = append(p.Errors, FieldError{"", cause.Error()})
