@@ -128,3 +128,55 @@ func TestOldResultsAndEmptyBatchesGo(t *testing.T) {
 		return core.Code(err) == "not_found"
 	})
 }
+
+// A stop or a pause of a batch that has ended changes nothing and says so: single jobs of
+// it can be retried, and the retries run.
+func TestABatchThatHasEndedIsNeitherStoppedNorPaused(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{"stop", "pause"} {
+		for _, routine := range []string{"test/quick", "test/fail"} {
+			t.Run(action+"_"+routine[len("test/"):], func(t *testing.T) {
+				t.Parallel()
+				e := open(t, t.TempDir(), newScript(), core.Limits{Slots: 2})
+				b := batch(t, e, core.BatchRequest{Jobs: many(3, routine)})
+				eventually(t, "all end", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
+				bulk := throughBulk(t, e, action, core.Filter{Batch: b.ID})
+				assert.Equal(t, core.BulkCompleted, bulk.State)
+				assert.Equal(t, 3, bulk.Skipped)
+				assert.Equal(t, map[string]int{"illegal_move": 3}, bulk.Reasons)
+				after, err := e.Batch(t.Context(), b.ID)
+				require.NoError(t, err)
+				assert.Equal(t, b, after)
+
+				page, err := e.Jobs(t.Context(), core.Filter{Batch: b.ID, Limit: 1})
+				require.NoError(t, err)
+				again, err := e.Retry(t.Context(), page.Jobs[0].ID, false)
+				require.NoError(t, err)
+				eventually(t, "the retry ends", func() bool {
+					j, err := e.Job(t.Context(), again.ID)
+					return err == nil && j.Phase == page.Jobs[0].Phase
+				})
+			})
+		}
+	}
+}
+
+// A stop that comes while jobs of the batch are made anew means those too.
+func TestAStopMeetsARetryOfABatchThatHasEnded(t *testing.T) {
+	t.Parallel()
+	e := open(t, t.TempDir(), newScript(), core.Limits{Slots: 1, QueueCap: 20})
+	b := batch(t, e, core.BatchRequest{Jobs: many(20, "test/fail")})
+	eventually(t, "all end", func() bool { b, _ = e.Batch(t.Context(), b.ID); return b.Done })
+	submit(t, e, "wait") // holds the slot
+	for range 20 {
+		submit(t, e, "quick") // and these all places in the queue
+	}
+	retry, err := e.StartBulk(t.Context(), "retry", core.Filter{Batch: b.ID}, false)
+	require.NoError(t, err)
+	stop := throughBulk(t, e, "stop", core.Filter{Batch: b.ID})
+	assert.Equal(t, core.BulkCompleted, stop.State)
+	eventually(t, "the retry is over", func() bool { retry, _ = e.Bulk(t.Context(), retry.ID); return !retry.Open() })
+	b, err = e.Batch(t.Context(), b.ID)
+	require.NoError(t, err)
+	assert.Equal(t, core.BatchStopped, b.State)
+}

@@ -66,6 +66,16 @@ func (e *Engine) openBulks() (n int) {
 	return n
 }
 
+// retrying reports whether a bulk that has not ended retries jobs.
+func (e *Engine) retrying() (yes bool) {
+	e.running.Must(func(runs *map[string]*bulkRun) {
+		for _, run := range *runs {
+			yes = yes || run.bulk.Action == "retry"
+		}
+	})
+	return yes
+}
+
 // endRun ends a bulk, and returns what is closed then; nil if nobody carries it out.
 func (e *Engine) endRun(id string, why error) (ended <-chan struct{}) {
 	run := e.runOf(id)

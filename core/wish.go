@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,9 +80,13 @@ func (e *Engine) join(tx *ledger.Tx, r, ready job.Record) (joined job.Record, er
 // createBulk writes a new bulk action, and with it what it asks of a batch as a whole.
 func (e *Engine) createBulk(ctx context.Context, b Bulk) (Bulk, error) {
 	begun := b
-	err := e.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
+	late, err := e.tooLate(ctx, b)
+	if err != nil {
+		return b, err
+	}
+	err = e.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
 		begun = b
-		if desired, whole := b.wish(); whole {
+		if desired, whole := b.wish(); whole && !late {
 			err := e.batches.ModifyIn(tx, b.Filter.Batch, func(now *batchRecord) (*batchRecord, error) {
 				if now == nil {
 					return nil, nil
@@ -98,6 +103,21 @@ func (e *Engine) createBulk(ctx context.Context, b Bulk) (Bulk, error) {
 		return e.bulks.Add(tx, b.ID, bulkRecord{Bulk: begun})
 	})
 	return begun, err
+}
+
+// tooLate reports whether a stop or a pause comes when all jobs of its batch have ended and
+// nothing makes others. It asks nothing of the batch then: there is nothing to stop, and
+// jobs that are retried later are to run.
+func (e *Engine) tooLate(ctx context.Context, b Bulk) (bool, error) {
+	desired, whole := b.wish()
+	if !whole || desired == job.WantRun || e.retrying() {
+		return false, nil
+	}
+	batch, err := e.Batch(ctx, b.Filter.Batch)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return batch.State == BatchEnded, err
 }
 
 // beginBulk waits until the batch of a bulk action is whole; a retry of a batch that is
