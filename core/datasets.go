@@ -49,6 +49,14 @@ func (d Dataset) table(name string) (DatasetTable, bool) {
 	return DatasetTable{}, false
 }
 
+func (d Dataset) tableNames() []string {
+	names := make([]string, len(d.Tables))
+	for i, t := range d.Tables {
+		names[i] = t.Name
+	}
+	return names
+}
+
 const maxDatasetName = 128 // bytes
 
 var datasetName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
@@ -158,7 +166,7 @@ func (e *Engine) DatasetTable(ctx context.Context, name, tbl string) (Table, err
 	}
 	t, ok := d.table(tbl)
 	if !ok {
-		return nil, fmt.Errorf("dataset %s: table %q: %w", name, tbl, ErrNotFound)
+		return nil, notAmong("dataset "+name, "table", tbl, d.tableNames())
 	}
 	return e.openTable(ctx, t.blob(), datasetOwner(name, t.Name))
 }

@@ -64,7 +64,7 @@ func (e *Engine) input(ctx context.Context, want routine.Input, source string, r
 	}
 	t, found := d.table(tbl)
 	if !found {
-		return job.Input{}, invalid("inputs."+want.Name, "dataset %s has no table %q", name, tbl)
+		return job.Input{}, invalid("inputs."+want.Name, "dataset %s has no table %q: %s", name, tbl, among("table", d.tableNames()))
 	}
 	if err := want.Check(columnsOf(t.Info), t.Rows); err != nil {
 		return job.Input{}, &Invalid{Field: "inputs." + want.Name, Message: err.Error()}
@@ -110,7 +110,7 @@ func (e *Engine) jobInput(ctx context.Context, want routine.Input, ref string, r
 				return in, e.checkSealed(ctx, want, id, t)
 			}
 		}
-		return in, invalid(field, "job %s wrote no table %q", id, tbl)
+		return in, invalid(field, "job %s wrote no table %q: %s", id, tbl, among("table", tableNames(o.Tables)))
 	}
 	return in, invalid(field, "job %s is %s: only a completed job's tables can be read", id, parent.Value.Phase)
 }

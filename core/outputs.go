@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -88,7 +89,11 @@ func (e *Engine) Artifact(ctx context.Context, id, name string) (io.ReadSeekClos
 			return f, a, err
 		}
 	}
-	return nil, job.Artifact{}, fmt.Errorf("job %s: artifact %q: %w", id, name, ErrNotFound)
+	names := make([]string, len(list))
+	for i, a := range list {
+		names[i] = a.Name
+	}
+	return nil, job.Artifact{}, notAmong("job "+id, "artifact", name, names)
 }
 
 // Tables lists a job's output tables, also while it runs.
@@ -131,7 +136,39 @@ func (e *Engine) Table(ctx context.Context, id, name string) (Table, error) {
 			return growing{Writer: w, sealed: func() (Table, error) { return e.Table(ctx, id, name) }}, nil
 		}
 	}
-	return nil, fmt.Errorf("job %s: table %q: %w", id, name, ErrNotFound)
+	list, err := e.Tables(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return nil, notAmong("job "+id, "table", name, tableNames(list))
+}
+
+func tableNames(list []job.Table) []string {
+	names := make([]string, len(list))
+	for i, t := range list {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// notAmong is the error of a table or an artifact that its owner does not have: it names
+// those that there are.
+func notAmong(owner, kind, name string, names []string) error {
+	return fmt.Errorf("%s: %s %q: %w: %s", owner, kind, name, ErrNotFound, among(kind, names))
+}
+
+// mostNamed is how many names an error lists.
+const mostNamed = 20
+
+// among says which names there are.
+func among(kind string, names []string) string {
+	switch n := len(names); {
+	case n == 0:
+		return "it has no " + kind + "s"
+	case n > mostNamed:
+		return fmt.Sprintf("it has %s and %d more", strings.Join(names[:mostNamed], ", "), n-mostNamed)
+	}
+	return "it has " + strings.Join(names, ", ")
 }
 
 // openTable opens a sealed table, checked; owner says what it is.
