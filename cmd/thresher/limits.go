@@ -62,12 +62,24 @@ func setPath(in map[string]any, path []string, value string) error {
 		delete(in, path[0])
 		return nil
 	}
-	var v any
-	if err := json.Unmarshal([]byte(value), &v); err != nil {
-		return fmt.Errorf("%.40q: want a number, or JSON: %w", value, err)
+	v, err := limitValue(value)
+	if err != nil {
+		return err
 	}
 	in[path[0]] = v
 	return nil
+}
+
+// limitValue is JSON as it was typed. Other text is sent as text, for the server to say
+// what that limit wants; but not where a list or an object was meant.
+func limitValue(text string) (json.RawMessage, error) {
+	switch {
+	case json.Valid([]byte(text)):
+		return json.RawMessage(text), nil
+	case strings.ContainsAny(text[:1], "[{"):
+		return nil, fmt.Errorf(`%.40q: want JSON, with names and texts in double quotes, such as [{"phase":"failed","age_seconds":86400}]`, text)
+	}
+	return json.Marshal(text)
 }
 
 // locksCmd shows the named locks.

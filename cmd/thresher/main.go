@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -115,6 +117,10 @@ func newParser(ctx context.Context, c *commands, io streams, exit func(int)) *ko
 		kong.UsageOnError(),
 		kong.DefaultEnvars("THRESHER"),
 		kong.NamedMapper("path", kong.MapperFunc(decodePath)),
+		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInteger)),
+		kong.KindMapper(reflect.Int64, kong.MapperFunc(decodeInteger)),
+		kong.KindMapper(reflect.Uint64, kong.MapperFunc(decodeNatural)),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(io, c),
 	)

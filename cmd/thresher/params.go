@@ -45,8 +45,11 @@ func readObject(text string) (all map[string]json.RawMessage, err error) {
 	if len(bytes.TrimSpace(object)) == 0 {
 		return map[string]json.RawMessage{}, nil
 	}
+	if !json.Valid(object) {
+		return nil, &core.Invalid{Field: "params", Message: fmt.Sprintf(`%.40q is not JSON: want an object such as {"steps": 10}`, object)}
+	}
 	if err := json.Unmarshal(object, &all); err != nil {
-		return nil, &core.Invalid{Field: "params", Message: fmt.Sprintf("want a JSON object such as {\"steps\": 10}: %v", err)}
+		return nil, &core.Invalid{Field: "params", Message: fmt.Sprintf(`%.40q: want a JSON object such as {"steps": 10}`, object)}
 	}
 	if name, twice := jsontext.Twice(object); twice {
 		return nil, &core.Invalid{Field: "params", Message: fmt.Sprintf("the name %q is given twice: want it once in an object", name)}
