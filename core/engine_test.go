@@ -293,7 +293,7 @@ func TestRequestsThatDoNotFitAreRefusedByField(t *testing.T) {
 		"unknown_param":     {core.Request{Routine: "test/quick", Params: json.RawMessage(`{"m":1}`)}, "there is no \"m\": there are n"},
 		"param_too_small":   {core.Request{Routine: "test/quick", Params: json.RawMessage(`{"n":0}`)}, "n: minimum"},
 		"param_wrong_type":  {core.Request{Routine: "test/quick", Params: json.RawMessage(`{"n":"x"}`)}, "n: got string, want integer"},
-		"params_not_object": {core.Request{Routine: "test/quick", Params: json.RawMessage(`[1]`)}, "must be a JSON object"},
+		"params_not_object": {core.Request{Routine: "test/quick", Params: json.RawMessage(`[1]`)}, "want a JSON object"},
 		"missing_input":     {core.Request{Routine: "test/reads"}, "inputs.data: is missing"},
 		"unknown_input":     {core.Request{Routine: "test/quick", Inputs: map[string]string{"x": "y"}}, "inputs.x: quick has no such input"},
 		"no_dataset":        {core.Request{Routine: "test/reads", Inputs: map[string]string{"data": "none"}}, `no dataset "none"`},

@@ -321,7 +321,7 @@ func (e *Engine) routine(ctx context.Context, req Request) (Plugin, routine.Rout
 func (e *Engine) Routine(ctx context.Context, tenant, name string) (Plugin, routine.Routine, error) {
 	ref, err := routine.ParseRef(name)
 	if err != nil {
-		return Plugin{}, routine.Routine{}, fmt.Errorf("%w: %w", err, ErrNotFound)
+		return Plugin{}, routine.Routine{}, fmt.Errorf("routine %w: %w", err, ErrNotFound)
 	}
 	p, err := e.plugins.Resolve(ctx, cmp.Or(tenant, DefaultTenant), ref)
 	if err != nil && !errors.Is(err, ErrNotFound) {

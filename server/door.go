@@ -17,7 +17,7 @@ import (
 func CheckListen(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("listen address %q: want HOST:PORT, such as 127.0.0.1:5000", address)
+		return fmt.Errorf("%q: want HOST:PORT, such as 127.0.0.1:5000", address)
 	}
 	if host == "localhost" {
 		return nil
@@ -25,7 +25,7 @@ func CheckListen(address string) error {
 	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("listen address %q can be reached from other machines, and this server asks for no key: use 127.0.0.1, ::1 or localhost", address)
+	return fmt.Errorf("%q can be reached from other machines, and this server asks for no key: want 127.0.0.1, ::1 or localhost", address)
 }
 
 // guardDoor refuses what a page of another site may try through the browser of

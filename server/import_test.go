@@ -73,7 +73,7 @@ func TestAnImportThatDoesNotWorkSaysWhy(t *testing.T) {
 		"found":      {"formats/tsv", `{"types":["b:int64"]}`, "a\tb\n1\tx\n", 422, "bad_table", `column b: found \"x\": want a whole number such as -12`},
 		"params":     {"formats/tsv", `{"types":["x:int64"]}`, "a\n1\n", 422, "bad_table", `there is no column`},
 		"no_params":  {"formats/fixed", `{}`, "a\n1\n", 422, "invalid_params", `columns`},
-		"no_json":    {"formats/tsv", `{`, "a\n1\n", 422, "invalid_params", `must be a JSON object`},
+		"no_json":    {"formats/tsv", `{`, "a\n1\n", 422, "invalid_params", `want a JSON object`},
 		"no_routine": {"formats/xml", ``, "a\n1\n", 422, "invalid", `no routine formats/xml`},
 		"analysis":   {"tabular/describe", ``, "a\n1\n", 422, "invalid", `of kind analysis: it reads no file`},
 		"crash":      {"forged/attack", ``, "a\n1\n", 422, "import_failed", `unreachable`},

@@ -12,14 +12,14 @@ func (in Input) Check(columns []Column, rows int64) error {
 	for _, want := range in.Columns {
 		got, ok := have[want.Name]
 		if !ok {
-			return fmt.Errorf("input %s: the table has no column %q", in.Name, want.Name)
+			return fmt.Errorf("the table has no column %q", want.Name)
 		}
 		if !fits(got, want.Type) {
-			return fmt.Errorf("input %s: column %q is %s, want %s", in.Name, want.Name, got, want.Type)
+			return fmt.Errorf("column %q is %s, want %s", want.Name, got, want.Type)
 		}
 	}
 	if rows < in.MinRows {
-		return fmt.Errorf("input %s: the table has %d rows, want at least %d", in.Name, rows, in.MinRows)
+		return fmt.Errorf("the table has %d rows, want at least %d", rows, in.MinRows)
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func ParseRef(s string) (Ref, error) {
 	path, name, ok := strings.Cut(s, "/")
 	plugin, version, versioned := strings.Cut(path, "@")
 	if !ok || !ValidName(plugin) || !ValidName(name) || versioned && !ValidVersion(version) {
-		return Ref{}, fmt.Errorf("routine %q: want PLUGIN/ROUTINE, such as tabular/describe, or PLUGIN@VERSION/ROUTINE", s)
+		return Ref{}, fmt.Errorf("%q: want PLUGIN/ROUTINE, such as tabular/describe, or PLUGIN@VERSION/ROUTINE", s)
 	}
 	return Ref{Plugin: plugin, Routine: name, Version: version}, nil
 }

@@ -142,7 +142,7 @@ func (s *Schema) Fill(params json.RawMessage) (json.RawMessage, error) {
 	filled := map[string]json.RawMessage{}
 	if len(bytes.TrimSpace(params)) > 0 {
 		if err := json.Unmarshal(params, &filled); err != nil {
-			return nil, Invalid{{Message: "params must be a JSON object"}}
+			return nil, Invalid{{Message: "want a JSON object"}}
 		}
 		if name, twice := jsontext.Twice(params); twice { // a guest may read another value than was checked here
 			return nil, Invalid{{Message: fmt.Sprintf("the name %q is given twice: want it once in an object", name)}}

@@ -69,8 +69,8 @@ func TestEveryViolationIsNamedWithItsField(t *testing.T) {
 		`{"name": "a", "rates": [0.5,2]}`: "rates/1: maximum: got 2, want 1",
 		`{"name": "a", "colour": "red"}`:  `there is no "colour": there are name, population, rates`,
 		`{"name": "a", "population":1.5}`: "population: got number, want integer",
-		`[1]`:                             "params must be a JSON object",
-		`{"name"`:                         "params must be a JSON object",
+		`[1]`:                             "want a JSON object",
+		`{"name"`:                         "want a JSON object",
 	} {
 		_, err := s.Fill(json.RawMessage(params))
 		var invalid schema.Invalid

@@ -131,7 +131,7 @@ func checkInputs(r routine.Routine, inputs map[string]*table.File) error {
 			columns = append(columns, routine.Column{Name: c.Name, Type: c.Type})
 		}
 		if err := want.Check(columns, f.Rows()); err != nil {
-			return &job.Error{Code: "input_mismatch", Title: "An input is not what the routine needs", Detail: err.Error()}
+			return &job.Error{Code: "input_mismatch", Title: "An input is not what the routine needs", Detail: fmt.Sprintf("input %s: %v", want.Name, err)}
 		}
 	}
 	return nil

@@ -328,10 +328,27 @@ func checkJSON(schema *jsonschema.Schema, body []byte, status int) error {
 		return fmt.Errorf("body %.1000s: %w", body, err)
 	}
 	object, _ := value.(map[string]any)
+	if detail, _ := object["detail"].(string); twice(detail) {
+		return fmt.Errorf("detail %.200q: want each word of its prefix once", detail)
+	}
 	if said, ok := object["status"].(json.Number); ok && status >= 400 && said.String() != strconv.Itoa(status) {
 		return fmt.Errorf("body %.200s: want status %d", body, status)
 	}
 	return nil
+}
+
+// twice reports whether an error's text says what it is about twice in a row, as
+// "routine: routine x: not found" does.
+func twice(detail string) bool {
+	parts := strings.Split(detail, ": ")
+	for i, part := range parts[1:] {
+		before := parts[i][strings.LastIndexAny(parts[i], " .")+1:]
+		word, _, _ := strings.Cut(part, " ")
+		if before != "" && word == before {
+			return true
+		}
+	}
+	return false
 }
 
 // checkLines checks lines of NDJSON; the connection may have ended within the last.

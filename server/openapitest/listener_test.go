@@ -87,6 +87,8 @@ func TestAnAnswerThatTheDocumentDoesNotDescribeIsReported(t *testing.T) {
 		"problem_as_json":    {"GET /api/v1/jobs/x", "404 Not Found", json, broken, "application/json"},
 		"other_status":       {"GET /api/v1/jobs/x", "422 Unprocessable Entity", problem, broken, "want status 422"},
 		"unknown_code":       {"GET /api/v1/jobs/x", "404 Not Found", problem, strings.Replace(broken, `"not_found"`, `"odd"`, 1), "/code"},
+		"word_twice":         {"GET /api/v1/jobs/x", "404 Not Found", problem, strings.Replace(broken, `"code"`, `"detail":"body.job: job x: not found","code"`, 1), "each word of its prefix once"},
+		"words_once":         {"GET /api/v1/jobs/x", "404 Not Found", problem, strings.Replace(broken, `"code"`, `"detail":"body.job: x: not found: it has none","code"`, 1), ""},
 		"unknown_path":       {"GET /nowhere", "404 Not Found", problem, broken, ""},
 		"unknown_success":    {"GET /nowhere", "200 OK", json, "{}", "no such operation"},
 		"undescribed_method": {"PUT /healthz", "200 OK", json, `{"status":"ok"}`, "no such operation"},

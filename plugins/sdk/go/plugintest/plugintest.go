@@ -117,7 +117,7 @@ func prepare(t testing.TB, r routine.Routine, j Job, h *host) (abi.Call, error) 
 			columns = append(columns, routine.Column{Name: col.name, Type: col.kind})
 		}
 		if err := in.Check(columns, table.rows); err != nil {
-			return c, err
+			return c, fmt.Errorf("input %s: %w", in.Name, err)
 		}
 		c.Inputs = append(c.Inputs, described)
 		h.inputs = append(h.inputs, table)
