@@ -17,7 +17,7 @@ import (
 	"thresher/core/job"
 )
 
-// batchesCmd is about batches.
+// batchesCmd is about batches. An ID of "last" is the newest batch.
 type batchesCmd struct {
 	Submit batchesSubmit `cmd:"" help:"Submit a batch."`
 	Ls     batchesLs     `cmd:"" help:"List batches, newest first."`
@@ -111,17 +111,36 @@ func (l *batchesLs) Run(ctx context.Context, s streams, c *commands) error {
 
 // batchArg names a batch.
 type batchArg struct {
-	ID string `arg:"" help:"The batch's id."`
+	ID string `arg:"" help:"The batch's id, or last."`
 }
 
-func (a batchArg) path() string { return "/api/v1/batches/" + url.PathEscape(a.ID) }
+// path is the path of the batch.
+func (a batchArg) path(ctx context.Context, cl *client.Client) (string, error) {
+	id := a.ID
+	if id == "last" {
+		var page core.BatchPage
+		if err := cl.Get(ctx, "/api/v1/batches?limit=1", &page); err != nil {
+			return "", err
+		}
+		if len(page.Batches) == 0 {
+			return "", fmt.Errorf("there is no batch: %w", core.ErrNotFound)
+		}
+		id = page.Batches[0].ID
+	}
+	return "/api/v1/batches/" + url.PathEscape(id), nil
+}
 
 type batchesShow struct{ batchArg }
 
 // Run shows.
 func (b *batchesShow) Run(ctx context.Context, s streams, c *commands) error {
+	cl := client.New(c.Server)
+	path, err := b.path(ctx, cl)
+	if err != nil {
+		return err
+	}
 	var batch core.Batch
-	if err := client.New(c.Server).Get(ctx, b.path(), &batch); err != nil {
+	if err := cl.Get(ctx, path, &batch); err != nil {
 		return err
 	}
 	return showBatch(s, c, batch)
@@ -146,10 +165,14 @@ func (b *batchesWatch) Run(ctx context.Context, s streams, c *commands) error {
 
 // await shows how many jobs have ended until all have.
 func (b *batchesWatch) await(ctx context.Context, s streams, cl *client.Client) (batch core.Batch, err error) {
+	path, err := b.path(ctx, cl)
+	if err != nil {
+		return batch, err
+	}
 	p := newProgress(s.err, b.ID)
 	defer p.end()
 	for {
-		if err := cl.Get(ctx, b.path(), &batch); err != nil {
+		if err := cl.Get(ctx, path, &batch); err != nil {
 			return batch, err
 		}
 		ended := batch.Phases[job.Completed] + batch.Phases[job.Failed] + batch.Phases[job.Stopped]
@@ -194,8 +217,12 @@ func (b *batchesRetry) Run(ctx context.Context, s streams, c *commands) error {
 
 func (a batchArg) bulk(ctx context.Context, s streams, c *commands, what string) error {
 	cl := client.New(c.Server)
+	path, err := a.path(ctx, cl)
+	if err != nil {
+		return err
+	}
 	var state core.Bulk
-	if err := cl.Post(ctx, a.path()+what, nil, &state); err != nil {
+	if err := cl.Post(ctx, path+what, nil, &state); err != nil {
 		return err
 	}
 	return followBulk(ctx, s, c, cl, state)

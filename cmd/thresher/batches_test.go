@@ -97,3 +97,25 @@ func TestAStopOfABatchEndsAllOfIt(t *testing.T) {
 	assert.Equal(t, core.MaxBatch, stop.Done+stop.Skipped)
 	require.NoError(t, audit(t, p))
 }
+
+// The newest batch is named by last, as the newest job is; a job says of which it is.
+func TestLastIsTheNewestBatch(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t, t.TempDir(), pluginFolder(t))
+	out, exit := commandLine(t, p, "batches", "show", "last")
+	assert.Equal(t, exitNotFound, exit)
+	assert.Contains(t, out, "there is no batch")
+
+	var b core.Batch
+	for range 2 {
+		require.NoError(t, p.client.Post(t.Context(), "/api/v1/batches", core.BatchRequest{Jobs: []core.BatchJob{{Request: sir()}}}, &b))
+	}
+	for _, args := range [][]string{{"batches", "watch", "last"}, {"batches", "show", "last"}, {"jobs", "get", "last"}} {
+		out, exit = commandLine(t, p, args...)
+		assert.Equal(t, exitOK, exit, "%v: %s", args, out)
+		assert.Contains(t, out, b.ID, "%v", args)
+	}
+	out, exit = commandLine(t, p, "batches", "stop", "last")
+	assert.Equal(t, exitOK, exit, out)
+	assert.Contains(t, out, "1 skipped (illegal_move 1)")
+}

@@ -18,6 +18,9 @@ func showJob(w io.Writer, j core.Job) error {
 		field := func(name, format string, args ...any) { line("%s\t%s", name, fmt.Sprintf(format, args...)) }
 		field("routine", "%s %s", j.Spec.Routine, j.Spec.Version)
 		field("phase", "%s", strings.TrimSuffix(string(j.Phase)+", "+remark(j), ", "))
+		if j.Spec.Batch != "" {
+			field("batch", "%s", j.Spec.Batch)
+		}
 		for _, name := range slices.Sorted(maps.Keys(j.Spec.Inputs)) {
 			field("input "+name, "%s", j.Spec.Inputs[name].Source)
 		}
