@@ -26,6 +26,9 @@ type Bulk struct {
 	Failures map[string]int `json:"failures,omitempty"`
 	Waiting  *BulkWaiting   `json:"waiting,omitempty"` // what keeps it from going on at the moment
 	State    string         `json:"state" enum:"preview,running,stopping,stopped,completed,interrupted"`
+	// Late is set where a stop or a pause came when all jobs of its batch had ended: it asks
+	// nothing of the batch.
+	Late bool `json:"late,omitempty"`
 	// StoppedBy is the later bulk that stopped it, because that stops all that this one makes.
 	StoppedBy string     `json:"stopped_by,omitempty"`
 	Created   time.Time  `json:"created"`

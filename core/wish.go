@@ -79,14 +79,14 @@ func (e *Engine) join(tx *ledger.Tx, r, ready job.Record) (joined job.Record, er
 
 // createBulk writes a new bulk action, and with it what it asks of a batch as a whole.
 func (e *Engine) createBulk(ctx context.Context, b Bulk) (Bulk, error) {
-	begun := b
-	late, err := e.tooLate(ctx, b)
-	if err != nil {
+	var err error
+	if b.Late, err = e.tooLate(ctx, b); err != nil {
 		return b, err
 	}
+	begun := b
 	err = e.ledger.Atomically(ctx, func(tx *ledger.Tx) error {
 		begun = b
-		if desired, whole := b.wish(); whole && !late {
+		if desired, whole := b.wish(); whole {
 			err := e.batches.ModifyIn(tx, b.Filter.Batch, func(now *batchRecord) (*batchRecord, error) {
 				if now == nil {
 					return nil, nil
@@ -106,8 +106,8 @@ func (e *Engine) createBulk(ctx context.Context, b Bulk) (Bulk, error) {
 }
 
 // tooLate reports whether a stop or a pause comes when all jobs of its batch have ended and
-// nothing makes others. It asks nothing of the batch then: there is nothing to stop, and
-// jobs that are retried later are to run.
+// nothing makes others. There is nothing to stop then, and jobs that are retried later are
+// to run.
 func (e *Engine) tooLate(ctx context.Context, b Bulk) (bool, error) {
 	desired, whole := b.wish()
 	if !whole || desired == job.WantRun || e.retrying() {
@@ -172,11 +172,12 @@ func (e *Engine) reopen(ctx context.Context, b Bulk) error {
 // lookAgain is how often a retry looks whether a batch is stopped.
 const lookAgain = 50 * time.Millisecond
 
-// wish is what a bulk action asks of a batch as a whole, if it selects all of one.
+// wish is what a bulk action asks of a batch as a whole, if it selects all of one and is
+// not late.
 func (b Bulk) wish() (desired job.Desired, whole bool) {
 	rest := b.Filter
 	rest.Batch = ""
-	if b.Filter.Batch == "" || !rest.Empty() {
+	if b.Late || b.Filter.Batch == "" || !rest.Empty() {
 		return "", false
 	}
 	switch b.Action {

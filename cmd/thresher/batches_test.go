@@ -117,5 +117,5 @@ func TestLastIsTheNewestBatch(t *testing.T) {
 	}
 	out, exit = commandLine(t, p, "batches", "stop", "last")
 	assert.Equal(t, exitOK, exit, out)
-	assert.Contains(t, out, "1 skipped (illegal_move 1)")
+	assert.Contains(t, out, "1 skipped (illegal_move 1), the batch had ended")
 }

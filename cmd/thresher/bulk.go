@@ -130,6 +130,9 @@ func showBulk(s streams, c *commands, b core.Bulk) error {
 	if b.Waiting != nil {
 		text += ", waits for " + b.Waiting.On
 	}
+	if b.Late {
+		text += ", the batch had ended"
+	}
 	if b.StoppedBy != "" {
 		text += ", by bulk " + b.StoppedBy
 	}

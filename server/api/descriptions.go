@@ -36,8 +36,8 @@ var descriptions = map[string]string{
 	"submit-batch": "Submits a list of jobs, or a template with a grid of values: every job is accepted, or none. With an `Idempotency-Key` a repeated submit returns the first one's batch.",
 	"list-batches": "Returns a page of the batches. Pass `next` as `cursor` to get the next page; the last page has no `next`.",
 	"get-batch":    "Returns the batch, and how many of its jobs are in each phase.",
-	"stop-batch":   "Stops every job of the batch that has not ended, and those that are still being written. Single jobs cannot be retried until the batch is retried as a whole or resumed. If all jobs have ended, nothing changes, and all are skipped.",
-	"pause-batch":  "Pauses every job of the batch that has not ended. Until the batch is resumed, no job of it starts, and jobs that join it are paused too. If all jobs have ended, nothing changes, and all are skipped.",
+	"stop-batch":   "Stops every job of the batch that has not ended, and those that are still being written. Single jobs cannot be retried until the batch is retried as a whole or resumed. If all jobs have ended, nothing changes: the bulk action is `late` and skips all of them.",
+	"pause-batch":  "Pauses every job of the batch that has not ended. Until the batch is resumed, no job of it starts, and jobs that join it are paused too. If all jobs have ended, nothing changes: the bulk action is `late` and skips all of them.",
 	"resume-batch": "Resumes every paused job of the batch. If the batch was stopped, its jobs can be retried again; those that were stopped stay stopped.",
 	"retry-whole-batch": "Retries the jobs of the batch that failed or were stopped, and those that failed with them. A new job needs the retries of the jobs that the old one needed. " +
 		"Jobs that completed are not run again, and a job that was retried is not retried twice.",
