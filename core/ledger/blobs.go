@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -42,6 +43,7 @@ type Blobs struct {
 	room       room
 	references *references
 	verdicts   *guard.Value[verdicts]
+	durable    [256]atomic.Bool // the folders of blobs that are there, also after a power cut
 	scrubbed   atomic.Pointer[ScrubState]
 
 	life     context.Context // ends when checks must
@@ -59,12 +61,6 @@ func openBlobs(dir string, r room, named, needed func(digest string) (bool, erro
 	}
 	if err := os.MkdirAll(b.temp, 0o700); err != nil {
 		return nil, fmt.Errorf("blobs: %w", err)
-	}
-	// All folders at once: a folder made later would have to be made durable too.
-	for first := range 256 {
-		if err := os.MkdirAll(filepath.Join(dir, fmt.Sprintf("%02x", first)), 0o700); err != nil {
-			return nil, fmt.Errorf("blobs: %w", err)
-		}
 	}
 	return b, syncFolder(dir)
 }
@@ -165,7 +161,7 @@ func (b *Blobs) Adopt(path, digest string) (Blob, error) {
 // place moves a file to its place. A file that is there already stays if it is known
 // to be whole; otherwise it is replaced, so that putting content again repairs it.
 func (b *Blobs) place(path, digest string) error {
-	folder, err := openFolder(b.dir, digest)
+	folder, err := b.makeFolder(digest)
 	if err != nil {
 		return diskError("adopt blob", err)
 	}
@@ -186,6 +182,25 @@ func (b *Blobs) place(path, digest string) error {
 		return diskError("adopt blob", err)
 	}
 	return syncFile(folder)
+}
+
+// makeFolder opens the folder that a blob belongs in, and makes it, durably, if needed.
+// Another process, or a caller that has not yet returned, may have made it without that.
+func (b *Blobs) makeFolder(digest string) (*os.File, error) {
+	first, err := strconv.ParseUint(digest[:2], 16, 8)
+	if err != nil {
+		return nil, err
+	}
+	if !b.durable[first].Load() {
+		if err := os.Mkdir(filepath.Join(b.dir, digest[:2]), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		if err := syncFolder(b.dir); err != nil {
+			return nil, err
+		}
+		b.durable[first].Store(true)
+	}
+	return openFolder(b.dir, digest)
 }
 
 func syncFile(f *os.File) error {
