@@ -5,14 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
-	"strconv"
 	"sync"
 	"testing"
 )
 
-// checkRanks is on in tests only: knowing what a goroutine holds takes its id,
-// which costs a stack header's worth of parsing for each lock taken. A run with
-// benchmarks goes without, or it would measure that.
+// checkRanks is on in tests only: all locks that are taken anywhere are listed under one
+// mutex. A run with benchmarks goes without, or it would measure that.
 var checkRanks = sync.OnceValue(func() bool {
 	return testing.Testing() && flag.Lookup("test.bench").Value.String() == ""
 })
@@ -70,19 +68,6 @@ func pop(id uint64) {
 		return
 	}
 	held.by[id] = stack[:len(stack)-1]
-}
-
-// goroutineID reads the id from the header of the goroutine's own stack trace,
-// "goroutine 12 [running]:", the only place where Go shows it.
-func goroutineID() uint64 {
-	var buf [64]byte
-	header := buf[:runtime.Stack(buf[:], false)]
-	fields := bytes.Fields(header)
-	id, err := strconv.ParseUint(string(fields[1]), 10, 64)
-	if err != nil {
-		panic(fmt.Sprintf("goroutine header %q: %v", header, err))
-	}
-	return id
 }
 
 // holders returns the stacks of the goroutines that are inside a Value, which
