@@ -135,7 +135,7 @@ func TestABatchThatIsExpandingDoesNotRun(t *testing.T) {
 // it if it was whole; and no job of it has run before.
 func TestACrashRemovesABatchThatIsNotWhole(t *testing.T) {
 	t.Parallel()
-	for written := range int32(5) {
+	for _, written := range writesUpTo(5) {
 		t.Run(fmt.Sprint("after_write_", written), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

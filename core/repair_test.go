@@ -67,6 +67,19 @@ func (d *fullDisk) faults() Faults {
 	}}}
 }
 
+// writesUpTo lists the numbers below n: the writes before which a disk is full. Each is
+// a test with some thousand jobs; when time is short, every third is enough.
+func writesUpTo(n int32) (writes []int32) {
+	step := int32(1)
+	if testing.Short() {
+		step = 3
+	}
+	for w := int32(0); w < n; w += step {
+		writes = append(writes, w)
+	}
+	return writes
+}
+
 // abandoned: nothing is left of a batch that was refused.
 func abandoned(t *testing.T, e *Engine) {
 	t.Helper()
@@ -117,7 +130,7 @@ func TestABatchThatADiskIsTooSmallForIsAbandoned(t *testing.T) {
 // runs.
 func TestABatchThatIsRefusedHalfWayIsAbandoned(t *testing.T) {
 	t.Parallel()
-	for refused := range int32(10) {
+	for _, refused := range writesUpTo(10) {
 		t.Run(fmt.Sprint("write_", refused), func(t *testing.T) {
 			t.Parallel()
 			disk := &fullDisk{takes: refused}
@@ -141,7 +154,7 @@ func TestABatchThatIsRefusedHalfWayIsAbandoned(t *testing.T) {
 // A bulk whose disk refuses writes says that it waits for it, and goes on once it can.
 func TestABulkWaitsForTheDisk(t *testing.T) {
 	t.Parallel()
-	for refused := range int32(6) {
+	for _, refused := range writesUpTo(6) {
 		t.Run(fmt.Sprint("write_", refused), func(t *testing.T) {
 			t.Parallel()
 			disk := &fullDisk{takes: refused}

@@ -133,7 +133,7 @@ func TestARetryOfABatchComesAfterItsStop(t *testing.T) {
 // and all of them are stopped.
 func TestAStopOutlivesACrash(t *testing.T) {
 	t.Parallel()
-	for written := range int32(6) {
+	for _, written := range writesUpTo(6) {
 		t.Run(fmt.Sprint("after_write_", written), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
