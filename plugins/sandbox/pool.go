@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"slices"
-	"sync"
 
 	"thresher/core/guard"
 )
@@ -11,9 +10,8 @@ import (
 // job of the same module begins at once. It keeps few: each may hold a few pages of
 // its own (see keep), and what is idle the longest goes first.
 type pool struct {
-	most   int
-	idle   *guard.Value[[]*instance] // the longest idle first
-	giving sync.WaitGroup            // clones with much to give back
+	most int
+	idle *guard.Value[[]*instance] // the longest idle first
 }
 
 // muchMemory is how much a clone may have touched to be put back at once, in bytes.
@@ -49,7 +47,7 @@ func (p *pool) give(i *instance) {
 		done()
 		return
 	}
-	p.giving.Go(done)
+	i.module.giving.Go(done)
 }
 
 func (p *pool) keep(c *instance) {
@@ -70,14 +68,13 @@ func (p *pool) keep(c *instance) {
 	}
 }
 
-// drain closes every clone of a module, or of all where it is nil, that is idle or
-// about to be.
+// drain closes every clone of a module that no job runs, also those about to be idle.
 func (p *pool) drain(m *module) {
-	p.giving.Wait()
+	m.giving.Wait()
 	var gone []*instance
 	p.idle.Must(func(idle *[]*instance) {
 		*idle = slices.DeleteFunc(*idle, func(i *instance) bool {
-			if m != nil && i.module != m {
+			if i.module != m {
 				return false
 			}
 			gone = append(gone, i)

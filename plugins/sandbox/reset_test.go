@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -251,7 +252,7 @@ func TestAClosedCloneIsThrownAway(t *testing.T) {
 	t.Parallel()
 	h, digest := forge(t, hostile.Module{})
 	m := h.module(digest)
-	h.clones.drain(nil)
+	h.clones.drain(m)
 	k := newCall(work.Call{Host: mute{}, Limits: job.Limits{MemoryBytes: 1 << 20}})
 	why := errors.New("closed")
 	err := h.with(t.Context(), m, k, func(ctx context.Context, guest api.Module) error {
@@ -260,4 +261,32 @@ func TestAClosedCloneIsThrownAway(t *testing.T) {
 	})
 	assert.ErrorIs(t, err, why)
 	assert.Nil(t, h.clones.take(m, 1<<20))
+}
+
+// A module's clones are closed while jobs of others end that have much memory to give back.
+func TestAModuleIsClosedWhileJobsOfOthersEnd(t *testing.T) {
+	t.Parallel()
+	h, digest := forge(t, hostile.Module{Pages: 600, Run: hostile.Code(hostile.Push(1<<16, 1, 2*muchMemory), []byte{0xfc, 11, 0}, hostile.I32Const(0))})
+	var jobs sync.WaitGroup
+	for range 4 {
+		jobs.Go(func() {
+			for range 5 {
+				c, _ := forgedCall(t, digest)
+				c.Limits.MemoryBytes = 64 << 20
+				_, err := h.Run(t.Context(), c)
+				assert.NoError(t, err)
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { jobs.Wait(); close(ended) }()
+	idle := &module{}
+	for {
+		select {
+		case <-ended:
+			return
+		default:
+			h.clones.drain(idle)
+		}
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -90,6 +91,7 @@ type module struct {
 	declared uint64          // the most memory it may have by its own word
 	lifted   *rewrite.Lifted // nil: it starts anew for each job, and plain says why
 	image    *image          // nil: as lifted, or not yet taken
+	giving   sync.WaitGroup  // clones with much to give back
 	plain    string
 	manifest []byte // of a command, as its section has it
 }
@@ -143,13 +145,13 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 // Close unloads everything. No guest may be running, and nobody may wait for a module.
 func (h *Host) Close(ctx context.Context) error {
 	h.flights.Wait()
-	h.clones.drain(nil)
+	var all []*module
+	h.modules.Must(func(l *loaded) { all = slices.Collect(maps.Values(l.by)) })
 	var err error
-	h.modules.Must(func(all *loaded) {
-		for _, m := range all.by {
-			err = errors.Join(err, m.close(ctx))
-		}
-	})
+	for _, m := range all {
+		h.clones.drain(m)
+		err = errors.Join(err, m.close(ctx))
+	}
 	return errors.Join(err, h.runtime.Close(ctx), h.closeCache(ctx))
 }
 
