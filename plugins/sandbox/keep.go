@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"embed"
 	"encoding/gob"
 	"encoding/hex"
 	"encoding/json"
@@ -50,8 +51,41 @@ type segment struct {
 	Start, Bytes int
 }
 
-// program is the digest of this program, empty if it cannot read itself. What it would
-// find of a module, and make of it, follows from it.
+// sources are what vets and rewrites a module. What that finds and makes follows from
+// them, from the policy, and from the module alone.
+//
+//go:embed binary/*.go lines/*.go rewrite/*.go vet/*.go
+var sources embed.FS
+
+// sourcesDigest tells apart programs that may make different forms of a module.
+var sourcesDigest = sync.OnceValue(func() string {
+	sum := sha256.New()
+	err := fs.WalkDir(sources, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		content, err := sources.ReadFile(name)
+		fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+		return err
+	})
+	if err != nil {
+		panic("sandbox: " + err.Error()) // they are embedded above
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+})
+
+// maker is what a kept form must have been made by: these sources, with this policy. It is
+// empty if nothing is kept.
+func (h *Host) maker() string {
+	if h.cacheDir == "" {
+		return ""
+	}
+	p := h.policy
+	p.Import = nil // a function: all that it answers is in Imports
+	return fmt.Sprintf("%s %+v %+v", sourcesDigest(), p, Imports())
+}
+
+// program is the digest of this program, empty if it cannot read itself.
 var program = sync.OnceValue(func() string {
 	path, err := os.Executable()
 	if err != nil {
@@ -69,13 +103,14 @@ var program = sync.OnceValue(func() string {
 	return hex.EncodeToString(sum.Sum(nil))
 })
 
-// maker is what a kept form must have been made by: this program, with these limits.
-// It is empty if nothing can be kept.
-func (h *Host) maker() string {
-	if h.cacheDir == "" || program() == "" {
+// asker is what a kept manifest must have been asked for by: this program, all of which
+// may have a say in what a manifest is, with this policy. It is empty if none can be kept.
+func (h *Host) asker() string {
+	maker := h.maker()
+	if maker == "" || program() == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s %+v", program(), h.policy.Limits)
+	return program() + " " + maker
 }
 
 // keptFile has the form of the module with a digest. There is one for each, whoever made it, so that
@@ -86,12 +121,12 @@ func keptFile(digest string) string { return "rewritten-" + digest }
 // file of another module, whatever put it there, is damaged.
 const keptForm = "thresher-form/6\n"
 
-// errOtherMaker is wrapped by the error of a file that this program made with other
-// limits, or that another program made.
-var errOtherMaker = errors.New("made by another program, or with other limits")
+// errOtherMaker is wrapped by the error of a file that other sources made, or the same with
+// another policy.
+var errOtherMaker = errors.New("made by another version, or with another policy")
 
-// recall reads what was kept of a module. It finds nothing where another program, or
-// other limits, made that. A file that is damaged is dropped.
+// recall reads what was kept of a module. It finds nothing where another version, or
+// another policy, made that. A file that is damaged is dropped.
 func (h *Host) recall(wasm []byte, digest string) (k kept, found bool) {
 	maker := h.maker()
 	if maker == "" {
@@ -228,8 +263,8 @@ type described struct {
 
 // recallManifest reads what was kept of a module's manifest, as recall does.
 func (h *Host) recallManifest(digest string) (m routine.Manifest, found bool) {
-	maker := h.maker()
-	if maker == "" {
+	asker := h.asker()
+	if asker == "" {
 		return m, false
 	}
 	var d described
@@ -242,17 +277,17 @@ func (h *Host) recallManifest(digest string) (m routine.Manifest, found bool) {
 		h.drop(describedFile(digest))
 		return m, false
 	}
-	return d.Manifest, d.By == maker
+	return d.Manifest, d.By == asker
 }
 
 // rememberManifest keeps a manifest. That it cannot be kept is no more than a slower
 // start.
 func (h *Host) rememberManifest(digest string, m routine.Manifest) {
-	maker := h.maker()
-	if maker == "" {
+	asker := h.asker()
+	if asker == "" {
 		return
 	}
-	err := h.writeKept(describedFile(digest), func(body io.Writer) error { return json.NewEncoder(body).Encode(described{maker, m}) })
+	err := h.writeKept(describedFile(digest), func(body io.Writer) error { return json.NewEncoder(body).Encode(described{asker, m}) })
 	if err != nil {
 		h.log.Warn("a manifest was not kept", "error", err)
 	}

@@ -3,8 +3,11 @@ package sandbox
 import (
 	"bufio"
 	"bytes"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +35,7 @@ func stepsOf(t *testing.T, dir string, limits vet.Limits, wasm []byte) (r Report
 }
 
 // What was vetted and rewritten once need not be again, and nothing else differs. It
-// is done anew where the limits are others, where another program did it, and where
+// is done anew where the limits are others, where another version did it, and where
 // the file is damaged.
 func TestAModuleIsVettedAndRewrittenOnce(t *testing.T) {
 	t.Parallel()
@@ -66,6 +69,28 @@ func TestAModuleIsVettedAndRewrittenOnce(t *testing.T) {
 	other.policy.Limits = vet.Limits{Types: 3}
 	_, found := other.recall(wasm, digestOf(wasm))
 	assert.False(t, found)
+}
+
+// Programs that were built of the same sources use what the others kept.
+func TestTheMakerOfAFormFollowsFromItsSources(t *testing.T) {
+	t.Parallel()
+	h := &Host{cacheDir: t.TempDir(), policy: policy(vet.Limits{})}
+	assert.Equal(t, h.maker(), h.maker())
+	assert.NotContains(t, h.maker(), program())
+	assert.Contains(t, h.asker(), program())
+	assert.NotContains(t, h.maker(), "0x", "an address differs from start to start")
+	files, err := fs.Glob(sources, "*/*.go")
+	require.NoError(t, err)
+	for _, pkg := range []string{"./binary", "./rewrite", "./vet"} {
+		out, err := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}}", pkg).Output()
+		require.NoError(t, err)
+		for path := range strings.FieldsSeq(string(out)) {
+			if rest, ours := strings.CutPrefix(path, "thresher/"); ours {
+				at := strings.TrimPrefix(rest, "plugins/sandbox/")
+				assert.True(t, slices.ContainsFunc(files, func(f string) bool { return filepath.Dir(f) == at }), "%s, which %s imports, should be among the sources", path, pkg)
+			}
+		}
+	}
 }
 
 // The data of a module is not kept a second time, nor is it copied when what was kept is
