@@ -11,7 +11,6 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"thresher/core/job"
-	"thresher/plugins/sandbox/rewrite"
 )
 
 // instance is a module with a memory of its own, for one job at a time. A clone, one
@@ -21,8 +20,7 @@ type instance struct {
 	module  *module
 	guest   api.Module
 	memory  *linearMemory
-	gas     api.MutableGlobal
-	stack   api.MutableGlobal
+	purse   *purse
 	globals []api.MutableGlobal // as Lifted.Globals names them
 }
 
@@ -45,8 +43,7 @@ func (h *Host) newInstance(ctx context.Context, m *module, k *call) (_ *instance
 	if err != nil {
 		return nil, err
 	}
-	i.gas = i.guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal)
-	i.stack = i.guest.ExportedGlobal(rewrite.Stack).(api.MutableGlobal)
+	i.purse = purseOf(i.guest)
 	if m.image == nil {
 		return i, nil
 	}
@@ -72,8 +69,7 @@ func (i *instance) begin(k *call) {
 	if image := i.module.image; image != nil {
 		k.clock = image.clock
 	}
-	k.stack = i.stack
-	k.meter.attach(i.gas)
+	k.meter.attach(i.purse)
 }
 
 // end takes it back.
@@ -118,7 +114,7 @@ func (i *instance) restoreGlobals() {
 	for n, value := range i.module.image.globals {
 		i.globals[n].Set(value)
 	}
-	i.gas.Set(0)
+	i.purse.setGas(0)
 }
 
 // close lets go of everything. The guest must have returned.

@@ -23,9 +23,9 @@ import (
 // enough to be stopped by and seldom enough to cost nothing. How much is spent in
 // all does not: it follows from what the guest did.
 type meter struct {
-	gas   api.MutableGlobal // what the guest has left; nil until there is a guest
-	given int64             // at the last refill
-	spent uint64            // before that
+	purse *purse // nil until there is a guest
+	given int64  // gas, at the last refill
+	spent uint64 // before that
 
 	slice    time.Duration // how long one should last
 	gasLimit uint64        // 0: none
@@ -55,17 +55,17 @@ func (m *meter) start() {
 }
 
 // attach gives the guest its first slice.
-func (m *meter) attach(gas api.MutableGlobal) {
-	if m.gas == nil {
-		m.gas = gas
+func (m *meter) attach(p *purse) {
+	if m.purse == nil {
+		m.purse = p
 		m.refill(firstSlice)
 	}
 }
 
 // detach counts what the guest has spent in the end.
 func (m *meter) detach() {
-	m.settle(int64(m.gas.Get()))
-	m.gas = nil
+	m.settle(m.purse.gas())
+	m.purse = nil
 }
 
 // stop ends the counting of time.
@@ -77,30 +77,30 @@ func (m *meter) stop() {
 // left is how much of the slice the guest still has. Initialisers that the runtime
 // itself calls may have none yet.
 func (m *meter) left() int64 {
-	if m.gas == nil {
+	if m.purse == nil {
 		return 0
 	}
-	return int64(m.gas.Get())
+	return m.purse.gas()
 }
 
 // take spends gas of the slice.
 func (m *meter) take(gas uint64) {
-	if m.gas == nil {
+	if m.purse == nil {
 		m.spent += gas
 		return
 	}
-	m.gas.Set(m.gas.Get() - gas)
+	m.purse.add(-int64(gas))
 }
 
 func (m *meter) refill(gas int64) {
-	if m.gas == nil {
+	if m.purse == nil {
 		return
 	}
 	if m.gasLimit > 0 {
 		gas = min(gas, int64(m.gasLimit-min(m.spent, m.gasLimit)))
 	}
 	m.given = gas
-	m.gas.Set(uint64(gas))
+	m.purse.setGas(gas)
 }
 
 // settle counts what was spent of the last slice, of which so much is left.
@@ -111,8 +111,8 @@ func (m *meter) settle(left int64) {
 
 // used is the gas that was spent up to here.
 func (m *meter) used() uint64 {
-	if m.gas != nil {
-		m.settle(int64(m.gas.Get()))
+	if m.purse != nil {
+		m.settle(m.purse.gas())
 	}
 	return m.spent
 }
@@ -140,12 +140,12 @@ func (k *call) yield(ctx context.Context) {
 // will be asked for again.
 func (k *call) tick(ctx context.Context, guest api.Module, params []uint64) {
 	m, owed := &k.meter, int64(params[0])
-	if m.gas == nil { // the runtime itself calls the initialisers of a plain instance
-		m.attach(guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal))
+	if m.purse == nil { // the runtime itself calls the initialisers of a plain instance
+		m.attach(purseOf(guest))
 		m.given = 0 // all that it has is what it was just given
-		m.gas.Set(uint64(-owed))
+		m.purse.setGas(-owed)
 	}
-	m.gas.Set(m.gas.Get() + params[0]) // should it end here, it has not done what it owes for
+	m.purse.add(owed) // should it end here, it has not done what it owes for
 	k.safepoint(ctx, owed)
 }
 

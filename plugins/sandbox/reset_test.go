@@ -92,8 +92,8 @@ func (s *soiled) run(fn func(context.Context, *call, api.Module)) {
 	}))
 }
 
-// added are the globals that rewriting adds, as the last ones: the gas and the stack.
-const added = 2
+// added are the globals that rewriting adds, as the last ones: what is left.
+const added = 1
 
 func globalsOf(guest api.Module, besides int) (all []uint64) {
 	internal := guest.(experimental.InternalModule)
@@ -122,7 +122,7 @@ func (s *soiled) soil(ctx context.Context, k *call, guest api.Module) {
 			s.call(ctx, guest, s.random.IntN(len(s.wasm.Exports)))
 		case 5: // killed where it happens to be
 			k.meter.gasLimit = k.meter.spent + s.random.Uint64N(300)
-			k.meter.settle(int64(k.meter.gas.Get()))
+			k.meter.settle(k.meter.purse.gas())
 			k.meter.refill(1)
 			s.call(ctx, guest, s.random.IntN(len(s.wasm.Exports)))
 			k.meter.gasLimit = 0
@@ -180,7 +180,7 @@ func (s *soiled) isNew() {
 	behind := i.memory.reserved[image.size:min(uint64(len(i.memory.reserved)), s.limit+pageSize)]
 	require.Empty(s, bytes.Trim(behind, "\x00"), "nothing is left behind the memory")
 	require.Equal(s, s.fresh, globalsOf(i.guest, added))
-	require.Zero(s, i.gas.Get())
+	require.Zero(s, i.purse.gas())
 	s.h.clones.idle.Must(func(idle *[]*instance) { *idle = append(*idle, i) })
 }
 

@@ -30,10 +30,9 @@ type call struct {
 	peak   uint64        // of that memory, when the instance was given back
 	meter  meter
 	turns  turns
-	share  share             // in whose turns it goes on
-	stack  api.MutableGlobal // what the guest has left of it; nil until there is a guest
-	dice   *rand.ChaCha8     // made when it is first thrown: see random
-	clock  int64             // nanoseconds since 1970, virtual
+	share  share         // in whose turns it goes on
+	dice   *rand.ChaCha8 // made when it is first thrown: see random
+	clock  int64         // nanoseconds since 1970, virtual
 	result json.RawMessage
 	failed string // what the guest said before it returned Failed
 	tail   tail   // the end of its log

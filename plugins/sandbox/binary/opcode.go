@@ -32,6 +32,7 @@ const (
 	OpI32Eqz       = 0x45
 	OpI32LtU       = 0x49
 	OpI32GtU       = 0x4b
+	OpI64Ne        = 0x52
 	OpI64LtS       = 0x53
 	OpI64GeS       = 0x59
 	OpI64GtU       = 0x56
@@ -47,6 +48,7 @@ const (
 	OpI64DivU      = 0x80
 	OpI64RemS      = 0x81
 	OpI64RemU      = 0x82
+	OpI64And       = 0x83
 	OpI64Or        = 0x84
 	OpI64Shl       = 0x86
 	OpI64ShrU      = 0x88

@@ -10,13 +10,15 @@ func chargeBody(l layout) []byte {
 	var c code
 	c.op(0) // no locals
 	left := func() {
-		c.op(binary.OpGlobalGet, l.gas)
+		c.op(binary.OpGlobalGet, l.global)
 		c.op(binary.OpLocalGet, 0)
-		c.ops(binary.OpI64ExtendU, binary.OpI64Sub)
-		c.op(binary.OpGlobalSet, l.gas)
+		c.ops(binary.OpI64ExtendU)
+		c.i64(stackBits)
+		c.ops(binary.OpI64Shl, binary.OpI64Sub)
+		c.op(binary.OpGlobalSet, l.global)
 	}
 	left()
-	c.op(binary.OpGlobalGet, l.gas)
+	c.op(binary.OpGlobalGet, l.global)
 	c.i64(0)
 	c.ops(binary.OpI64LtS, binary.OpIf, binary.NoResult)
 	c.op(binary.OpLocalGet, 0)

@@ -42,8 +42,9 @@ import (
 // by its caller.
 //
 // A function that may be entered again before it returns takes stack when it is entered,
-// with what it pays, and gives it back where it returns: see frame. For that there is a
-// block around all of it, which a return leaves.
+// with what it pays, and gives it back where it returns: see frame. There is a block around
+// all of it, for branches that return. A return instruction gives the stack back itself: at
+// the end of the block the compiler would bring together the registers of all ways there.
 type meter struct {
 	*rewriter
 	moved func(from, to int) // if not nil, told where each instruction of a body has gone
@@ -51,8 +52,7 @@ type meter struct {
 
 // layout is where the parts are that rewriting adds.
 type layout struct {
-	gas     uint32 // global: what is left
-	stack   uint32 // global: what is left of the stack
+	global  uint32 // what is left
 	tick    uint32 // function (owed i64): imported, behind the module's own imports
 	deep    uint32 // function (owed, needed i64): imported, behind the tick
 	shift   uint32 // own functions from this index on have moved up by addedImports
@@ -153,7 +153,7 @@ func (f *function) instruction(i binary.Instruction) error {
 	case binary.OpBrTable:
 		f.branches(raw)
 	case binary.OpReturn:
-		f.leave(raw)
+		f.leave()
 	case binary.OpCall:
 		f.out.op(binary.OpCall, f.layout.function(i.Index))
 	case binary.OpRefFunc:
@@ -178,13 +178,12 @@ func (f *function) instruction(i binary.Instruction) error {
 	return nil
 }
 
-// leave returns, if there is stack to be given back by way of the end.
-func (f *function) leave(raw []byte) {
-	if !f.frame.counted {
-		f.out.raw(raw)
-		return
+// leave returns, having given back what the function took of the stack.
+func (f *function) leave() {
+	if f.frame.counted {
+		f.out.giveBack(f.layout, f.frame.bytes)
 	}
-	f.out.op(binary.OpBr, f.depth(uint32(len(f.open))))
+	f.out.ops(binary.OpReturn)
 }
 
 func (f *function) loop(raw []byte) {
@@ -197,7 +196,7 @@ func (f *function) loop(raw []byte) {
 		f.out.ops(binary.OpLoop, binary.NoResult, binary.OpBlock, uint32(binary.TypeI64))
 	}
 	if l.tight() {
-		f.out.op(binary.OpGlobalGet, f.layout.gas)
+		f.out.op(binary.OpGlobalGet, f.layout.global)
 		f.out.op(binary.OpLocalSet, f.layout.left)
 	}
 	f.out.raw(raw)
@@ -209,7 +208,7 @@ func (f *function) loop(raw []byte) {
 func (f *function) end() {
 	f.out.ops(binary.OpEnd)
 	if len(f.open) == 0 && f.frame.counted {
-		f.out.stack(f.layout, f.frame.bytes, binary.OpI64Add)
+		f.out.giveBack(f.layout, f.frame.bytes)
 		f.out.ops(binary.OpEnd)
 		return
 	}
@@ -257,7 +256,7 @@ func (f *function) again(l *region, gas uint64, depth uint32) {
 		f.out.takeTight(f.layout, gas)
 	} else {
 		f.out.take(f.layout, gas)
-		f.out.op(binary.OpGlobalGet, f.layout.gas)
+		f.out.op(binary.OpGlobalGet, f.layout.global)
 	}
 	f.out.i64(0)
 	f.out.ops(binary.OpI64GeS, binary.OpIf, binary.NoResult)

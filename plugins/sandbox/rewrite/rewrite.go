@@ -29,11 +29,10 @@ const (
 	Host = "thresher:host"
 	Tick = "tick"
 	Deep = "deep"
-	// Gas is the exported global, an i64, that is left to spend. It is 0 at first.
-	Gas = "thresher:gas"
-	// Stack is the exported global, an i64, that is left of the stack. It is StackBytes at
-	// first, and whoever calls an export sets it to that: a trap leaves what it was.
-	Stack = "thresher:stack"
+	// Global is the exported global, an i64, that holds a [Left]. There is no gas at first,
+	// and all of the stack. Whoever calls an export gives it all of the stack: a trap leaves
+	// what there was.
+	Global = "thresher:left"
 	// Start is the exported function that was the start function of a lifted module.
 	Start = "thresher:start"
 )
@@ -109,8 +108,7 @@ func plan(m *binary.Module) layout {
 		}
 	}
 	return layout{
-		gas:    globals,
-		stack:  globals + 1,
+		global: globals,
 		tick:   uint32(m.ImportedFunctions),
 		deep:   uint32(m.ImportedFunctions) + 1,
 		shift:  uint32(m.ImportedFunctions),
@@ -313,15 +311,10 @@ func (r *rewriter) globals(s binary.Section) []byte {
 			refs = append(refs, f)
 		}
 	}
-	return more(r.splice(s, refs), counter(0), counter(StackBytes))
-}
-
-// counter is a mutable global that begins with a value.
-func counter(value int64) code {
-	c := code{binary.TypeI64, 1}
-	c.i64(value)
-	c.ops(binary.OpEnd)
-	return c
+	left := code{binary.TypeI64, 1} // 1: mutable
+	left.i64(int64(NewLeft(0, StackBytes)))
+	left.ops(binary.OpEnd)
+	return more(r.splice(s, refs), left)
 }
 
 // splice renumbers the functions that a section names.
@@ -342,9 +335,7 @@ func (r *rewriter) exports(lifted *Lifted) []binary.Export {
 			exports[i].Index = r.layout.function(e.Index)
 		}
 	}
-	exports = append(exports,
-		binary.Export{Name: Gas, Kind: binary.KindGlobal, Index: r.layout.gas},
-		binary.Export{Name: Stack, Kind: binary.KindGlobal, Index: r.layout.stack})
+	exports = append(exports, binary.Export{Name: Global, Kind: binary.KindGlobal, Index: r.layout.global})
 	if lifted == nil {
 		return exports
 	}

@@ -28,7 +28,7 @@ type world struct {
 	given   int64 // at the last tick
 	spent   int64 // before that; of one guest
 
-	stacks   []api.MutableGlobal // of all guests: they may call each other
+	lefts    []api.MutableGlobal // of all guests: they may call each other
 	memories [][]byte            // of all guests, to be unmapped
 }
 
@@ -76,10 +76,10 @@ func newWorld(f form) *world {
 		if w.left -= gas; w.left < 0 {
 			panic(errEndless)
 		}
-		purse := guest.ExportedGlobal(rewrite.Gas).(api.MutableGlobal)
-		w.spent += w.given - (int64(purse.Get()) + owed)
+		left := leftTo(guest)
+		w.spent += w.given - (left.Gas() + owed)
 		w.given = gas
-		purse.Set(uint64(gas))
+		guest.ExportedGlobal(rewrite.Global).(api.MutableGlobal).Set(uint64(rewrite.NewLeft(gas, left.Stack())))
 	}
 	deep := func(context.Context, int64, int64) { panic(errDeep) }
 	_, err := w.runtime.NewHostModuleBuilder(rewrite.Host).NewFunctionBuilder().WithFunc(tick).Export(rewrite.Tick).
@@ -90,9 +90,13 @@ func newWorld(f form) *world {
 	return w
 }
 
+func leftTo(guest api.Module) rewrite.Left {
+	return rewrite.Left(guest.ExportedGlobal(rewrite.Global).Get())
+}
+
 // spentBy is the gas that the world's only guest has spent.
 func (w *world) spentBy(guest api.Module) int64 {
-	return w.spent + w.given - int64(guest.ExportedGlobal(rewrite.Gas).Get())
+	return w.spent + w.given - leftTo(guest).Gas()
 }
 
 func (w *world) close() {
@@ -141,8 +145,8 @@ func (w *world) instantiate(wasm []byte, name string) (api.Module, error) {
 	if err != nil {
 		return guest, err
 	}
-	if stack := guest.ExportedGlobal(rewrite.Stack); stack != nil {
-		w.stacks = append(w.stacks, stack.(api.MutableGlobal))
+	if left := guest.ExportedGlobal(rewrite.Global); left != nil {
+		w.lefts = append(w.lefts, left.(api.MutableGlobal))
 	}
 	if r.Lifted == nil {
 		return guest, nil
@@ -209,8 +213,8 @@ func (w *world) outcome(guest api.Module, function string, args []uint64) string
 	if f == nil {
 		return "no such function"
 	}
-	for _, s := range w.stacks {
-		s.Set(rewrite.StackBytes)
+	for _, left := range w.lefts {
+		left.Set(uint64(rewrite.NewLeft(rewrite.Left(left.Get()).Gas(), rewrite.StackBytes)))
 	}
 	results, err := f.Call(w.ctx, args...)
 	if err != nil {
