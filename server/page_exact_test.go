@@ -17,7 +17,6 @@ import (
 	"pgregory.net/rapid"
 
 	"thresher/core"
-	"thresher/core/job"
 	"thresher/plugins/registry/registrytest"
 	"thresher/server/servertest"
 )
@@ -107,7 +106,7 @@ func TestWhatGrowsKeepsScrollAndSelection(t *testing.T) {
 		assert.True(t, read(t, ctx, eval[bool](`held[0].isConnected && held[0].scrollTop === held[1]`)), "it is scrolled as before")
 		assert.True(t, read(t, ctx, eval[bool](`held[2].isConnected && getSelection().anchorNode === held[2] && held[2].data.startsWith(held[3]) && !getSelection().isCollapsed`)), "it is selected as before")
 	}
-	at := submit(t, s, core.Request{Routine: "hostile/endless", Limits: &job.Limits{OutputBytes: 4 << 30}})
+	at := submit(t, s, core.Request{Routine: "hostile/endless"})
 	where := `document.querySelector('.where').textContent`
 	rows := func(button string) {
 		do(t, ctx, chromedp.Poll[chromedp.Void](`document.querySelectorAll('.page tbody tr').length >= 50`))

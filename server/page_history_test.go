@@ -142,7 +142,7 @@ func TestAViewThatFailedTriesAgain(t *testing.T) {
 	b := manyJobs(t, s, 1)
 	front, gone := away(t, s)
 	ctx, _ := browser(t)
-	do(t, ctx, chromedp.Navigate(front+"/#/routines"), chromedp.WaitVisible(".routines"))
+	do(t, ctx, chromedp.Navigate(front+"/#/none"), chromedp.WaitVisible(".problem"))
 	for view, sign := range map[string]string{
 		"jobs": "tr[data-job]", "run/models/sir": "#submit", "batches": "tr[data-batch]", "batches/" + b.ID: ".batch", "datasets": "td.num", "datasets/penguins": ".page td",
 		"routines": ".routines", "plugins": ".plugins li", "plugins/models": "tr[data-version]", "limits": "#f-slots", ended[len(s.URL)+3:]: "#phase",

@@ -48,7 +48,7 @@ func init() {
 			attack("echo_mapped", echoMapped, sdk.In("data"), sdk.Out("copy", "the input")),
 			attack("scribble", scribble, sdk.In("data")),
 			sdk.Simulation("endless", sdk.Doc{Title: "never done"}, func(c *sdk.Call, _ none) (sdk.Stepper, error) {
-				return &endless{c, c.Output("steps", sdk.Int64Col("step")), 0}, nil
+				return &endless{c, c.Output("steps", sdk.Int64Col("step")), 0, 0}, nil
 			}),
 			sdk.Simulation("murmur", sdk.Doc{Title: "never done, and says so"}, func(c *sdk.Call, _ none) (sdk.Stepper, error) {
 				return &murmur{call: c}, nil
@@ -293,18 +293,30 @@ func scribble(c *sdk.Call) (any, error) {
 	return sum, nil
 }
 
+// endless appends a row about every tenth of a millisecond, so that it takes hours to
+// reach the limit of its output.
 type endless struct {
 	call *sdk.Call
 	out  *sdk.Writer
 	n    int
+	busy uint64
 }
 
 func (e *endless) Step() (bool, error) {
 	e.n++
+	e.busy = spin(e.busy, 100_000)
 	return false, e.out.Append(e.n)
 }
 
 func (e *endless) Result() (any, error) { return e.n, nil }
+
+// spin takes about a nanosecond for each of n.
+func spin(sum, n uint64) uint64 {
+	for i := range n {
+		sum += i ^ sum
+	}
+	return sum
+}
 
 // murmur logs a line and reports progress about every millisecond, and does no harm.
 type murmur struct {
@@ -314,9 +326,7 @@ type murmur struct {
 }
 
 func (m *murmur) Step() (bool, error) {
-	for i := range uint64(1_000_000) {
-		m.sum += i ^ m.sum
-	}
+	m.sum = spin(m.sum, 1_000_000)
 	m.n++
 	m.call.Logf("step %d", m.n)
 	m.call.Progress(float64(m.n%1000)/1000, "murmuring")
