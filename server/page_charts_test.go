@@ -19,6 +19,7 @@ import (
 // Charts that would draw for ever, or take all the memory there is: the page stays as quick
 // as it is, says that the chart cannot be drawn, and draws the next one.
 func TestAChartWithoutEndDoesNotFreezeThePage(t *testing.T) {
+	t.Parallel()
 	point := func(data, more string) string {
 		return `{"data":` + data + `,"mark":"point","encoding":{"x":{"field":"data","type":"quantitative"}}` + more + `}`
 	}

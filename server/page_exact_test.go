@@ -89,6 +89,7 @@ func TestFloatsThatAreNoNumbersAreShownAsSuch(t *testing.T) {
 
 // What grows while it is read stays where it was: what is scrolled to, and what is selected.
 func TestWhatGrowsKeepsScrollAndSelection(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 2}, hostile)
 	ctx, complaints := browser(t)
 	// hold scrolls what is shown of a text or table to its middle, and selects something there.

@@ -33,6 +33,7 @@ func hide(hidden string) step {
 // A browser opens six connections to a server: a stream for each tab would leave none for
 // anything else.
 func TestAnyNumberOfTabsShareOneStream(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 20}, hostile)
 	ctx, complaints := browser(t)
 	running := submit(t, s, core.Request{Routine: "hostile/endless", Cache: "off"})
@@ -68,9 +69,11 @@ func TestAnyNumberOfTabsShareOneStream(t *testing.T) {
 // Neither a hidden tab nor a view that was left follows the server; both are up to date once
 // they are seen again. With a shared worker and without one.
 func TestWhoIsNotSeenFollowsNothing(t *testing.T) {
+	t.Parallel()
 	for name, before := range map[string]string{"shared": ``, "alone": `delete window.SharedWorker`, "broken": `window.SharedWorker = class {
 		constructor() { this.port = new MessageChannel().port1; setTimeout(() => this.onerror(new Event('error'))); } }`} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := servertest.Start(t, core.Limits{Slots: 2}, hostile)
 			ctx, complaints := browser(t)
 			_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: before})
