@@ -52,7 +52,7 @@ func TestABrokenConfigurationIsRefused(t *testing.T) {
 		"an_object":          {"{\"slots\": {\"a\": 1}}", ":1: slots: ", "map"},
 		"a_list_for_a_text":  {"{\"listen\": [\"127.0.0.1:1\"]}", ":1: listen: ", ""},
 		"not_one_of":         {"{\"sync\": \"never\"}", ":1: sync: ", "want one of always, interval"},
-		"no_unit":            {"{\"drain\": 10}", ":1: drain: ", "missing unit"},
+		"no_unit":            {"{\"drain\": 10}", ":1: drain: ", "\"10\": want a duration with its unit, such as 30s, 5m or 1h30m"},
 		"no_size":            {"{\"memory\": \"much\"}", ":1: memory: ", "want a size such as"},
 		"yes_for_a_switch":   {"{\"require_signed\": \"maybe\"}", ":1: require_signed: ", "maybe"},
 		"nameless_in_a_list": {"{\"vet\": [1, {}]}", "", ""},
