@@ -42,7 +42,11 @@ func TestShutdownEndsEverythingAndLosesNothing(t *testing.T) {
 	require.NoError(t, err)
 
 	var busy sync.WaitGroup
-	farewells := make(chan bool, 100)
+	streams, submits := 100, 200
+	if testing.Short() {
+		streams, submits = 20, 60
+	}
+	farewells := make(chan bool, streams)
 	for range cap(farewells) {
 		resp, err := http.ReadResponse(bufio.NewReader(connect(t, p, "GET /api/v1/events HTTP/1.1")), nil)
 		require.NoError(t, err)
@@ -54,8 +58,10 @@ func TestShutdownEndsEverythingAndLosesNothing(t *testing.T) {
 	for n := range 10 {
 		c := connect(t, p, fmt.Sprintf("POST /api/v1/datasets?name=d%d&format=csv HTTP/1.1\r\nContent-Length: 1000000000", n))
 		busy.Go(func() {
-			for row := 0; ; row++ {
-				if _, err := fmt.Fprintf(c, "%d\n", row); err != nil {
+			pace := time.NewTicker(10 * time.Millisecond) // so that it lasts, and does not take all of the processor
+			defer pace.Stop()
+			for row := range pace.C {
+				if _, err := fmt.Fprintf(c, "%d\n", row.UnixNano()); err != nil {
 					return
 				}
 			}
@@ -84,7 +90,7 @@ func TestShutdownEndsEverythingAndLosesNothing(t *testing.T) {
 					}
 					return
 				}
-				if accepted <- j.ID; len(accepted) >= 200 {
+				if accepted <- j.ID; len(accepted) >= submits {
 					once.Do(func() { close(enough) })
 				}
 			}
