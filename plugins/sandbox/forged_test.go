@@ -210,7 +210,7 @@ func TestMemoryIsGivenBackHoweverACallEnds(t *testing.T) {
 			defer h.Close(context.Background())
 			loaded, err := h.compile(t.Context(), m.Encode(), digestOf(m.Encode()), &Report{})
 			require.NoError(t, err)
-			defer loaded.close(context.Background())
+			defer h.unload(context.Background(), loaded)
 			f, err := memoryFile()
 			require.NoError(t, err)
 			defer f.Close()

@@ -127,8 +127,7 @@ func (h *Host) evict(newest *module) {
 		if idle == nil {
 			return
 		}
-		h.clones.drain(idle)
-		if err := idle.close(context.Background()); err != nil {
+		if err := h.unload(context.Background(), idle); err != nil {
 			h.log.Warn("plugin not unloaded whole", "plugin", idle.plugin.Name, "error", err)
 		}
 	}
@@ -146,6 +145,5 @@ func (h *Host) Unload(digest string) error {
 	if idle == nil {
 		return nil
 	}
-	h.clones.drain(idle)
-	return idle.close(context.Background())
+	return h.unload(context.Background(), idle)
 }

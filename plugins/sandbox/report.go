@@ -123,8 +123,7 @@ func (h *Host) check(ctx context.Context, wasm []byte, r *Report, examples bool)
 		err = h.examples(ctx, m, r)
 		end()
 	}
-	h.clones.drain(m)
-	return errors.Join(err, m.close(ctx))
+	return errors.Join(err, h.unload(ctx, m))
 }
 
 // report says the refusal of a step.

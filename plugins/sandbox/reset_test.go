@@ -63,8 +63,7 @@ func (s *soiled) check() {
 	s.m, err = s.h.compile(s.Context(), s.wasm.Wasm, digestOf(s.wasm.Wasm), &Report{})
 	require.NoError(s, err)
 	defer func() {
-		s.h.clones.drain(s.m)
-		assert.NoError(s, s.m.close(context.Background()))
+		assert.NoError(s, s.h.unload(context.Background(), s.m))
 	}()
 	if s.m.lifted == nil {
 		return // no clones of it
@@ -289,4 +288,46 @@ func TestAModuleIsClosedWhileJobsOfOthersEnd(t *testing.T) {
 			h.clones.drain(idle)
 		}
 	}
+}
+
+// A module that was refused when it was asked what it is leaves no clone behind, whether it
+// was put back at once or not: the clone needs the module's image for that.
+func TestARefusedModuleLeavesNoClone(t *testing.T) {
+	t.Parallel()
+	for name, pages := range map[string]uint32{"little_memory": 10, "much_memory": 700} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, err := New(t.Context(), Config{})
+			require.NoError(t, err)
+			soil := hostile.Code(hostile.Push(1<<16, 1, int32(min(pages-1, 190))<<16), []byte{0xfc, 11, 0})
+			m := hostile.Module{Pages: pages, Describe: hostile.Code(soil, hostile.Unreachable)}
+			for range 5 {
+				_, err = h.Load(t.Context(), m.Encode(), false)
+				var refused *Refusal
+				require.ErrorAs(t, err, &refused)
+				assert.Equal(t, "describe_failed", refused.Code)
+				h.clones.idle.Must(func(idle *[]*instance) { assert.Empty(t, *idle) })
+			}
+			require.NoError(t, h.Close(context.Background()))
+		})
+	}
+}
+
+// Of a module that is loaded twice at a time, one is kept, and nothing is left of the other.
+func TestAModuleThatIsLoadedTwiceIsKeptOnce(t *testing.T) {
+	t.Parallel()
+	h, err := New(t.Context(), Config{})
+	require.NoError(t, err)
+	wasm := hostile.Module{}.Encode()
+	first, err := h.load(t.Context(), wasm, digestOf(wasm), false, true)
+	require.NoError(t, err)
+	second, err := h.load(t.Context(), wasm, digestOf(wasm), false, true)
+	require.NoError(t, err)
+	assert.Same(t, first, second)
+	h.clones.idle.Must(func(idle *[]*instance) {
+		for _, i := range *idle {
+			assert.Same(t, first, i.module)
+		}
+	})
+	require.NoError(t, h.Close(context.Background()))
 }

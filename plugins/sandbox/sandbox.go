@@ -102,6 +102,13 @@ func (m *module) command() bool {
 	return !contract
 }
 
+// unload closes a module, and before it the clones, which need it to be put back. No job
+// may run it, or be about to.
+func (h *Host) unload(ctx context.Context, m *module) error {
+	h.clones.drain(m)
+	return m.close(ctx)
+}
+
 func (m *module) close(ctx context.Context) error {
 	err := m.compiled.Close(ctx)
 	if m.image != nil {
@@ -149,8 +156,7 @@ func (h *Host) Close(ctx context.Context) error {
 	h.modules.Must(func(l *loaded) { all = slices.Collect(maps.Values(l.by)) })
 	var err error
 	for _, m := range all {
-		h.clones.drain(m)
-		err = errors.Join(err, m.close(ctx))
+		err = errors.Join(err, h.unload(ctx, m))
 	}
 	return errors.Join(err, h.runtime.Close(ctx), h.closeCache(ctx))
 }
@@ -180,7 +186,17 @@ func (h *Host) load(ctx context.Context, wasm []byte, digest string, builtin, st
 	}
 	m.plugin.Builtin = builtin
 	m.stays = stays
-	h.modules.Must(func(all *loaded) { all.by[digest] = m })
+	var there *module // loaded meanwhile: those who waited for this one gave up, and others came
+	h.modules.Must(func(all *loaded) {
+		if there = all.by[digest]; there == nil {
+			all.by[digest] = m
+			return
+		}
+		there.stays = there.stays || stays
+	})
+	if there != nil {
+		return there, h.unload(ctx, m)
+	}
 	return m, nil
 }
 
@@ -193,7 +209,7 @@ func (h *Host) build(ctx context.Context, wasm []byte, digest string, r *Report)
 	}
 	m.plugin.Digest, m.plugin.Bytes = digest, int64(len(wasm))
 	if err := h.prepare(ctx, m, r); err != nil {
-		return nil, errors.Join(err, m.close(ctx))
+		return nil, errors.Join(err, h.unload(ctx, m))
 	}
 	return m, nil
 }

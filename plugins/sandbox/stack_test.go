@@ -240,7 +240,7 @@ func TestTheNumberOfStepsFollowsFromGas(t *testing.T) {
 		err := h.with(t.Context(), loaded, k, func(ctx context.Context, guest api.Module) error {
 			err := simulate(ctx, k, guest, 0)
 			view, _ := guest.Memory().Read(64+4, 160)
-			asked = fmt.Sprint(k.meter.used(), view)
+			asked = fmt.Sprint(k.meter.used(), string(view))
 			return err
 		})
 		require.NoError(t, err)

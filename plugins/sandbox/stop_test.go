@@ -78,8 +78,7 @@ func prepared(t testing.TB, m hostile.Module) (*Host, *module) {
 	loaded, err := h.compile(t.Context(), m.Encode(), digestOf(m.Encode()), &Report{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		h.clones.drain(loaded)
-		assert.NoError(t, loaded.close(context.Background()))
+		assert.NoError(t, h.unload(context.Background(), loaded))
 		assert.NoError(t, h.Close(context.Background()))
 	})
 	return h, loaded

@@ -168,7 +168,7 @@ func TestHostileJobsDelayAnUploadByFewSlices(t *testing.T) {
 	h.turns = newTurns(1)
 	counting, err := h.compile(t.Context(), countsTo(20_000_000), "counting", &Report{})
 	require.NoError(t, err)
-	defer func() { assert.NoError(t, counting.close(context.Background())) }()
+	defer func() { assert.NoError(t, h.unload(context.Background(), counting)) }()
 	ctx, cancel := context.WithCancel(t.Context())
 	var jobs sync.WaitGroup
 	const hostiles = 6
