@@ -51,10 +51,10 @@ type segment struct {
 	Start, Bytes int
 }
 
-// sources are what vets and rewrites a module. What that finds and makes follows from
+// sources are what vets and rewrites a module, and keeps what comes of it. That follows from
 // them, from the policy, and from the module alone.
 //
-//go:embed binary/*.go lines/*.go rewrite/*.go vet/*.go
+//go:embed keep.go binary/*.go lines/*.go rewrite/*.go vet/*.go
 var sources embed.FS
 
 // sourcesDigest tells apart programs that may make different forms of a module.

@@ -79,6 +79,8 @@ func TestTheMakerOfAFormFollowsFromItsSources(t *testing.T) {
 	assert.NotContains(t, h.maker(), program())
 	assert.Contains(t, h.asker(), program())
 	assert.NotContains(t, h.maker(), "0x", "an address differs from start to start")
+	_, err := fs.Stat(sources, "keep.go") // another version of it may keep less, or read it in another way
+	require.NoError(t, err)
 	files, err := fs.Glob(sources, "*/*.go")
 	require.NoError(t, err)
 	for _, pkg := range []string{"./binary", "./rewrite", "./vet"} {
