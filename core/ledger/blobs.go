@@ -43,7 +43,8 @@ type Blobs struct {
 	room       room
 	references *references
 	verdicts   *guard.Value[verdicts]
-	durable    [256]atomic.Bool // the folders of blobs that are there, also after a power cut
+	durable    [folders]atomic.Bool // the folders of blobs that are there, also after a power cut
+	syncFolder func(dir string) error
 	scrubbed   atomic.Pointer[ScrubState]
 
 	life     context.Context // ends when checks must
@@ -52,7 +53,7 @@ type Blobs struct {
 }
 
 func openBlobs(dir string, r room, named, needed func(digest string) (bool, error), log *slog.Logger) (*Blobs, error) {
-	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp"), room: r, verdicts: newVerdicts()}
+	b := &Blobs{dir: dir, temp: filepath.Join(dir, "temp"), room: r, verdicts: newVerdicts(), syncFolder: syncFolder}
 	life, end := context.WithCancelCause(context.Background())
 	b.life, b.quit = life, func() { end(ErrClosed) }
 	b.references = newReferences(named, needed, b.remove, log)
@@ -185,20 +186,35 @@ func (b *Blobs) place(path, digest string) error {
 }
 
 // makeFolder opens the folder that a blob belongs in, and makes it, durably, if needed.
-// Another process, or a caller that has not yet returned, may have made it without that.
+// Another process, or a caller that has not yet returned, may have made it without that;
+// and somebody may have removed it since.
 func (b *Blobs) makeFolder(digest string) (*os.File, error) {
 	first, err := strconv.ParseUint(digest[:2], 16, 8)
 	if err != nil {
 		return nil, err
 	}
-	if !b.durable[first].Load() {
-		if err := os.Mkdir(filepath.Join(b.dir, digest[:2]), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-		if err := syncFolder(b.dir); err != nil {
-			return nil, err
-		}
-		b.durable[first].Store(true)
+	durable := &b.durable[first]
+	folder, err := openFolder(b.dir, digest)
+	if err == nil && durable.Load() {
+		return folder, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		durable.Store(false)
+		folder, err = b.newFolder(digest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := b.syncFolder(b.dir); err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	durable.Store(true)
+	return folder, nil
+}
+
+func (b *Blobs) newFolder(digest string) (*os.File, error) {
+	if err := os.Mkdir(filepath.Join(b.dir, digest[:2]), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
 	}
 	return openFolder(b.dir, digest)
 }
