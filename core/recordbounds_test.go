@@ -210,7 +210,7 @@ func (b big) bulk() bulkRecord {
 		Bulk: Bulk{
 			ID: longID, Reasons: reasons, Failures: reasons, Action: "resume", Filter: f, StoppedBy: longID,
 			Jobs: math.MaxInt64, Done: math.MaxInt64, Skipped: math.MaxInt64, Failed: math.MaxInt64,
-			Waiting: &BulkWaiting{On: waitsForDisk}, State: BulkInterrupted, Created: longTime, Ended: &longTime,
+			Waiting: &BulkWaiting{On: waitsForDisk}, State: BulkInterrupted, Late: true, Created: longTime, Ended: &longTime,
 		},
 		Chunk: slices.Repeat([]string{longID}, together), Cursor: ledger.Cursor(math.MaxUint64),
 	}

@@ -378,6 +378,16 @@ func TestTimestampsAreReadInEveryFormThatIsDocumented(t *testing.T) {
 	}
 }
 
+// A date that is no timestamp makes a column of both text, in either order.
+func TestDatesBesideTimestamps(t *testing.T) {
+	t.Parallel()
+	for day, typ := range map[string]string{"2024-01-31": "timestamp", "1677-01-01": "string", "9999-12-31": "string"} {
+		for _, text := range []string{"a\n" + day + "\n2024-01-01T12:30\n", "a\n2024-01-01T12:30\n" + day + "\n"} {
+			assert.Equal(t, "a:"+typ+":0", columns(imported(t, CSV, text)), text)
+		}
+	}
+}
+
 func TestWideSparseRowsTakeBoundedBatches(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder

@@ -52,7 +52,7 @@ func (c *Column) Observe(k Kind, s string) {
 	if !c.not[asDate] && !isDate(k, s) {
 		c.not[asDate] = true
 	}
-	if c.not[asDate] && !c.not[asTime] && !isTime(k, s) { // a date is a timestamp too
+	if !c.not[asTime] && !isTime(k, s) { // not every date is a timestamp too
 		c.not[asTime] = true
 	}
 }

@@ -71,7 +71,7 @@ func (t traveller) health(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	metrics, err := t.GetMetricsWithResponse(ctx)
+	metrics, err := t.GetMetricsWithResponse(ctx, nil)
 	switch {
 	case err != nil:
 		return err
