@@ -29,7 +29,7 @@ test: plugins ## run the tests, with the race detector where there is a C compil
 ifeq ($(RACE),)
 	@echo '*** NO C COMPILER: the race detector is OFF. Install one (Debian: apt-get install gcc libc6-dev). ***'
 endif
-	@$(TOOL) gotestsum --format pkgname --format-icons text --format-hide-empty-pkg -- $(RACE) -short -shuffle=on -timeout 15m ./...
+	@$(TOOL) gotestsum --format pkgname --format-icons text --format-hide-empty-pkg -- $(RACE) -short -shuffle=on -timeout 15m ./server ./core ./...
 	@echo 'What is long was skipped, or ran with less: make test-long runs it in full.'
 
 test-long: plugins ## run what is long in full, about an hour; SAMPLE=10m: what fits; RUN=REGEXP: what matches

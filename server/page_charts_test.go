@@ -87,6 +87,7 @@ func documented(t *testing.T, charts []struct{ name, does, spec string }) {
 
 // A chart says what its marks stand for to whoever points at them.
 func TestAChartHasTipsAndAPicture(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	at := submit(t, s, core.Request{Routine: "models/sir"})

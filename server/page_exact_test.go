@@ -23,6 +23,7 @@ import (
 
 // The page reads and writes JSON by one codec, which changes no number.
 func TestThePageKeepsEveryNumber(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/routines"), chromedp.WaitVisible(".routines"), eval[chromedp.Void](`
@@ -46,6 +47,7 @@ func TestThePageKeepsEveryNumber(t *testing.T) {
 
 // The digits stay when an event brings the job anew, as they do when it is loaded.
 func TestEventsBringNumbersAsTheyAre(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	v := push(t, s, registrytest.Plugin{Bare: true, Steps: 1 << 31}.Wasm(), "", nil)
 	require.Equal(t, "ready", v.State)
@@ -67,6 +69,7 @@ func TestEventsBringNumbersAsTheyAre(t *testing.T) {
 
 // NaN and infinities of a run are shown as what they are, and not as missing data.
 func TestFloatsThatAreNoNumbersAreShownAsSuch(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
 		{Name: "x", Type: arrow.PrimitiveTypes.Float64, Nullable: true}, {Name: "text", Type: arrow.BinaryTypes.String, Nullable: true},
@@ -144,6 +147,7 @@ func typed(selector, value string) step {
 // The limits are read in the units that people write, checked where they are typed, and read
 // back from the server.
 func TestLimitsAreCheckedAndReadBack(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 2, MemoryBytes: 4 << 30})
 	ctx, complaints := browser(t)
 	limits := func() (l core.Limits) {

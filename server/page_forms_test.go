@@ -64,6 +64,7 @@ const formDefs = `{"string":{"type":"string"},"integer":{"type":"integer"},"numb
 
 // Whatever a schema says and whatever its default is: the form that nobody touched has it.
 func TestAFormGivesBackTheDefaultOfEverySchema(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/routines"), chromedp.WaitVisible(".routines"), eval[chromedp.Void](`
@@ -145,6 +146,7 @@ func rational(v any) any {
 // The whole way: the schema of a real plugin, its form, the submit, the job; and once more
 // from the job, through the form, to another job.
 func TestDefaultsAndParamsSurviveTheFormAndRunningAgain(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	var properties, defaults []string
 	names := []string{"constructor", "toString", "a b", "a-b", "a_b", "ü", "x/y", "10", "9"}
@@ -177,6 +179,7 @@ func TestDefaultsAndParamsSurviveTheFormAndRunningAgain(t *testing.T) {
 
 // Everything that a request can have, with odd values.
 func TestRunningAgainTakesTheWholeRequest(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 1})
 	pushForm(t, s, `{"type":"object","properties":{"big":{"type":"integer"},"secret":{"type":"string","writeOnly":true}}}`)
 	before, err := s.Client.Submit(t.Context(), core.Request{Routine: "models/sir"}, time.Minute)
@@ -219,6 +222,7 @@ func TestRunningAgainTakesTheWholeRequest(t *testing.T) {
 
 // What is typed is sent with all its digits, or what is wrong with it is said in words.
 func TestAFormChecksWhatIsTyped(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	pushForm(t, s, `{"type":"object","required":["name","day"],"properties":{
 		"name":{"type":"string","title":"Name"},

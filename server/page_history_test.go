@@ -38,6 +38,7 @@ func manyJobs(t *testing.T, s *servertest.Server, n int) core.Batch {
 // Whoever goes back finds the place as they left it: what was loaded, how far it was
 // scrolled, what had the focus, and what was typed.
 func TestBackKeepsThePlaceAndWhatWasTyped(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 4}, hostile)
 	manyJobs(t, s, 260)
 	ctx, complaints := browser(t)
@@ -69,6 +70,7 @@ func TestBackKeepsThePlaceAndWhatWasTyped(t *testing.T) {
 
 // What is typed survives that the whole page is left, for a document or to load it anew.
 func TestLoadingThePageAnewKeepsWhatWasTyped(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/run/models/sir"), chromedp.WaitVisible("#submit"), chromedp.SetValue("#f-params-population", "4321"),
@@ -79,11 +81,13 @@ func TestLoadingThePageAnewKeepsWhatWasTyped(t *testing.T) {
 
 // Arrows move through the choices of a list: that is not yet a choice (WCAG 3.2.2).
 func TestAnArrowInAListLeavesThePageAsItIs(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	_, err := s.Client.Submit(t.Context(), core.Request{Routine: "models/sir"}, time.Minute)
 	require.NoError(t, err)
-	for view, list := range map[string]string{"jobs": "[name=phase]", "run/models/sir": "#routine"} {
+	for _, at := range [][2]string{{"jobs", "[name=phase]"}, {"run/models/sir", "#routine"}} {
+		view, list := at[0], at[1]
 		do(t, ctx, chromedp.Navigate(s.URL+"/#/"+view), chromedp.WaitVisible(list), eval[chromedp.Void](`window.place = [location.hash, document.querySelector('`+list+`').value]; document.querySelector('`+list+`').focus()`),
 			chromedp.KeyEvent(kb.ArrowDown), chromedp.Poll[chromedp.Void](`document.querySelector('`+list+`').value !== place[1]`))
 		assert.True(t, read(t, ctx, eval[bool](`location.hash === place[0] && document.activeElement === document.querySelector('`+list+`')`)), view)
@@ -97,6 +101,7 @@ func TestAnArrowInAListLeavesThePageAsItIs(t *testing.T) {
 // A filter without a field is shown, can be removed, and is named before anything is done to
 // what it selects.
 func TestAFilterWithoutAFieldIsShownAndNamed(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 4}, hostile)
 	b := manyJobs(t, s, 3)
 	manyJobs(t, s, 2)
@@ -136,6 +141,7 @@ func away(t *testing.T, s *servertest.Server) (address string, gone *atomic.Bool
 // Each view that was asked for while the server was away comes by itself once it is back, and
 // at once where its button is pressed.
 func TestAViewThatFailedTriesAgain(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{}, hostile)
 	s.Sample(t, "penguins", "penguins.json")
 	ended := submit(t, s, core.Request{Routine: "models/sir"})
@@ -162,6 +168,7 @@ func TestAViewThatFailedTriesAgain(t *testing.T) {
 
 // A job that waits for others links to each of them.
 func TestAJobLinksToAllThatItWaitsFor(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 8}, hostile)
 	ctx, complaints := browser(t)
 	locked := core.Request{Routine: "hostile/endless", Cache: "off", Locks: []job.Lock{{Name: "licence:matlab", Limit: 2}}}

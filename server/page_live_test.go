@@ -15,6 +15,7 @@ import (
 // What a live view shows changes under whoever uses it: an element that is focused, or
 // pressed, must not be replaced by another that looks the same.
 func TestAnElementInUseStaysWhileItsViewChanges(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 8}, hostile)
 	ctx, complaints := browser(t)
 	endless := core.Request{Routine: "hostile/endless", Cache: "off", Locks: []job.Lock{{Name: "licence:matlab", Limit: 1}}}

@@ -93,6 +93,7 @@ func push(t *testing.T, s *servertest.Server, wasm []byte, by string, key *minis
 }
 
 func TestAPluginIsUploadedTriedActivatedAndRolledBackOnThePage(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	one, two := registrytest.Plugin{Version: "1.0.0"}, registrytest.Plugin{Version: "2.0.0-rc.1+b7"}
@@ -135,6 +136,7 @@ func TestAPluginIsUploadedTriedActivatedAndRolledBackOnThePage(t *testing.T) {
 }
 
 func TestARefusedUploadSaysWhichCheckAndWhatWouldPassOnThePage(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	wrong := registrytest.Plugin{Example: `{"version":"9.9.9"}`}
@@ -168,6 +170,7 @@ func TestARefusedUploadSaysWhichCheckAndWhatWouldPassOnThePage(t *testing.T) {
 }
 
 func TestAVersionIsDisabledDeprecatedAndDeletedOnThePage(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	one, two := registrytest.Plugin{Version: "1.0.0"}, registrytest.Plugin{Version: "2.0.0"}
 	push(t, s, one.Wasm(), "", nil)
@@ -203,6 +206,7 @@ func TestAVersionIsDisabledDeprecatedAndDeletedOnThePage(t *testing.T) {
 // A file of the server's folder that is not served is listed with the reason, beside what
 // is served.
 func TestThePageListsFilesThatAreNotServed(t *testing.T) {
+	t.Parallel()
 	host, err := sandbox.New(t.Context(), sandbox.Config{CacheDir: guesttest.CacheDir(t), Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, host.Close(context.Background())) })
@@ -219,6 +223,7 @@ func TestThePageListsFilesThatAreNotServed(t *testing.T) {
 
 // The checks are shown as they are made: the test holds the stream, and tells.
 func TestThePageShowsAVerificationWhileItGoesOn(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/routines"), chromedp.WaitVisible(".routines"), eval[chromedp.Void](`
@@ -245,6 +250,7 @@ func TestThePageShowsAVerificationWhileItGoesOn(t *testing.T) {
 // Everything that the plugin views show, in full: a schema, long names, a signature, a
 // revoked key, many examples.
 func TestPluginViewsFitAPhoneAndTheDark(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	trust := func(name string) (registry.Key, *minisign.PrivateKey) {
 		public, private, err := minisign.GenerateKey(nil)

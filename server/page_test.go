@@ -22,27 +22,52 @@ import (
 	"thresher/server/servertest"
 )
 
-// browser opens a page in headless Chromium and collects what its console says.
-func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
-	t.Helper()
+// chromium is the browser of all tests: to start it takes more than most of them. It starts
+// with the first.
+var chromium = sync.OnceValues(func() (browser context.Context, err error) {
 	path, err := exec.LookPath("chromium")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("Chromium is missing: .ci/run installs it")
-	}
 	if err != nil {
-		t.Skip("SKIPPED, THE PAGE IS NOT TESTED: there is no Chromium. Debian: apt-get install chromium")
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "chromium")
+	if err != nil {
+		return nil, err
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.UserDataDir(t.TempDir()))
-	ctx, cancelTime := context.WithTimeout(context.Background(), 5*time.Minute)
+		chromedp.UserDataDir(dir))
+	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), opts...)
+	browser, end := chromedp.NewContext(allocator)
+	endChromium = func() { end(); endAllocator(); _ = os.RemoveAll(dir) }
+	return browser, chromedp.Do(browser, chromedp.Navigate("about:blank"))
+})
+
+var endChromium = func() {}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	endChromium()
+	os.Exit(code)
+}
+
+// browser opens a page in headless Chromium, in a profile of its own, and collects what its
+// console says.
+func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
+	t.Helper()
+	all, err := chromium()
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") == "" {
+		t.Skip("SKIPPED, THE PAGE IS NOT TESTED: there is no Chromium. Debian: apt-get install chromium")
+	}
+	require.NoError(t, err, "Chromium: .ci/run installs it")
+	ctx, cancelTime := context.WithTimeout(all, 5*time.Minute)
 	t.Cleanup(cancelTime)
-	ctx, cancelAlloc := chromedp.NewExecAllocator(ctx, opts...)
-	t.Cleanup(cancelAlloc)
-	ctx, cancel := chromedp.NewContext(ctx)
+	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	do(t, ctx, chromedp.Navigate("about:blank"))
+	// Each page is the one that has the keyboard.
+	_, err = chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	require.NoError(t, err)
 	require.NoError(t, chromedp.Listen(ctx, func(event any) {
 		if _, crashed := event.(*inspector.EventTargetCrashed); crashed {
 			t.Error("the process of the page crashed")
@@ -115,6 +140,7 @@ func shot(t *testing.T, ctx context.Context, name string) {
 func phase(p string) step { return chromedp.WaitVisible("#phase." + p) }
 
 func TestThePage(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{}, "thresher/plugins/hostile/guest")
 	s.Sample(t, "penguins", "penguins.json")
 	ctx, complaints := browser(t)

@@ -35,6 +35,7 @@ func press(within, text string) step {
 func eval[T any](js string) chromedp.Action[T] { return chromedp.Evaluate[T](js) }
 
 func TestRunningAgainFillsTheFormWithWhatWasGiven(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	seed := uint64(7)
@@ -55,6 +56,7 @@ func TestRunningAgainFillsTheFormWithWhatWasGiven(t *testing.T) {
 }
 
 func TestALimitCanBeSetAloneAndIsRefusedAtItsField(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, _ := browser(t)
 	set := func(seconds string) {
@@ -72,6 +74,7 @@ func TestALimitCanBeSetAloneAndIsRefusedAtItsField(t *testing.T) {
 // A row or a button that was made anew with each event would lose the focus, and
 // the click that is under way.
 func TestWhoUsesTheKeyboardKeepsTheFocusWhileAJobChanges(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{}, "thresher/plugins/hostile/guest")
 	ctx, complaints := browser(t)
 	at := submit(t, s, core.Request{Routine: "hostile/endless"})
@@ -93,6 +96,7 @@ func TestWhoUsesTheKeyboardKeepsTheFocusWhileAJobChanges(t *testing.T) {
 
 // The stream is the test's own, so that it opens when the test says so.
 func TestAListWhoseStreamOpensAgainShowsEachJobOnce(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	kept, err := s.Client.Submit(t.Context(), core.Request{Routine: "models/sir"}, time.Minute)
@@ -113,6 +117,7 @@ func TestAListWhoseStreamOpensAgainShowsEachJobOnce(t *testing.T) {
 }
 
 func TestAnUploadedTableIsShownAsItIs(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	choose(t, ctx, s, "my table.csv", "n,text\n9007199254740993,<img src=x onerror=alert(1)>\n")
@@ -138,6 +143,7 @@ func choose(t *testing.T, ctx context.Context, s *servertest.Server, name, conte
 }
 
 func TestAnImporterReadsAnUploadedFile(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, complaints := browser(t)
 	choose(t, ctx, s, "heights.tsv", "name\theight\nAda\t1.7\n")
@@ -156,6 +162,7 @@ func TestAnImporterReadsAnUploadedFile(t *testing.T) {
 }
 
 func TestNoViewIsWiderThanAPhone(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	s.Sample(t, "penguins", "penguins.json")
 	ctx, complaints := browser(t)
@@ -181,6 +188,7 @@ func TestNoViewIsWiderThanAPhone(t *testing.T) {
 }
 
 func TestAJobShowsWhatItPrintsAndWhereItFailed(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{}, "thresher/plugins/hostile/guest")
 	ctx, complaints := browser(t)
 	at := submit(t, s, core.Request{Routine: "hostile/print"})
@@ -197,6 +205,7 @@ func TestAJobShowsWhatItPrintsAndWhereItFailed(t *testing.T) {
 // What a chart says about embedding would win over what the page says, if the page
 // let it: here it asks for links, for eval and for data of another host.
 func TestAPluginsChartCannotChangeHowItIsEmbedded(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{})
 	ctx, _ := browser(t)
 	do(t, ctx, chromedp.Navigate(s.URL+"/#/routines"), chromedp.WaitVisible(".routines"), eval[chromedp.Void](`
@@ -216,6 +225,7 @@ func TestAPluginsChartCannotChangeHowItIsEmbedded(t *testing.T) {
 }
 
 func TestABatchIsFollowedAndActedOnAsAWhole(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 2}, hostile)
 	ctx, complaints := browser(t)
 	var b core.Batch
@@ -233,6 +243,7 @@ func TestABatchIsFollowedAndActedOnAsAWhole(t *testing.T) {
 }
 
 func TestLimitsAreChangedOnThePage(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 2, Retention: map[string]core.Retention{"*": {
 		AgeSeconds: 86400, Rules: []core.RetentionRule{{Plugin: "hostile", Phase: job.Failed, Count: 500}},
 	}}}, hostile)
@@ -256,6 +267,7 @@ func TestLimitsAreChangedOnThePage(t *testing.T) {
 }
 
 func TestALockIsReleasedByStoppingItsHolderOnThePage(t *testing.T) {
+	t.Parallel()
 	s := servertest.Start(t, core.Limits{Slots: 2}, "thresher/plugins/hostile/guest")
 	ctx, complaints := browser(t)
 	var ids []string
