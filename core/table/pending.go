@@ -124,7 +124,7 @@ func (c *pendingColumn) add(rows int, col arrow.Array) {
 	default:
 		width := c.kind.(arrow.FixedWidthDataType).Bytes()
 		first := col.Data().Offset() * width
-		c.values = append(c.values, bufferOf(col, 1)[first:first+col.Len()*width]...)
+		c.values = append(withRoom(c.values, col.Len()*width), bufferOf(col, 1)[first:first+col.Len()*width]...)
 		eachNull(col, func(i int) { clear(c.values[(rows+i)*width:][:width]) })
 	}
 }
@@ -144,12 +144,23 @@ func (c *pendingColumn) addValidity(rows int, col arrow.Array) {
 	c.valid = appendBits(c.valid, rows, bufferOf(col, 0), col.Data().Offset(), col.Len())
 }
 
+// withRoom returns values with room for so many bytes more. It doubles what there is, up to
+// the size of a batch: append would go there in small steps, and leave each behind as garbage.
+func withRoom(values []byte, more int) []byte {
+	have, want := cap(values), len(values)+more
+	if want <= have {
+		return values
+	}
+	return append(make([]byte, 0, max(want, min(2*have, maxBatchBytes))), values...)
+}
+
 func (c *pendingColumn) addText(col *array.String) {
 	if col.Len() == 0 {
 		return
 	}
 	offsets, text := col.ValueOffsets(), bufferOf(col, 2)
 	end := len(c.values)
+	c.values = withRoom(c.values, int(offsets[col.Len()]-offsets[0]))
 	c.offsets = slices.Grow(c.offsets, 4*col.Len())
 	for i := range col.Len() {
 		if !col.IsNull(i) {

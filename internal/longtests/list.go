@@ -30,7 +30,7 @@ var tests = []test{
 	{dir: "cmd/thresher", name: "TestPowerCutsFindWritesThatAreNotSynced", takes: 10 * time.Second, why: "10 power cuts"},
 	{dir: "cmd/thresher", name: "TestScripts", takes: 40 * time.Second, why: "the compilers of every language"},
 	{dir: "cmd/thresher", name: "TestShutdownEndsEverythingAndLosesNothing", takes: 30 * time.Second, why: "100 streams of what 200 jobs do"},
-	{dir: "cmd/thresher", name: "TestTheServersMemoryStaysBounded", takes: 25 * time.Second, why: "an upload of 256 MiB, and floods"},
+	{dir: "cmd/thresher", name: "TestTheServersMemoryStaysBounded", takes: 25 * time.Second, why: "an upload of 768 MiB, and floods"},
 	{dir: "cmd/thresher", name: "TestUploadsSurviveKill9", takes: 5 * time.Minute, why: "100 kills"},
 	{dir: "core", name: "TestABatchThatIsRefusedHalfWayIsAbandoned", takes: 10 * time.Second, why: "ten batches of 1200 jobs"},
 	{dir: "core", name: "TestABulkIsFinishedWhereverTheProcessEnds", takes: 10 * time.Second, why: "fifteen crashes with 300 jobs each"},
